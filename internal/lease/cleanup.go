@@ -1,0 +1,111 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// retryWindow is how long an acquisition of unknown outcome is left to its client's retry, which
+	// then gets the same token. With it, the call bound and one retry of the undo, what was given up
+	// is gone within 2 s of the store being reachable.
+	retryWindow = time.Second
+	// repeatAfter is when a release is run again: no copy of an acquisition takes effect later than
+	// one call after it was sent, and half a second is room for clocks that run at different rates.
+	repeatAfter = maxCall + 500*time.Millisecond
+	// repeatFor is how long a repeated release goes on trying to get an answer.
+	repeatFor = 10 * time.Second
+	// maxPending bounds the cleanups under way; at half of it no acquisition is taken on, so that
+	// the releases that free what stands find room.
+	maxPending = 20_000
+)
+
+// cleanup does what is left to do when the caller has been answered: undoing acquisitions nobody was
+// told of and repeating releases. Each one is a goroutine, bounded in number and in time.
+type cleanup struct {
+	store   Store
+	ctx     context.Context // ended by close: everything under way gives up
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	pending atomic.Int64
+}
+
+func newCleanup(store Store) *cleanup {
+	c := &cleanup{store: store}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// full reports whether an acquisition must be refused because it might not find room to be undone.
+func (c *cleanup) full() bool { return c.pending.Load() >= maxPending/2 }
+
+// undo takes back an execution after delay. It stops trying when the lease, granted at the last
+// moment, would have run out by itself.
+func (c *cleanup) undo(u Undoing, delay, ttl time.Duration) {
+	end := time.Until(u.Deadline) + ttl + Grace(ttl)
+	c.start(delay, max(end, delay+2*time.Second), func(ctx context.Context) {
+		_ = c.store.Undo(ctx, u) // it tries until it is sure or the lease has run out: nobody is left to tell
+	})
+}
+
+// release runs a release again, once no late copy of its acquisition can take effect any more.
+func (c *cleanup) release(r ReleaseRequest) {
+	c.start(repeatAfter, repeatAfter+repeatFor, func(ctx context.Context) {
+		for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, time.Second) {
+			call, cancel := context.WithTimeout(ctx, maxCall)
+			_, err := c.store.Release(call, r)
+			cancel()
+			if err == nil {
+				return
+			}
+			sleep(ctx, jittered(pause))
+		}
+	})
+}
+
+// start runs f after delay with a context that ends limit from now. At maxPending the lease in
+// question is left to its ttl instead.
+func (c *cleanup) start(delay, limit time.Duration, f func(context.Context)) {
+	if c.pending.Add(1) > maxPending {
+		c.pending.Add(-1)
+		return
+	}
+	c.running.Go(func() {
+		defer c.pending.Add(-1)
+		ctx, cancel := context.WithTimeout(c.ctx, limit)
+		defer cancel()
+		sleep(ctx, delay)
+		f(ctx)
+	})
+}
+
+// close waits for everything under way, or for ctx; then what is left gives up. No call that could
+// start another may be under way.
+func (c *cleanup) close(ctx context.Context) error {
+	defer c.cancel()
+	done := make(chan struct{})
+	go func() { c.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	left := c.pending.Load()
+	c.cancel()
+	<-done
+	return errors.Join(ctx.Err(), fmt.Errorf("%d acquisitions given up are left to their ttl", left))
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,65 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What can go wrong, in full: a store or a Lessor returns one of these, wrapped, or the caller's
+// context error. Anything else is a fault of the program.
+var (
+	// ErrLost: the lease is not in force any more. Final: no retry brings it back.
+	ErrLost = errors.New("the lease is gone")
+	// ErrSuperseded: a later attempt with the same lease id has already been served; nothing was done.
+	ErrSuperseded = errors.New("superseded by a later attempt of the same lease id")
+	// ErrUnknown: the store did not answer, so the operation may have been done or not.
+	ErrUnknown = errors.New("the store did not answer, the outcome is unknown")
+	// ErrUnavailable: the store could not serve the operation and certainly did not do it.
+	ErrUnavailable = errors.New("the store is unavailable")
+	// ErrGrantsRefused: the store may not grant new leases for now, for example because its clock
+	// and ours disagree. Nothing was done; renew and release go on.
+	ErrGrantsRefused = errors.New("no leases are granted for now")
+	// ErrStoreFull: the store has no memory left. Nothing was done.
+	ErrStoreFull = errors.New("the store is full")
+	// ErrOverloaded: too many outcomes are still unknown here to take on another. Nothing was done.
+	ErrOverloaded = errors.New("too many outcomes are still unknown")
+	// ErrDraining: this server is going away; another one will serve.
+	ErrDraining = errors.New("the server is draining")
+)
+
+// InvalidError names an argument that is wrong. Nothing was done.
+type InvalidError struct {
+	Field   string // as on the wire: "ttl", "lease_id"
+	Problem string // what is wrong and what would be right; reads on after the field
+}
+
+func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)}
+}
+
+// HeldError says that another lease is in force. Nothing was done.
+type HeldError struct {
+	Holder Lease
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%q is held by %q since %s, for another %s unless renewed", e.Holder.Name, e.Holder.Owner,
+		e.Holder.Since.UTC().Format(time.RFC3339), e.Holder.ExpiresIn.Truncate(time.Millisecond))
+}
+
+// TokenError says that a forced token is not the one in force. Nothing was done.
+type TokenError struct {
+	Name    string
+	Token   Token
+	InForce *Lease // nil if the name is free
+}
+
+func (e *TokenError) Error() string {
+	if e.InForce == nil {
+		return fmt.Sprintf("token %d is not in force on %q: nobody holds it", e.Token, e.Name)
+	}
+	return fmt.Sprintf("token %d is not in force on %q: %d is, held by %q", e.Token, e.Name, e.InForce.Token, e.InForce.Owner)
+}

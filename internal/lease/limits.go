@@ -1,0 +1,140 @@
+package lease
+
+import (
+	"fmt"
+	"time"
+)
+
+// Bounds that no setting changes.
+const (
+	MaxOwnerBytes    = 256
+	MaxReasonBytes   = 256
+	MaxMetadataBytes = 1024 // keys and values together
+	MaxPageSize      = 1000
+	defaultPageSize  = 100
+	idDigits         = 32
+)
+
+// Limits bound what callers may ask for. The zero value of a field means its default.
+type Limits struct {
+	MinTTL     time.Duration // default 1 s
+	MaxTTL     time.Duration // default 1 h
+	DefaultTTL time.Duration // default 30 s
+	MaxWait    time.Duration // default 5 min
+}
+
+// WithDefaults returns l with every zero field set to its default.
+func (l Limits) WithDefaults() Limits {
+	set := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	set(&l.MinTTL, time.Second)
+	set(&l.MaxTTL, time.Hour)
+	set(&l.DefaultTTL, 30*time.Second)
+	set(&l.MaxWait, 5*time.Minute)
+	return l
+}
+
+// Validate reports what is wrong with limits whose defaults are set: 1 ms <= MinTTL <= DefaultTTL
+// <= MaxTTL <= 24 h and 0 < MaxWait <= 1 h.
+func (l Limits) Validate() error {
+	switch {
+	case l.MinTTL < time.Millisecond:
+		return fmt.Errorf("the smallest ttl is %s; want at least 1ms", l.MinTTL)
+	case l.DefaultTTL < l.MinTTL || l.DefaultTTL > l.MaxTTL:
+		return fmt.Errorf("the default ttl is %s; want it between the smallest (%s) and the largest (%s)", l.DefaultTTL, l.MinTTL, l.MaxTTL)
+	case l.MaxTTL > 24*time.Hour:
+		return fmt.Errorf("the largest ttl is %s; want at most 24h", l.MaxTTL)
+	case l.MaxWait <= 0 || l.MaxWait > time.Hour:
+		return fmt.Errorf("the longest wait is %s; want more than 0 and at most 1h", l.MaxWait)
+	}
+	return nil
+}
+
+// checkTTL cuts ttl to whole milliseconds and checks its bounds.
+func (l Limits) checkTTL(ttl time.Duration) (time.Duration, error) {
+	whole := ttl.Truncate(time.Millisecond)
+	if whole < l.MinTTL || whole > l.MaxTTL {
+		return 0, invalid("ttl", "is %s; want %s to %s, in whole milliseconds", ttl, l.MinTTL, l.MaxTTL)
+	}
+	return whole, nil
+}
+
+func (l Limits) checkWait(wait time.Duration) error {
+	if wait < 0 || wait > l.MaxWait {
+		return invalid("wait", "is %s; want 0 to %s (wait longer by asking again with the same lease_id)", wait, l.MaxWait)
+	}
+	return nil
+}
+
+func checkID(id ID) error {
+	if len(id) != idDigits {
+		return invalid("lease_id", "has %d characters; want %d lower-case hex digits", len(id), idDigits)
+	}
+	for i := range len(id) {
+		if c := id[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return invalid("lease_id", "has a wrong character at %d; want %d lower-case hex digits", i, idDigits)
+		}
+	}
+	return nil
+}
+
+func checkToken(token Token) error {
+	if token <= 0 || token >= MaxToken {
+		return invalid("token", "is %d; want more than 0 and less than 2^53", token)
+	}
+	return nil
+}
+
+func checkOwner(owner string) error {
+	if len(owner) > MaxOwnerBytes {
+		return invalid("owner", "has %d bytes; want at most %d", len(owner), MaxOwnerBytes)
+	}
+	if problem := textProblem(owner); problem != "" {
+		return invalid("owner", "%s", problem)
+	}
+	return nil
+}
+
+func checkReason(reason string) error {
+	if reason == "" {
+		return invalid("reason", "is empty; say why the lease is ended, in up to %d bytes", MaxReasonBytes)
+	}
+	if len(reason) > MaxReasonBytes {
+		return invalid("reason", "has %d bytes; want at most %d", len(reason), MaxReasonBytes)
+	}
+	if problem := textProblem(reason); problem != "" {
+		return invalid("reason", "%s", problem)
+	}
+	return nil
+}
+
+func checkMetadata(metadata map[string]string) error {
+	size := 0
+	for key, value := range metadata {
+		size += len(key) + len(value)
+		if key == "" {
+			return invalid("metadata", "has an empty key; want keys of at least one character")
+		}
+		if problem := textProblem(key); problem != "" {
+			return invalid("metadata", "key %q %s", key, problem)
+		}
+	}
+	if size > MaxMetadataBytes {
+		return invalid("metadata", "has %d bytes, keys and values together; want at most %d", size, MaxMetadataBytes)
+	}
+	return nil
+}
+
+// checkPageSize answers the size of a page: the default for 0.
+func checkPageSize(size int) (int, error) {
+	if size < 0 || size > MaxPageSize {
+		return 0, invalid("page_size", "is %d; want 0 (for %d) to %d", size, defaultPageSize, MaxPageSize)
+	}
+	if size == 0 {
+		return defaultPageSize, nil
+	}
+	return size, nil
+}
