@@ -1,0 +1,254 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+const (
+	// openFor is how long Open goes on trying, so that a lockd that cannot reach its Redis has
+	// ended, with the reason, within 5 s.
+	openFor = 4 * time.Second
+	// checkEvery is how often a running store looks at its Redis again.
+	checkEvery = 2 * time.Second
+)
+
+// The oldest Redis whose SET knows KEEPTTL, and GET for a fence of the wrong type.
+const oldestMajor, oldestMinor = 6, 2
+
+// checked is what a check of the Redis found.
+type checked struct {
+	node     lease.Node
+	refusal  string // why no leases may be granted; "" if they may
+	warnings []string
+}
+
+// firstCheck decides whether leases may be kept in this Redis at all.
+func (s *Store) firstCheck(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openFor)
+	defer cancel()
+	for {
+		found, err := s.check(ctx)
+		var refused *RefusedError
+		switch {
+		case err == nil && found.node.Eviction != noEviction:
+			return &RefusedError{Address: s.address, Problem: evictionProblem(found.node.Eviction)}
+		case err == nil:
+			s.accept(found)
+			return nil
+		case errors.As(err, &refused):
+			return err
+		}
+		pause := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return fmt.Errorf("%w at %s: %w", ErrUnreachable, s.address, err)
+		}
+	}
+}
+
+// keepChecking looks again until ctx ends. What would have kept the store from opening keeps it from
+// granting: renew and release go on, and grants come back when the reason is gone.
+func (s *Store) keepChecking(ctx context.Context) {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		found, err := s.check(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			found = s.unreached(err)
+		}
+		s.accept(found)
+	}
+}
+
+// unreached is the last check's finding with what went wrong since.
+func (s *Store) unreached(err error) checked {
+	found := *s.node.Load()
+	found.node.Error = err.Error()
+	return found
+}
+
+// accept makes found what is known, and tells the operator what came and what went.
+func (s *Store) accept(found checked) {
+	before := s.node.Swap(&found)
+	s.refusal.Store(&found.refusal)
+	told := func(was, is, gone string) {
+		switch {
+		case is != "" && was == "":
+			s.notice(is)
+		case is == "" && was != "":
+			s.notice(gone)
+		}
+	}
+	told(before.node.Error, found.node.Error, fmt.Sprintf("redis at %s answers again", s.address))
+	told(before.refusal, found.refusal, fmt.Sprintf("redis at %s: leases are granted again", s.address))
+	for _, warning := range found.warnings {
+		if !slices.Contains(before.warnings, warning) {
+			s.notice(warning)
+		}
+	}
+	if before.node.RunID != "" && before.node.RunID != found.node.RunID {
+		s.notice(fmt.Sprintf("redis at %s was restarted or replaced", s.address))
+	}
+}
+
+// Status implements lease.Store.
+func (s *Store) Status() lease.Status {
+	found := s.node.Load()
+	return lease.Status{
+		Kind: "redis", Refusal: found.refusal, Warnings: found.warnings,
+		Nodes: []lease.Node{found.node}, Desynchronised: s.desynchronised.Load(),
+	}
+}
+
+// check asks Redis for everything that decides whether leases are safe there.
+func (s *Store) check(ctx context.Context) (checked, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
+	defer cancel()
+	sent := time.Now()
+	redisNow, err := s.client.Time(ctx).Result()
+	if err != nil {
+		return checked{}, s.connectError(err)
+	}
+	s.clock.learn(sent, redisNow.UnixMicro())
+	// Half a round trip is the best guess at how old the answer is.
+	skew := redisNow.Sub(sent.Round(0)) - time.Since(sent)/2
+
+	text, err := s.client.Info(ctx).Result()
+	if err != nil {
+		return checked{}, s.connectError(err)
+	}
+	info := parseInfo(text)
+	found := checked{node: lease.Node{
+		Address: s.address, Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
+		ClockSkew: skew, Persistence: s.persistence(ctx, info), Eviction: info["maxmemory_policy"],
+	}}
+	if problem := versionProblem(found.node.Version); problem != "" {
+		return checked{}, &RefusedError{Address: s.address, Problem: problem}
+	}
+	found.refusal, found.warnings = s.judge(found.node)
+	return found, s.preload(ctx)
+}
+
+// judge says what of a node's state forbids granting, and what only endangers promises.
+func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
+	switch {
+	case n.Eviction != noEviction:
+		refusal = fmt.Sprintf("redis at %s %s", s.address, evictionProblem(n.Eviction))
+	case n.ClockSkew.Abs() > maxSkew:
+		refusal = fmt.Sprintf("redis at %s: %s", s.address, skewProblem(n.ClockSkew))
+	}
+	if n.Persistence != "aof always" {
+		warnings = append(warnings, fmt.Sprintf(
+			"redis at %s persists by %q: a crash of it may forget leases that are held, and grant their names again; want appendonly yes and appendfsync always where that matters (tokens still increase)",
+			s.address, n.Persistence))
+	}
+	return refusal, warnings
+}
+
+// connectError makes a refused connection's reason the error, and a wrong password final.
+func (s *Store) connectError(err error) error {
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return refused
+	}
+	for _, word := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR DB index"} {
+		if answered := redis.Error(nil); errors.As(err, &answered) && strings.HasPrefix(answered.Error(), word) {
+			return &RefusedError{Address: s.address, Problem: "refuses us: " + answered.Error()}
+		}
+	}
+	return err
+}
+
+// preload loads the scripts that Redis does not know, so that no call pays for sending them.
+func (s *Store) preload(ctx context.Context) error {
+	for _, script := range allScripts {
+		known, err := script.Exists(ctx, s.client).Result()
+		if err != nil {
+			return s.connectError(err)
+		}
+		if len(known) == 1 && known[0] {
+			continue
+		}
+		if err := script.Load(ctx, s.client).Err(); err != nil {
+			return s.connectError(err)
+		}
+	}
+	return nil
+}
+
+// persistence says how Redis persists. Managed services refuse CONFIG; then only INFO speaks.
+func (s *Store) persistence(ctx context.Context, info map[string]string) string {
+	config := func(name string) (string, bool) {
+		got, err := s.client.ConfigGet(ctx, name).Result()
+		value, ok := got[name]
+		return value, ok && err == nil
+	}
+	if info["aof_enabled"] == "1" {
+		if policy, ok := config("appendfsync"); ok {
+			return "aof " + policy
+		}
+		return "aof"
+	}
+	switch save, ok := config("save"); {
+	case !ok:
+		return "unknown"
+	case save == "":
+		return "none"
+	default:
+		return "rdb"
+	}
+}
+
+const noEviction = "noeviction"
+
+func evictionProblem(policy string) string {
+	return fmt.Sprintf("evicts keys when full (maxmemory-policy %s): it would evict leases that are held; want maxmemory-policy noeviction", policy)
+}
+
+func skewProblem(skew time.Duration) string {
+	return fmt.Sprintf("its clock is %s off this server's; want less than %s (run NTP on both)", skew.Round(time.Millisecond), maxSkew)
+}
+
+// versionProblem says why a Redis of version is too old, or "".
+func versionProblem(version string) string {
+	parts := append(strings.Split(version, "."), "0")
+	major, err := strconv.Atoi(parts[0])
+	minor, _ := strconv.Atoi(parts[1])
+	if err != nil || major < oldestMajor || major == oldestMajor && minor < oldestMinor {
+		return fmt.Sprintf("is of version %q; want %d.%d or later", version, oldestMajor, oldestMinor)
+	}
+	return ""
+}
+
+// parseInfo reads INFO's key:value lines.
+func parseInfo(text string) map[string]string {
+	lines := func(yield func(string, string) bool) {
+		for line := range strings.Lines(text) {
+			if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && !yield(key, value) {
+				return
+			}
+		}
+	}
+	return maps.Collect(lines)
+}

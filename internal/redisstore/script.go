@@ -1,0 +1,179 @@
+package redisstore
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// The scripts, each with its contract in its header. All begin with value.lua.
+var (
+	//go:embed scripts/value.lua
+	valueLua string
+	//go:embed scripts/acquire.lua
+	acquireLua string
+	//go:embed scripts/renew.lua
+	renewLua string
+	//go:embed scripts/release.lua
+	releaseLua string
+	//go:embed scripts/undo.lua
+	undoLua string
+	//go:embed scripts/force.lua
+	forceLua string
+	//go:embed scripts/look.lua
+	lookLua string
+
+	acquireScript = newScript(acquireLua)
+	renewScript   = newScript(renewLua)
+	releaseScript = newScript(releaseLua)
+	undoScript    = newScript(undoLua)
+	forceScript   = newScript(forceLua)
+	lookScript    = newScript(lookLua)
+
+	allScripts = []*redis.Script{acquireScript, renewScript, releaseScript, undoScript, forceScript, lookScript}
+)
+
+func newScript(body string) *redis.Script { return redis.NewScript(valueLua + body) }
+
+var (
+	// errDesynchronised: the reply was another call's, so nothing is known of this one.
+	errDesynchronised = errors.New("the connection is desynchronised: it answered another call")
+	// errLate: the script ran after the call's deadline and wrote nothing.
+	errLate = fmt.Errorf("%w: the call reached redis too late", lease.ErrUnavailable)
+)
+
+// answer is what a script returned.
+type answer struct {
+	time    int64 // Redis's TIME in µs; 0 if the script does not tell
+	replies []reply
+}
+
+// run executes script once. EVALSHA falls back to EVAL only after NOSCRIPT, when nothing was done.
+// Errors are go-redis's or errDesynchronised; see failed.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
+	nonce := strconv.FormatUint(rand.Uint64(), 16)
+	sent := time.Now()
+	raw, err := script.Run(ctx, s.client, keys, append([]any{nonce}, args...)...).Result()
+	if err != nil {
+		return answer{}, err
+	}
+	a, ok := decodeAnswer(raw, nonce)
+	if !ok {
+		s.desynchronised.Add(1)
+		s.conns.dropAll()
+		s.notice(fmt.Sprintf("redis at %s answered one call with another's reply; all connections were dropped", s.address))
+		return answer{}, errDesynchronised
+	}
+	if a.time != 0 {
+		s.clock.learn(sent, a.time)
+	}
+	return a, nil
+}
+
+// runOne is run for one operation.
+func (s *Store) runOne(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply, error) {
+	a, err := s.run(ctx, script, keys, args...)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.replies) != 1 {
+		return nil, fmt.Errorf("script answered %d replies to one operation", len(a.replies))
+	}
+	return a.replies[0], nil
+}
+
+// decodeAnswer reads {nonce, TIME, replies}; false means it is not the answer to the call of nonce.
+func decodeAnswer(raw any, nonce string) (answer, bool) {
+	list, ok := raw.([]any)
+	if !ok || len(list) != 3 || list[0] != nonce {
+		return answer{}, false
+	}
+	var a answer
+	if text, _ := list[1].(string); text != "" {
+		a.time, _ = strconv.ParseInt(text, 10, 64)
+	}
+	replies, ok := list[2].([]any)
+	if !ok {
+		return answer{}, false
+	}
+	for _, r := range replies {
+		fields, ok := r.([]any)
+		if !ok {
+			return answer{}, false
+		}
+		a.replies = append(a.replies, fields)
+	}
+	return a, true
+}
+
+// reply is a script's reply to one operation: a word, then what its header says.
+type reply []any
+
+func (r reply) kind() string { return r.text(0) }
+
+func (r reply) text(i int) string {
+	if i >= len(r) {
+		return ""
+	}
+	s, _ := r[i].(string)
+	return s
+}
+
+func (r reply) number(i int) int64 {
+	if i >= len(r) {
+		return 0
+	}
+	n, _ := r[i].(int64)
+	return n
+}
+
+func (r reply) millis(i int) time.Duration { return time.Duration(r.number(i)) * time.Millisecond }
+
+// lease decodes the value at 1. ttl 0 means the value's own.
+func (r reply) lease(name string, ttl, expiresIn time.Duration) (lease.Lease, error) {
+	l, err := decodeLock(r.text(1))
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	return l.lease(name, ttl, expiresIn), nil
+}
+
+// problem is the error of an operation that the script could not do.
+func (r reply) problem() error {
+	if r.kind() != "ERROR" {
+		return fmt.Errorf("script answered %q", r.kind())
+	}
+	return fromRedis(r.text(1))
+}
+
+// failed names a failed call by what is known of its effect.
+func (s *Store) failed(op, name string, err error) error {
+	var answered redis.Error
+	var notSent *dialError
+	switch {
+	case errors.As(err, &notSent), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrClosed):
+		return fmt.Errorf("%s %q: %w: %w", op, name, lease.ErrUnavailable, err)
+	case errors.As(err, &answered):
+		// Redis said no to the script, or the script raised where it had written nothing.
+		return fmt.Errorf("%s %q: %w", op, name, fromRedis(answered.Error()))
+	default:
+		return fmt.Errorf("%s %q: %w: %w", op, name, lease.ErrUnknown, err)
+	}
+}
+
+// fromRedis turns Redis's word for why it did nothing into ours.
+func fromRedis(text string) error {
+	kind := lease.ErrUnavailable
+	if len(text) >= 3 && text[:3] == "OOM" {
+		kind = lease.ErrStoreFull
+	}
+	return fmt.Errorf("%w: redis says: %s", kind, text)
+}

@@ -1,0 +1,34 @@
+-- value.lua: the value of a lock key. Every script begins with it.
+--
+--   <lease id>|<attempt>|<exec>|<token>|<ttl>|<px>|<since>|<payload>
+--
+--   attempt, exec  the tag: which execution of which sending granted or last answered the lease
+--   token          fencing token
+--   ttl            milliseconds, the largest that was ever set
+--   px             milliseconds, ttl and grace: what the key's expiry is set to
+--   since          microseconds of this Redis's TIME at the grant
+--   payload        the rest; the scripts never look into it
+--
+-- Numbers up to 2^53 lose digits through "..", tostring and cjson: they stay strings, or go
+-- through string.format('%.0f').
+
+local function parse(value)
+  local id, attempt, exec, token, ttl, px, since, payload =
+    string.match(value, '^(%x+)|(%d+)|([%x*]+)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')
+  if not id then return nil end
+  return {
+    id = id, attempt = tonumber(attempt), exec = exec, token = token,
+    ttl = tonumber(ttl), px = tonumber(px), since = since, payload = payload,
+  }
+end
+
+local function format(lock)
+  return string.format('%s|%.0f|%s|%s|%.0f|%.0f|%s|%s',
+    lock.id, lock.attempt, lock.exec, lock.token, lock.ttl, lock.px, lock.since, lock.payload)
+end
+
+-- TIME in microseconds: exact in a Lua number until the year 2255.
+local function now_us()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000000 + tonumber(t[2])
+end

@@ -1,0 +1,76 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// payload is what the scripts carry in a lock's value without looking into it.
+type payload struct {
+	Owner    string            `json:"owner,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+func encodePayload(owner string, metadata map[string]string) (string, error) {
+	b, err := json.Marshal(payload{Owner: owner, Metadata: metadata})
+	return string(b), err
+}
+
+// lock is a lock key's value, see scripts/value.lua. What only the scripts need is not kept.
+type lock struct {
+	token int64
+	ttl   time.Duration
+	px    time.Duration
+	since time.Time
+	payload
+}
+
+var errForeign = errors.New("the lock key holds something that lockd did not write; look at it, and delete it if nobody needs it")
+
+func decodeLock(value string) (lock, error) {
+	const fields = 8
+	f := strings.SplitN(value, "|", fields)
+	if len(f) != fields {
+		return lock{}, errForeign
+	}
+	var numbers [4]int64
+	for i := range numbers {
+		n, err := strconv.ParseInt(f[3+i], 10, 64)
+		if err != nil {
+			return lock{}, fmt.Errorf("%w (%w)", errForeign, err)
+		}
+		numbers[i] = n
+	}
+	l := lock{
+		token: numbers[0],
+		ttl:   time.Duration(numbers[1]) * time.Millisecond,
+		px:    time.Duration(numbers[2]) * time.Millisecond,
+		since: time.UnixMicro(numbers[3]),
+	}
+	if err := json.Unmarshal([]byte(f[7]), &l.payload); err != nil {
+		return lock{}, fmt.Errorf("%w (%w)", errForeign, err)
+	}
+	return l, nil
+}
+
+// lease is the lock as anybody may see it, expiresIn before its key is gone. ttl is what was set by
+// the call that asks, or 0 for the lock's own.
+func (l lock) lease(name string, ttl, expiresIn time.Duration) lease.Lease {
+	grace := l.px - l.ttl
+	if ttl == 0 {
+		ttl = l.ttl
+	} else {
+		grace = lease.Grace(ttl)
+	}
+	expiresIn = max(expiresIn, 0)
+	return lease.Lease{
+		Name: name, Token: lease.Token(l.token), Owner: l.Owner, Since: l.since,
+		TTL: ttl, Left: max(0, expiresIn-grace), ExpiresIn: expiresIn, Metadata: l.Metadata,
+	}
+}
