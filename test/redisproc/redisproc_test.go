@@ -15,13 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	redisproc.StopShared()
-	if err := goleak.Find(); code == 0 && err != nil {
-		println(err.Error())
-		code = 1
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(redisproc.Main{M: m})
 }
 
 func TestStartAnswersOnSocketAndPort(t *testing.T) {

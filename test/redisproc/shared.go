@@ -13,7 +13,7 @@ var shared struct {
 
 // Shared returns this test binary's one server, emptied of data and scripts: cheaper than Start by
 // the start of a process. Tests that use it do not run in parallel, and neither stop it nor change
-// its settings. TestMain ends it with StopShared.
+// its settings. TestMain ends it: goleak.VerifyTestMain(redisproc.Main{M: m}), or with StopShared.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Lock()
@@ -28,6 +28,15 @@ func Shared(t testing.TB) *Server {
 	}
 	Flush(t, shared.server)
 	return shared.server
+}
+
+// Main runs a binary's tests and then ends the shared server, before anybody looks for leaks.
+type Main struct{ *testing.M }
+
+// Run implements goleak.TestingM.
+func (m Main) Run() int {
+	defer StopShared()
+	return m.M.Run()
 }
 
 // StopShared ends the shared server if there is one.
