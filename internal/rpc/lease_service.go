@@ -1,0 +1,94 @@
+package rpc
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// leaseService implements lockdv1.LeaseServiceServer, all of it: an RPC that it lacked would not
+// compile.
+type leaseService struct {
+	lockdv1.UnsafeLeaseServiceServer
+	lessor *lease.Lessor
+}
+
+func (s *leaseService) Acquire(ctx context.Context, req *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {
+	ttl, err := decodeTTL(req.GetTtl())
+	if err != nil {
+		return nil, err
+	}
+	wait, err := decodeDuration("wait", req.GetWait())
+	if err != nil {
+		return nil, err
+	}
+	grant, err := s.lessor.Acquire(ctx, lease.AcquireRequest{
+		Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), Attempt: req.GetAttempt(), Told: lease.Token(req.GetToken()),
+		Owner: req.GetOwner(), TTL: ttl, Wait: wait, Metadata: req.GetMetadata(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &lockdv1.AcquireResponse{Lease: encodeLease(grant.Lease), Waited: durationpb.New(grant.Waited)}, nil
+}
+
+func (s *leaseService) Renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
+	ttl, err := decodeTTL(req.GetTtl())
+	if err != nil {
+		return nil, err
+	}
+	renewed, err := s.lessor.Renew(ctx, lease.RenewRequest{Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), TTL: ttl})
+	if err != nil {
+		return nil, err
+	}
+	return &lockdv1.RenewResponse{Lease: encodeLease(renewed)}, nil
+}
+
+func (s *leaseService) Release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
+	outcome, err := s.lessor.Release(ctx, lease.ReleaseRequest{Name: req.GetName(), ID: lease.ID(req.GetLeaseId())})
+	if err != nil {
+		return nil, err
+	}
+	return &lockdv1.ReleaseResponse{Outcome: encodeOutcome(outcome)}, nil
+}
+
+func (s *leaseService) Get(ctx context.Context, req *lockdv1.GetRequest) (*lockdv1.GetResponse, error) {
+	found, held, err := s.lessor.Get(ctx, lease.GetRequest{Name: req.GetName()})
+	if err != nil {
+		return nil, err
+	}
+	reply := &lockdv1.GetResponse{Name: req.GetName(), Held: held}
+	if held {
+		reply.Lease = encodeLease(found)
+	}
+	return reply, nil
+}
+
+func (s *leaseService) List(ctx context.Context, req *lockdv1.ListRequest) (*lockdv1.ListResponse, error) {
+	ask := lease.ListRequest{Prefix: req.GetPrefix(), Size: int(req.GetPageSize()), Token: req.GetPageToken()}
+	for {
+		page, err := s.lessor.List(ctx, ask)
+		if err != nil {
+			return nil, err
+		}
+		reply := encodePage(page)
+		if proto.Size(reply) <= maxReply || len(page.Leases) == 1 {
+			return reply, nil
+		}
+		// A page of the largest leases can be too long to send. Only the store can cut its pages, so it
+		// is asked for a shorter one; one lease is never too long.
+		ask.Size = len(page.Leases) / 2
+	}
+}
+
+func (s *leaseService) CheckToken(ctx context.Context, req *lockdv1.CheckTokenRequest) (*lockdv1.CheckTokenResponse, error) {
+	inForce, err := s.lessor.CheckToken(ctx, req.GetName(), lease.Token(req.GetToken()))
+	if err != nil {
+		return nil, err
+	}
+	return &lockdv1.CheckTokenResponse{InForce: inForce}, nil
+}

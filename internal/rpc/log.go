@@ -1,0 +1,67 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// maxLogged bounds each logged text that a client chose or a fault left, in bytes.
+const (
+	maxLogged = 256
+	maxFault  = 8 << 10
+)
+
+// call is one that has ended.
+type call struct {
+	method  string
+	request any // nil for a stream
+	took    time.Duration
+	status  *status.Status // what was answered; nil is OK
+	err     error          // what the handler returned
+}
+
+// logCall writes one line a call: at debug, a fault at error, a forced release, tried or done, at
+// warn. Never a whole lease id, no metadata.
+func (a *around) logCall(ctx context.Context, c call) {
+	force, forced := c.request.(*lockdv1.ForceReleaseRequest)
+	level, text := zapcore.DebugLevel, "call"
+	var panicked *panicError
+	switch {
+	case c.status.Code() == codes.Internal, errors.As(c.err, &panicked): // a panic also when the caller has gone
+		level, text = zapcore.ErrorLevel, "fault"
+	case forced:
+		level, text = zapcore.WarnLevel, "forced release"
+	}
+	entry := a.log.Check(level, text)
+	if entry == nil {
+		return // before anything is built: at the usual level a call costs nothing here
+	}
+	fields := append(make([]zap.Field, 0, 10),
+		zap.String("method", c.method), zap.Stringer("code", c.status.Code()), zap.Duration("took", c.took))
+	if from, ok := peer.FromContext(ctx); ok {
+		fields = append(fields, zap.Stringer("peer", from.Addr))
+	}
+	if r, ok := c.request.(interface{ GetName() string }); ok {
+		fields = append(fields, zap.String("name", clip(r.GetName(), maxLogged)))
+	}
+	if r, ok := c.request.(interface{ GetLeaseId() string }); ok {
+		fields = append(fields, zap.Stringer("lease_id", lease.ID(r.GetLeaseId())))
+	}
+	if forced {
+		fields = append(fields, zap.Int64("token", force.GetToken()), zap.String("reason", clip(force.GetReason(), maxLogged)))
+	}
+	if c.err != nil {
+		fields = append(fields, zap.String("error", clip(c.err.Error(), maxFault)))
+	}
+	entry.Write(fields...)
+}

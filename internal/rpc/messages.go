@@ -1,0 +1,74 @@
+package rpc
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// decodeTTL answers nil for an absent ttl, which is a default; a ttl of 0 is present, and wrong.
+func decodeTTL(d *durationpb.Duration) (*time.Duration, error) {
+	if d == nil {
+		return nil, nil
+	}
+	ttl, err := decodeDuration("ttl", d)
+	return &ttl, err
+}
+
+// decodeDuration answers 0 for an absent duration. Protobuf can say durations that are none, such as
+// seconds and nanoseconds of different signs; ones too long for Go become the longest.
+func decodeDuration(field string, d *durationpb.Duration) (time.Duration, error) {
+	if d == nil {
+		return 0, nil
+	}
+	if !d.IsValid() {
+		return 0, invalid(field, "is {seconds: %d, nanos: %d}, which is no duration; want nanos within ±999999999, "+
+			"of the sign of seconds, and no more than 10000 years", d.GetSeconds(), d.GetNanos())
+	}
+	return d.AsDuration(), nil
+}
+
+func encodeLease(l lease.Lease) *lockdv1.Lease {
+	return &lockdv1.Lease{
+		Name: l.Name, Token: int64(l.Token), Owner: l.Owner, Principal: l.Principal, Since: timestamppb.New(l.Since),
+		Ttl: durationpb.New(l.TTL), TtlLeft: durationpb.New(l.Left), Metadata: l.Metadata,
+	}
+}
+
+func encodeOutcome(o lease.Outcome) lockdv1.ReleaseResponse_Outcome {
+	switch o {
+	case lease.Held:
+		return lockdv1.ReleaseResponse_HELD
+	case lease.Gone:
+		return lockdv1.ReleaseResponse_GONE
+	case lease.HeldByOther:
+		return lockdv1.ReleaseResponse_HELD_BY_OTHER
+	}
+	return lockdv1.ReleaseResponse_OUTCOME_UNSPECIFIED
+}
+
+func encodePage(p lease.Page) *lockdv1.ListResponse {
+	reply := &lockdv1.ListResponse{NextPageToken: p.Next, Leases: make([]*lockdv1.Lease, len(p.Leases))}
+	for i, l := range p.Leases {
+		reply.Leases[i] = encodeLease(l)
+	}
+	return reply
+}
+
+func encodeStatus(s lease.Status) *lockdv1.StoreStatus {
+	reply := &lockdv1.StoreStatus{
+		Kind: s.Kind, Grants: s.Refusal == "", Refusal: s.Refusal, Warnings: s.Warnings,
+		Nodes: make([]*lockdv1.NodeStatus, len(s.Nodes)), Desynchronised: s.Desynchronised, PendingCleanups: s.PendingCleanups,
+	}
+	for i, n := range s.Nodes {
+		reply.Nodes[i] = &lockdv1.NodeStatus{
+			Address: n.Address, Reachable: n.Error == "", Error: n.Error, Version: n.Version, Role: n.Role,
+			RunId: n.RunID, ClockSkew: durationpb.New(n.ClockSkew), Persistence: n.Persistence, Eviction: n.Eviction,
+		}
+	}
+	return reply
+}

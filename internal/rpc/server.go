@@ -1,0 +1,112 @@
+// Package rpc is how leases are spoken: the gRPC services of proto/lockd/v1 in front of a
+// lease.Lessor, beside grpc.health.v1 and, if asked for, reflection.
+//
+// Handlers decode, call the Lessor and encode. What all calls have in common stands around them, in
+// interceptors for unary calls and streams alike: one error switch (errors.go), the access log
+// (log.go), recovery from panics and a bound on every call (interceptors.go). Limits on what a
+// client may send or hold are grpc-go settings (settings.go).
+//
+// The package knows no store. It listens on what it is given and speaks plaintext.
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// Config says what a Server serves.
+type Config struct {
+	Lessor     *lease.Lessor // required
+	Log        *zap.Logger   // nil: no log
+	Version    string        // what Status answers
+	Reflection bool          // whether the services describe themselves (grpc.reflection.v1)
+}
+
+// Server serves a Lessor over gRPC. It is safe for concurrent use and serves once: after Shutdown
+// make a new one.
+type Server struct {
+	lessor *lease.Lessor
+	grpc   *grpc.Server
+	health *health.Server
+	around *around
+}
+
+// NewServer returns a Server that reports NOT_SERVING until SetServing says otherwise. The Lessor
+// stays the caller's: Shutdown ends its waits, closing it comes after.
+func NewServer(c Config) *Server {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	a := newAround(c.Log)
+	s := &Server{lessor: c.Lessor, grpc: grpc.NewServer(settings(a)...), health: health.NewServer(), around: a}
+	s.SetServing(false)
+
+	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor})
+	register(s.grpc, lockdv1.AdminService_ServiceDesc, newAdminService(c.Lessor, c.Version, time.Now()))
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	if c.Reflection {
+		reflection.Register(s.grpc)
+	}
+	return s
+}
+
+// Serve accepts connections on l until Shutdown and closes l. It returns nil after Shutdown, or why l
+// failed.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// SetServing sets what grpc.health.v1 answers for the server ("") and for each lockd service. It
+// refuses no call: renewals and releases go on also while a server is not fit to be sent new work.
+// After Shutdown it does nothing.
+func (s *Server) SetServing(serving bool) {
+	is := healthpb.HealthCheckResponse_NOT_SERVING
+	if serving {
+		is = healthpb.HealthCheckResponse_SERVING
+	}
+	for _, service := range []string{"", lockdv1.LeaseService_ServiceDesc.ServiceName, lockdv1.AdminService_ServiceDesc.ServiceName} {
+		s.health.SetServingStatus(service, is)
+	}
+}
+
+// Shutdown ends serving and returns when no handler runs any more. What is held stays held: leases
+// are the store's. The order is the point:
+//
+//  1. health says NOT_SERVING, so that nobody new is sent here;
+//  2. waits and streams end with DRAINING, since nothing else would end them;
+//  3. no more connections or calls, and those under way are finished, until ctx ends;
+//  4. connections that are still open are cut.
+//
+// A ctx that ended first is the error; even then Shutdown returns only after the last handler, which
+// a store call can hold up for as long as the Lessor bounds it. Call it once.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.health.Shutdown()
+	s.lessor.Drain()
+	s.around.endStreams()
+
+	done := make(chan struct{})
+	go func() { s.grpc.GracefulStop(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.grpc.Stop()
+	<-done
+	return fmt.Errorf("cut gRPC connections that were still open: %w", ctx.Err())
+}
