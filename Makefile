@@ -1,0 +1,83 @@
+# lockd. `make` explains what there is; every target does all of its own set-up.
+
+SHELL       := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -X main.version=$(VERSION)
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+COMMANDS  := lockd lockctl
+# Every module but the product itself, so that none is forgotten.
+MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path './.*/*'))
+# Bounds on how late something may be (50 ms): alone on the machine, without the race detector.
+TIMING    := clients/go/deadlinetest
+GO        := go
+
+.PHONY: help build run demo test check need need-protoc lint generated darwin generate dist clean FORCE
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/lockd and bin/lockctl
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMMANDS:%=./cmd/%)
+
+run: build ## lockd with leases in memory; more with: make run ARGS='--redis redis://localhost:6379'
+	exec bin/lockd $(ARGS)
+
+demo: build ## the story: a paused worker's late write is refused by its token (under 30 s once built)
+	cd examples/ledger && $(GO) build -trimpath -o ../../bin/ledger .
+	bin/ledger demo --lockd bin/lockd
+
+# The tests run real programs, which Go's test cache does not know of: nothing is taken from it.
+# `make check test` runs them once, since one make runs a target once.
+test: need .bin/noskip ## every test of every module; one that is skipped is a failure
+	$(GO) test -json -race -count=1 $$($(GO) list ./... | grep -v '/$(TIMING)$$') | .bin/noskip
+	$(GO) test -json -count=1 ./$(TIMING) | .bin/noskip
+	for module in $(MODULES); do \
+		packages=$$(cd $$module && $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); \
+		[ -z "$$packages" ] || (cd $$module && $(GO) test -json -count=1 $$packages) | .bin/noskip; \
+	done
+
+check: lint generated darwin test ## what CI runs: format, vet, staticcheck, generated code, darwin, every test
+
+need:
+	tools/need cc redis-server protoc python3-grpcio
+
+lint: .bin/staticcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	.bin/staticcheck ./...
+	for module in $(MODULES); do (cd $$module && $(GO) vet ./... && $(CURDIR)/.bin/staticcheck ./...); done
+
+generated: need-protoc
+	tools/generated-is-current
+
+darwin:
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+
+generate: need-protoc ## the Go code of proto/
+	tools/generate
+
+need-protoc:
+	tools/need protoc
+
+dist: ## static binaries and their checksums in dist/
+	rm -rf dist && mkdir dist
+	for platform in $(PLATFORMS); do for command in $(COMMANDS); do \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -trimpath -ldflags '-s -w $(LDFLAGS)' \
+			-o dist/$$command-$${platform%/*}-$${platform#*/} ./cmd/$$command; \
+	done; done
+	cd dist && if command -v sha256sum >/dev/null; then sha256sum *; else shasum -a 256 *; fi > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+
+clean: ## what the other targets made
+	rm -rf bin dist .bin
+
+# Go knows best whether they are current.
+.bin/noskip: FORCE
+	cd tools && $(GO) build -o ../.bin/ ./noskip
+.bin/staticcheck: FORCE
+	cd tools && $(GO) build -o ../.bin/ honnef.co/go/tools/cmd/staticcheck
+FORCE:

@@ -1,0 +1,129 @@
+// noskip reads what `go test -json` writes and passes on what a person wants to see: a line for each
+// package, and the output of what failed. It exits with 1 if anything failed, did not build, or was
+// skipped, or if no test ran at all: a test that did not run is no test that passed.
+//
+//	go test -json ./... | noskip
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+func main() {
+	r := newReport(os.Stdout)
+	if err := r.read(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "noskip:", err)
+		os.Exit(1)
+	}
+	if !r.finish() {
+		os.Exit(1)
+	}
+}
+
+// event is a line of test2json, as `go doc test2json` describes it.
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string // in place of Package, of a build's output
+	Test       string
+	Output     string
+	Elapsed    float64
+}
+
+type report struct {
+	w       io.Writer
+	output  map[string]*strings.Builder // of each package and each test that has not ended well
+	passed  int
+	skipped []string
+	failed  []string
+}
+
+func newReport(w io.Writer) *report {
+	return &report{w: w, output: make(map[string]*strings.Builder)}
+}
+
+// read takes events until the end of in. A line that is none is passed on as it is.
+func (r *report) read(in io.Reader) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			var e event
+			if json.Unmarshal(line, &e) != nil {
+				fmt.Fprintf(r.w, "%s", line)
+			} else {
+				r.take(e)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *report) take(e event) {
+	what := strings.TrimSpace(e.Package + " " + e.Test)
+	switch e.Action {
+	case "output":
+		r.of(what).WriteString(e.Output)
+	case "build-output":
+		fmt.Fprint(r.w, e.Output)
+	case "build-fail":
+		r.failed = append(r.failed, e.ImportPath+" (build)")
+	case "pass":
+		delete(r.output, what)
+		if e.Test == "" {
+			fmt.Fprintf(r.w, "ok    %s %.1fs\n", e.Package, e.Elapsed)
+		} else {
+			r.passed++
+		}
+	case "skip":
+		if e.Test != "" { // a package is "skipped" when it has no tests
+			r.skipped = append(r.skipped, what)
+			fmt.Fprint(r.w, r.of(what))
+		}
+		delete(r.output, what)
+	case "fail":
+		r.failed = append(r.failed, what)
+		fmt.Fprint(r.w, r.of(what))
+		delete(r.output, what)
+	}
+}
+
+func (r *report) of(what string) *strings.Builder {
+	if r.output[what] == nil {
+		r.output[what] = new(strings.Builder)
+	}
+	return r.output[what]
+}
+
+// finish writes the verdict and answers whether it is good. What never ended, because its process
+// died, is shown as well; its package has failed.
+func (r *report) finish() bool {
+	for what, output := range r.output {
+		fmt.Fprintf(r.w, "did not end: %s\n%s", what, output)
+	}
+	for _, what := range r.failed {
+		fmt.Fprintln(r.w, "FAIL ", what)
+	}
+	for _, what := range r.skipped {
+		fmt.Fprintln(r.w, "SKIP ", what, "(a skipped test is a failure)")
+	}
+	ok := len(r.failed) == 0 && len(r.skipped) == 0 && len(r.output) == 0
+	if r.passed == 0 {
+		fmt.Fprintln(r.w, "no test ran")
+		ok = false
+	}
+	if ok {
+		fmt.Fprintf(r.w, "%d tests passed, none skipped\n", r.passed)
+	}
+	return ok
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestVerdicts(t *testing.T) {
+	const (
+		pass     = `{"Action":"pass","Package":"p","Test":"TestA"}` + "\n"
+		output   = `{"Action":"output","Package":"p","Test":"TestB","Output":"what it said\n"}` + "\n"
+		fail     = `{"Action":"fail","Package":"p","Test":"TestB"}` + "\n"
+		skip     = `{"Action":"skip","Package":"p","Test":"TestB"}` + "\n"
+		noTests  = `{"Action":"skip","Package":"q"}` + "\n"
+		noBuild  = `{"Action":"build-fail","ImportPath":"p"}` + "\n"
+		packages = `{"Action":"pass","Package":"p","Elapsed":1.5}` + "\n"
+	)
+	for _, c := range []struct {
+		name, in string
+		ok       bool
+		says     string
+	}{
+		{"all passed", pass + noTests + packages, true, "ok    p 1.5s\n1 tests passed, none skipped"},
+		{"one failed", pass + output + fail, false, "what it said\nFAIL  p TestB"},
+		{"one skipped", pass + output + skip, false, "what it said\nSKIP  p TestB"},
+		{"one never ended", pass + output, false, "did not end: p TestB\nwhat it said"},
+		{"one did not build", pass + noBuild, false, "FAIL  p (build)"},
+		{"nothing ran", noTests, false, "no test ran"},
+		{"nothing at all", "", false, "no test ran"},
+		{"a line that is no event", "go: downloading x\n" + pass, true, "go: downloading x\n"},
+	} {
+		var got strings.Builder
+		r := newReport(&got)
+		if err := r.read(strings.NewReader(c.in)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if ok := r.finish(); ok != c.ok || !strings.Contains(got.String(), c.says) {
+			t.Errorf("%s: %t and\n%swant %t and %q in it", c.name, ok, &got, c.ok, c.says)
+		}
+	}
+}
