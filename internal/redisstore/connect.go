@@ -11,6 +11,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// go-redis logs to stderr on its own what it also returns as errors; once is enough, and in one form.
+func init() { redis.SetLogger(silence{}) }
+
+type silence struct{}
+
+// Printf implements go-redis's logger.
+func (silence) Printf(context.Context, string, ...any) {}
+
 // dialError: there is no connection, so the command was certainly not sent.
 type dialError struct{ err error }
 

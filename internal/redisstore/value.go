@@ -62,13 +62,11 @@ func decodeLock(value string) (lock, error) {
 // lease is the lock as anybody may see it, expiresIn before its key is gone. ttl is what was set by
 // the call that asks, or 0 for the lock's own.
 func (l lock) lease(name string, ttl, expiresIn time.Duration) lease.Lease {
-	grace := l.px - l.ttl
 	if ttl == 0 {
 		ttl = l.ttl
-	} else {
-		grace = lease.Grace(ttl)
 	}
-	expiresIn = max(expiresIn, 0)
+	expiresIn = max(expiresIn, 0) // PTTL is negative for a key that somebody made permanent
+	grace := l.px - l.ttl
 	return lease.Lease{
 		Name: name, Token: lease.Token(l.token), Owner: l.Owner, Since: l.since,
 		TTL: ttl, Left: max(0, expiresIn-grace), ExpiresIn: expiresIn, Metadata: l.Metadata,

@@ -57,12 +57,13 @@ local function again(op, lock)
     lock.ttl, lock.px = op.ttl, op.px
     failure = set(op.key, lock, 'PX', string.format('%.0f', op.px))
   else
+    local px = op.ttl + (lock.px - lock.ttl) -- the grace is the lease's
     left = redis.call('PTTL', op.key)
-    if left >= op.px then
+    if left >= px then
       failure = set(op.key, lock, 'KEEPTTL')
     else
-      left = op.px
-      failure = set(op.key, lock, 'PX', string.format('%.0f', op.px))
+      left = px
+      failure = set(op.key, lock, 'PX', string.format('%.0f', px))
     end
   end
   return failure or {'GRANTED', format(lock), op.ttl, left}
@@ -89,7 +90,7 @@ local function raise_fence(n)
   local fence = stored[1] or '0'
   if not string.match(fence, '^%d+$') then return nil, 'the fence is no number' end
   local first = math.max(tonumber(fence) + 1, now)
-  if first + n > MAX_TOKEN then return nil, 'the fence has reached 2^53' end
+  if first > MAX_TOKEN - n then return nil, 'the fence has reached 2^53' end -- not first + n: it is not exact
   local reply = redis.pcall('SET', KEYS[1], string.format('%.0f', first + n - 1), 'GET')
   if type(reply) == 'table' and reply.err then return nil, reply.err end
   return first

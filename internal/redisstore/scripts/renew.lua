@@ -24,6 +24,7 @@ local function renew(key, value, id, ttl, px)
     if not reply.err then return {'RENEWED', format(lock), ttl, px} end
     ttl, px = own_ttl, own_px
   elseif ttl < lock.ttl then
+    px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
     local left = redis.call('PTTL', key)
     if left >= px then return {'RENEWED', value, ttl, left} end
   end

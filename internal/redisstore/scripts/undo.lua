@@ -17,7 +17,8 @@ local replies, mine = {}, {}
 for i, key in ipairs(KEYS) do
   local at = 1 + (i - 1) * FIELDS
   local lock = stored[i] and parse(stored[i])
-  if lock and lock.id == ARGV[at + 1] and lock.attempt == tonumber(ARGV[at + 2]) and lock.exec == ARGV[at + 3] then
+  if lock and lock.id == ARGV[at + 1] and lock.attempt == tonumber(ARGV[at + 2])
+    and lock.exec == ARGV[at + 3] and lock.exec ~= '*' then -- '*' matches nobody
     mine[#mine + 1] = key
     replies[i] = {'UNDONE'}
   else

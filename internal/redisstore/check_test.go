@@ -1,0 +1,154 @@
+package redisstore
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/freeport"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// Leases are not kept in a Redis that would lose them, and the refusal says what would be right.
+func TestOpenRefuses(t *testing.T) {
+	primary := redisproc.Start(t, redisproc.TCP())
+	host, port, _ := strings.Cut(primary.Addr(), ":")
+	for _, test := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"evicting", []string{"--maxmemory-policy", "volatile-ttl"}, "want maxmemory-policy noeviction"},
+		{"evicting everything", []string{"--maxmemory-policy", "allkeys-lru", "--maxmemory", "0"}, "want maxmemory-policy noeviction"},
+		{"replica", []string{"--replicaof", host + " " + port}, "is a slave; want a primary"},
+		{"password", []string{"--requirepass", "s3cret"}, "refuses us: NOAUTH"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := redisproc.Start(t, redisproc.Args(test.args...))
+			var refused *RefusedError
+			_, err := Open(t.Context(), Config{URL: "unix://" + r.Addr()})
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), r.Addr()) {
+				t.Errorf("Open = %v, want a *RefusedError with %q and the address", err, test.says)
+			}
+		})
+	}
+}
+
+func TestOpenRefusesAnotherLayout(t *testing.T) {
+	r := redisproc.Shared(t)
+	c := client(t, r)
+	c.Set(t.Context(), "lockd:layout", "format=1 mode=cluster shards=256 hash=fnv1a", 0)
+	var refused *RefusedError
+	if _, err := Open(t.Context(), Config{URL: r.URL()}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "another layout") {
+		t.Errorf("Open = %v, want a *RefusedError about the layout", err)
+	}
+	s, err := Open(t.Context(), Config{URL: r.URL(), KeyPrefix: "other"})
+	if err != nil {
+		t.Fatalf("Open with another prefix = %v, want nil", err)
+	}
+	s.Close()
+}
+
+// The layout is compared on every new connection, not only at the start.
+func TestEveryConnectionComparesTheLayout(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, c := open(t, r.URL()), client(t, r)
+	c.Set(t.Context(), s.keys.layout(), "format=2", 0)
+	s.conns.dropAll()
+	until(t, 5*time.Second, "acquire is refused", func() bool {
+		_, err := s.Acquire(soon(t), asking("job"))
+		return errors.Is(err, lease.ErrUnavailable) && strings.Contains(err.Error(), "another layout")
+	})
+}
+
+func TestOpenOfNothingEndsWithin5SecondsNamingTheAddress(t *testing.T) {
+	address, err := freeport.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	_, err = Open(t.Context(), Config{URL: "redis://:pa55word@" + address})
+	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), address) || strings.Contains(err.Error(), "pa55word") {
+		t.Errorf("Open = %v, want ErrUnreachable with %s and without the password", err, address)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("Open took %s, want at most 5 s", took)
+	}
+}
+
+// A Redis that begins to evict while it is used gets no new leases; what is held goes on, and
+// grants come back by themselves.
+func TestARunningStoreStopsGrantingWhileItsRedisEvicts(t *testing.T) {
+	r := redisproc.Start(t)
+	s, c := open(t, r.URL()), client(t, r)
+	a := asking("held")
+	acquire(t, s, a)
+	c.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru")
+	until(t, 10*time.Second, "grants are refused", func() bool { return s.Status().Refusal != "" })
+	if _, err := s.Acquire(soon(t), asking("new")); !errors.Is(err, lease.ErrGrantsRefused) || !strings.Contains(err.Error(), "noeviction") {
+		t.Errorf("Acquire = %v, want ErrGrantsRefused that says noeviction", err)
+	}
+	if _, err := s.Acquire(soon(t), retry(a)); err != nil {
+		t.Errorf("Acquire of what is held = %v, want nil", err)
+	}
+	if _, err := s.Renew(soon(t), lease.Renewal{Name: "held", ID: a.ID}); err != nil {
+		t.Errorf("Renew = %v, want nil", err)
+	}
+	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: "held", ID: a.ID}); err != nil {
+		t.Errorf("Release = %v, want nil", err)
+	}
+	c.ConfigSet(t.Context(), "maxmemory-policy", "noeviction")
+	until(t, 10*time.Second, "grants are back", func() bool { return s.Status().Refusal == "" })
+	acquire(t, s, asking("new"))
+}
+
+// A Redis that goes away shows in Status, and so does its return.
+func TestStatusFollowsTheRedis(t *testing.T) {
+	r := redisproc.Start(t)
+	s := open(t, r.URL())
+	before := s.Status().Nodes[0]
+	if before.Error != "" || before.Version == "" || before.Role != "master" || before.Eviction != "noeviction" || before.Persistence != "none" {
+		t.Errorf("Status().Nodes[0] = %+v, want a healthy one", before)
+	}
+	r.Kill()
+	until(t, 10*time.Second, "the node's error", func() bool { return s.Status().Nodes[0].Error != "" })
+	r.Restart()
+	until(t, 10*time.Second, "the node is back, with another run id", func() bool {
+		n := s.Status().Nodes[0]
+		return n.Error == "" && n.RunID != before.RunID
+	})
+}
+
+func TestPersistenceIsReported(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--appendonly", "yes", "--appendfsync", "always"}, "aof always"},
+		{[]string{"--appendonly", "yes", "--appendfsync", "everysec"}, "aof everysec"},
+		{[]string{"--save", "60 1"}, "rdb"},
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			r := redisproc.Start(t, redisproc.Args(test.args...))
+			status := open(t, r.URL()).Status()
+			if got := status.Nodes[0].Persistence; got != test.want {
+				t.Errorf("persistence = %q, want %q", got, test.want)
+			}
+			if warned := len(status.Warnings) > 0; warned != (test.want != "aof always") {
+				t.Errorf("warnings = %q", status.Warnings)
+			}
+		})
+	}
+}
+
+func TestVersionProblem(t *testing.T) {
+	for version, ok := range map[string]bool{
+		"7.0.15": true, "6.2.0": true, "8": true, "10.1": true, "6.0.16": false, "5.0.7": false, "": false, "unknown": false,
+	} {
+		if got := versionProblem(version); (got == "") != ok {
+			t.Errorf("versionProblem(%q) = %q, want fine: %v", version, got, ok)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package redisstore
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestConfigCheck(t *testing.T) {
+	for _, test := range []struct{ url, prefix, says string }{
+		{"redis://localhost:6379", "", ""},
+		{"redis://localhost", "team-a", ""},
+		{"redis://user:pw@[::1]:6379/3", "", ""},
+		{"unix:///run/redis.sock?db=2", "", ""},
+		{"unix://:pw@/run/redis.sock", "", ""},
+		{"", "", "scheme"},
+		{"localhost:6379", "", "scheme"},
+		{"http://localhost", "", "scheme"},
+		{"rediss://localhost", "", "scheme"},
+		{"redis://", "", "names no host"},
+		{"redis://a,b", "", "names no host"},
+		{"redis://localhost/x", "", "database"},
+		{"redis://localhost/-1", "", "database"},
+		{"redis://localhost?max_retries=3", "", "want none but db"},
+		{"redis://localhost?master=m", "", "want none but db"},
+		{"unix://", "", "names no socket"},
+		{"unix://run/redis.sock", "", "names no socket"},
+		{"redis://u:se cret@localhost:port", "", "cannot be read"},
+		{"redis://localhost", "a{b}", "brace"},
+	} {
+		err := Config{URL: test.url, KeyPrefix: test.prefix}.Check()
+		switch {
+		case test.says == "" && err != nil:
+			t.Errorf("Check(%q) = %v, want nil", test.url, err)
+		case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
+			t.Errorf("Check(%q) = %v, want an error with %q", test.url, err, test.says)
+		case err != nil && strings.Contains(err.Error(), "se cret"):
+			t.Errorf("Check(%q) = %v, which gives the password away", test.url, err)
+		}
+	}
+}
+
+// What go-redis would do by default with a lost reply, a slow Redis or a cancelled call is ours to decide.
+func TestOptions(t *testing.T) {
+	o, err := Config{URL: "redis://user:fromurl@localhost:1234/3", Password: "fromfile"}.options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.DialerRetries != 1 || !o.DisableIdentity {
+		t.Errorf("options = %+v, want no retries and context deadlines", o)
+	}
+	if o.Addr != "localhost:1234" || o.DB != 3 || o.Username != "user" || o.Password != "fromfile" {
+		t.Errorf("options lead to %s/%d as %s:%s", o.Addr, o.DB, o.Username, o.Password)
+	}
+}
+
+// A name steers neither its slot nor a pattern.
+func TestKeys(t *testing.T) {
+	k := newKeys("")
+	for _, name := range []string{"a", "a/b", "{x}", "}{", `*?[a]\`, "a b|c:d"} {
+		key := k.lock(name)
+		if !strings.HasPrefix(key, "lockd:{0}:lock:") || strings.IndexByte(key, '}') != len("lockd:{0") {
+			t.Errorf("lock(%q) = %q, want the tag {0} first", name, key)
+		}
+		if back, ok := k.name(key); !ok || back != name {
+			t.Errorf("name(lock(%q)) = %q, %v", name, back, ok)
+		}
+	}
+	if got, want := k.locksUnder("a*[b]"), `lockd:{0}:lock:a\*\[b\]*`; got != want {
+		t.Errorf("locksUnder = %q, want %q", got, want)
+	}
+}

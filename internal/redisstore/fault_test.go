@@ -1,0 +1,298 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/proxy"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// behindProxy returns a store that reaches r through a proxy, and one that reaches it directly.
+func behindProxy(t *testing.T, r *redisproc.Server) (through, direct *Store, p *proxy.Proxy) {
+	t.Helper()
+	p = proxy.Redis(t, r.Addr())
+	through = open(t, "redis://"+p.Addr())
+	return through, open(t, r.URL()), p
+}
+
+// calls matches EVALSHA of one of our scripts.
+func calls(script *redis.Script) proxy.Match { return proxy.Contains(script.Hash()) }
+
+// An acquire whose reply is lost is unknown, never "held by another"; the retry gets the lease that
+// was granted; and once it has, the undo of the first attempt does not hurt it.
+func TestALostAcquireReplyIsUnknownAndTheRetryHoldsTheLease(t *testing.T) {
+	s, direct, p := behindProxy(t, redisproc.Shared(t))
+	a := asking("job")
+	fault := p.LoseReply(calls(acquireScript), 1)
+	if l, err := s.Acquire(soon(t), a); !errors.Is(err, lease.ErrUnknown) {
+		t.Fatalf("Acquire with its reply lost = %v, %v, want ErrUnknown", l.Token, err)
+	}
+	if fault.Hits() != 1 {
+		t.Fatal("the fault did not bite")
+	}
+	granted, ok, err := direct.Get(soon(t), lease.GetRequest{Name: "job"})
+	if err != nil || !ok {
+		t.Fatalf("Get = %v, %v, want the lease that the lost reply spoke of", ok, err)
+	}
+	again := acquire(t, direct, retry(a)) // through another lockd
+	if again.Token != granted.Token {
+		t.Errorf("retry's token = %d, want the first attempt's %d", again.Token, granted.Token)
+	}
+	if err := s.Undo(t.Context(), undoing(a)); err != nil {
+		t.Errorf("Undo = %v", err)
+	}
+	if !held(t, direct, "job") {
+		t.Error("the undo of the first attempt removed the lease that the retry holds")
+	}
+}
+
+func undoing(a lease.Acquisition) lease.Undoing {
+	return lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, Deadline: time.Now()}
+}
+
+// What nobody takes over is gone once its undo returns.
+func TestAnUndoneAcquireLeavesNothing(t *testing.T) {
+	s, direct, p := behindProxy(t, redisproc.Shared(t))
+	a := asking("job")
+	p.LoseReply(calls(acquireScript), 1)
+	if _, err := s.Acquire(soon(t), a); !errors.Is(err, lease.ErrUnknown) {
+		t.Fatalf("Acquire = %v, want ErrUnknown", err)
+	}
+	// The undo's own reply is lost as well: it goes on until it is sure.
+	lost := p.LoseReply(calls(undoScript), 2)
+	if err := s.Undo(t.Context(), undoing(a)); err != nil {
+		t.Fatalf("Undo = %v", err)
+	}
+	if lost.Hits() != 2 {
+		t.Errorf("undo replies lost = %d, want 2", lost.Hits())
+	}
+	if held(t, direct, "job") {
+		t.Error("the name is still held after its undo")
+	}
+}
+
+// A copy that sat in a buffer while its undo or its release went by must not create a lease.
+func TestALateCopyCreatesNothing(t *testing.T) {
+	s, direct, p := behindProxy(t, redisproc.Shared(t))
+	a := asking("job")
+	delayed := p.DelayRequest(calls(acquireScript))
+	if _, err := s.Acquire(soon(t), a); !errors.Is(err, lease.ErrUnknown) {
+		t.Fatalf("Acquire with its request held back = %v, want ErrUnknown", err)
+	}
+	if err := direct.Undo(t.Context(), undoing(a)); err != nil {
+		t.Fatalf("Undo = %v", err)
+	}
+	direct.client.ConfigResetStat(t.Context())
+	delayed.Release()
+	until(t, 5*time.Second, "the delayed acquire reaches redis", func() bool {
+		return commandCalls(t, direct.client, "evalsha") == 1
+	})
+	if held(t, direct, "job") {
+		t.Error("the name is held by a copy that arrived after its undo")
+	}
+}
+
+// An acquire that waits in a stopped Redis's socket beyond its deadline writes nothing when Redis wakes.
+func TestAnAcquireThatAPausedRedisExecutesLateWritesNothing(t *testing.T) {
+	r := redisproc.Start(t)
+	s := open(t, r.URL())
+	acquire(t, s, asking("warm")) // a connection and the scripts are there
+	r.Pause()
+	a := asking("job")
+	_, err := s.Acquire(soon(t), a)
+	r.Resume()
+	if !errors.Is(err, lease.ErrUnknown) {
+		t.Fatalf("Acquire of a stopped Redis = %v, want ErrUnknown", err)
+	}
+	// Whatever was in the socket has been executed before a later command is answered.
+	direct := client(t, r)
+	until(t, 5*time.Second, "redis answers", func() bool { return direct.Ping(context.Background()).Err() == nil })
+	if held(t, s, "job") {
+		t.Error("the name is held by an acquire that was given up before it was executed")
+	}
+}
+
+// A reply that was another call's is noticed by its nonce: the call is unknown, the connections go.
+func TestASwappedReplyIsNotBelieved(t *testing.T) {
+	s, direct, p := behindProxy(t, redisproc.Shared(t))
+	a, b := asking("a"), asking("b")
+	acquire(t, direct, a)
+	acquire(t, direct, b)
+	swapped := p.SwapReplies(calls(renewScript))
+	errs := make([]error, 2)
+	var both sync.WaitGroup
+	for i, x := range []lease.Acquisition{a, b} {
+		both.Go(func() { _, errs[i] = s.Renew(soon(t), lease.Renewal{Name: x.Name, ID: x.ID}) })
+	}
+	both.Wait()
+	if swapped.Hits() == 0 {
+		t.Fatal("the fault did not bite")
+	}
+	for _, err := range errs {
+		if !errors.Is(err, lease.ErrUnknown) {
+			t.Errorf("Renew answered by another call's reply = %v, want ErrUnknown", err)
+		}
+	}
+	if s.Status().Desynchronised == 0 {
+		t.Error("Status().Desynchronised = 0, want the swapped replies counted")
+	}
+	if _, err := s.Renew(soon(t), lease.Renewal{Name: "a", ID: a.ID}); err != nil {
+		t.Errorf("Renew on a fresh connection = %v, want nil", err)
+	}
+}
+
+// Each command repeated after a lost reply has the effect of one.
+func TestEachCommandIsSafeToRepeatAfterALostReply(t *testing.T) {
+	s, _, p := behindProxy(t, redisproc.Shared(t))
+	a := asking("job")
+	l := acquire(t, s, a)
+
+	p.LoseReply(calls(renewScript), 1)
+	if _, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID}); !errors.Is(err, lease.ErrUnknown) {
+		t.Errorf("Renew = %v, want ErrUnknown", err)
+	}
+	if again, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID}); err != nil || again.Token != l.Token {
+		t.Errorf("Renew again = %v, %v, want token %v", again.Token, err, l.Token)
+	}
+
+	p.LoseReply(calls(releaseScript), 1)
+	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: "job", ID: a.ID}); !errors.Is(err, lease.ErrUnknown) {
+		t.Errorf("Release = %v, want ErrUnknown", err)
+	}
+	other := asking("job")
+	next := acquire(t, s, other)
+	if got, err := s.Release(soon(t), lease.ReleaseRequest{Name: "job", ID: a.ID}); err != nil || got.Outcome != lease.HeldByOther {
+		t.Errorf("Release again = %v, %v, want HeldByOther", got.Outcome, err)
+	}
+
+	p.LoseReply(calls(forceScript), 1)
+	if _, err := s.ForceRelease(soon(t), lease.ForceRequest{Name: "job", Token: next.Token}); !errors.Is(err, lease.ErrUnknown) {
+		t.Errorf("ForceRelease = %v, want ErrUnknown", err)
+	}
+	third := acquire(t, s, asking("job"))
+	var stale *lease.TokenError
+	if _, err := s.ForceRelease(soon(t), lease.ForceRequest{Name: "job", Token: next.Token}); !errors.As(err, &stale) || stale.InForce.Token != third.Token {
+		t.Errorf("ForceRelease again = %v, want a *TokenError that names token %d", err, third.Token)
+	}
+}
+
+// After SCRIPT FLUSH nothing fails; after FLUSHALL, or a restart without data, tokens go on growing.
+func TestTokensGrowAcrossEveryLossOfData(t *testing.T) {
+	r := redisproc.Start(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	last := lease.Token(0)
+	grow := func(after string) {
+		t.Helper()
+		l := acquire(t, s, asking("job"))
+		if l.Token <= last {
+			t.Errorf("token after %s = %d, want more than %d", after, l.Token, last)
+		}
+		last = l.Token
+	}
+	grow("the start")
+	direct.ScriptFlush(t.Context())
+	direct.Del(t.Context(), s.keys.lock("job"))
+	grow("SCRIPT FLUSH")
+	direct.FlushAll(t.Context())
+	grow("FLUSHALL")
+	r.Kill()
+	r.Restart()
+	until(t, 5*time.Second, "the store reaches the restarted redis", func() bool {
+		return s.client.Ping(t.Context()).Err() == nil
+	})
+	grow("a restart without its data")
+}
+
+// Reckoning Redis's clock wrongly costs a round trip, not the call: LATE teaches the right time.
+func TestALateAnswerMendsTheClock(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	s.clock.offset.Add(-time.Hour.Microseconds()) // as if Redis's clock had jumped an hour ahead
+	acquire(t, s, asking("job"))
+}
+
+// A full Redis takes no new lease but lets every standing one be renewed and released.
+func TestAFullRedis(t *testing.T) {
+	r := redisproc.Start(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	a, b := asking("a"), asking("b")
+	acquire(t, s, a)
+	acquire(t, s, b)
+	if err := direct.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Acquire(soon(t), asking("c")); !errors.Is(err, lease.ErrStoreFull) {
+		t.Errorf("Acquire = %v, want ErrStoreFull", err)
+	}
+	for _, ttl := range []time.Duration{0, 5 * time.Second, 10 * time.Second} {
+		want := max(ttl, 0)
+		if ttl == 0 {
+			want = a.TTL
+		}
+		if l, err := s.Renew(soon(t), lease.Renewal{Name: "a", ID: a.ID, TTL: ttl}); err != nil || l.TTL != want {
+			t.Errorf("Renew(ttl %s) = %s, %v, want %s", ttl, l.TTL, err, want)
+		}
+	}
+	if l, err := s.Renew(soon(t), lease.Renewal{Name: "a", ID: a.ID, TTL: time.Minute}); err != nil || l.TTL != a.TTL {
+		t.Errorf("Renew(a larger ttl than ever) = %s, %v, want the lease's own %s", l.TTL, err, a.TTL)
+	}
+	if got, err := s.Release(soon(t), lease.ReleaseRequest{Name: "a", ID: a.ID}); err != nil || got.Outcome != lease.Held {
+		t.Errorf("Release = %v, %v, want Held", got.Outcome, err)
+	}
+	bl, _, _ := s.Get(soon(t), lease.GetRequest{Name: "b"})
+	if _, err := s.ForceRelease(soon(t), lease.ForceRequest{Name: "b", Token: bl.Token}); err != nil {
+		t.Errorf("ForceRelease = %v", err)
+	}
+	direct.ConfigSet(t.Context(), "maxmemory", "0")
+	if l := acquire(t, s, asking("b")); l.Token <= bl.Token+1 {
+		t.Errorf("token after a force = %d, want one used up after %d", l.Token, bl.Token)
+	}
+}
+
+// Connections killed over and over: errors are typed, nothing is half done, and it heals by itself.
+func TestKilledConnections(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	a := asking("job")
+	acquire(t, s, a)
+	for range 20 {
+		direct.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		_, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID})
+		if err != nil && !errors.Is(err, lease.ErrUnknown) && !errors.Is(err, lease.ErrUnavailable) {
+			t.Fatalf("Renew = %v, want nil, ErrUnknown or ErrUnavailable", err)
+		}
+	}
+	until(t, 5*time.Second, "renewals work again", func() bool {
+		_, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID})
+		return err == nil
+	})
+}
+
+// An undo returns only when the execution can arrive no more: before that, "not there" is no answer.
+func TestAnUndoWaitsForWhatIsStillUnderWay(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	u := undoing(asking("job"))
+	u.Deadline = time.Now().Add(300 * time.Millisecond)
+	if err := s.Undo(t.Context(), u); err != nil {
+		t.Fatalf("Undo = %v", err)
+	}
+	if early := time.Until(u.Deadline); early > 0 {
+		t.Errorf("Undo returned %s before the execution's deadline", early)
+	}
+}
+
+// A connection that the other side closed while it was idle is noticed before a command goes into it.
+func TestARestartedRedisLeavesNoOutcomeUnknown(t *testing.T) {
+	r := redisproc.Start(t)
+	s := open(t, r.URL())
+	acquire(t, s, asking("before"))
+	r.Kill()
+	r.Restart()
+	acquire(t, s, asking("after"))
+}

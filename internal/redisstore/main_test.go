@@ -1,0 +1,93 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redisproc.Main{M: m}) }
+
+// open returns a store on a Redis, with a client that goes around it.
+func open(t *testing.T, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{URL: url, Notice: func(msg string) { t.Log("notice:", msg) }})
+	if err != nil {
+		t.Fatalf("Open(%s) = %v", url, err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	return s
+}
+
+func client(t *testing.T, r *redisproc.Server) *redis.Client {
+	t.Helper()
+	c := r.Client()
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// soon is a context with the deadline that a Lessor gives a call.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func newID() lease.ID { return lease.ID(fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())) }
+
+// asking is a first attempt of a new lease id on name.
+func asking(name string) lease.Acquisition {
+	return lease.Acquisition{
+		Name: name, ID: newID(), Owner: "tester", TTL: 10 * time.Second,
+		Tag: lease.Tag{Attempt: 1, Exec: fmt.Sprintf("%016x", rand.Uint64())},
+	}
+}
+
+// retry is the next attempt of a.
+func retry(a lease.Acquisition) lease.Acquisition {
+	a.Tag = lease.Tag{Attempt: a.Tag.Attempt + 1, Exec: fmt.Sprintf("%016x", rand.Uint64())}
+	return a
+}
+
+func acquire(t *testing.T, s *Store, a lease.Acquisition) lease.Lease {
+	t.Helper()
+	l, err := s.Acquire(soon(t), a)
+	if err != nil {
+		t.Fatalf("Acquire(%q) = %v, want a lease", a.Name, err)
+	}
+	return l
+}
+
+func held(t *testing.T, s *Store, name string) bool {
+	t.Helper()
+	_, ok, err := s.Get(soon(t), lease.GetRequest{Name: name})
+	if err != nil {
+		t.Fatalf("Get(%q) = %v", name, err)
+	}
+	return ok
+}
+
+// until polls what time changes, for at most limit.
+func until(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for end := time.Now().Add(limit); !ok(); <-ticker.C {
+		if time.Now().After(end) {
+			t.Fatalf("not within %s: %s", limit, what)
+		}
+	}
+}

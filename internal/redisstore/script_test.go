@@ -1,0 +1,291 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// operation is an acquire's arguments for one name, as acquire.lua wants them.
+func operation(a lease.Acquisition) []any {
+	return []any{string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told), a.TTL.Milliseconds(), px(a.TTL), "{}"}
+}
+
+// acquireAll runs one batch as a caller whose clock is off by skew.
+func acquireAll(t *testing.T, s *Store, skew time.Duration, batch ...lease.Acquisition) []reply {
+	t.Helper()
+	keys := []string{s.keys.fence()}
+	args := []any{time.Now().Add(skew).UnixMicro(), s.clock.at(time.Now().Add(time.Second)), maxSkew.Microseconds(), 1}
+	for _, a := range batch {
+		keys = append(keys, s.keys.lock(a.Name))
+		args = append(args, operation(a)...)
+	}
+	answer, err := s.run(soon(t), acquireScript, keys, args...)
+	if err != nil {
+		t.Fatalf("acquire.lua = %v", err)
+	}
+	return answer.replies
+}
+
+func kinds(replies []reply) []string {
+	var all []string
+	for _, r := range replies {
+		all = append(all, r.kind())
+	}
+	return all
+}
+
+func TestABatchAnswersEachOperationForItself(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	mine, other := asking("mine"), asking("other")
+	acquire(t, s, mine)
+	acquire(t, s, other)
+	direct.RPush(t.Context(), s.keys.lock("list"), "no string")
+	direct.Set(t.Context(), s.keys.lock("foreign"), "no lock", 0)
+
+	replies := acquireAll(t, s, 0, asking("free-1"), retry(mine), asking("other"), asking("list"), asking("foreign"), asking("free-2"))
+	want := []string{"GRANTED", "GRANTED", "HELD", "ERROR", "ERROR", "GRANTED"}
+	if diff := cmp.Diff(want, kinds(replies)); diff != "" {
+		t.Fatalf("replies (-want +got):\n%s", diff)
+	}
+	one, two := mustLease(t, replies[0]), mustLease(t, replies[5])
+	if one.Token >= two.Token {
+		t.Errorf("tokens of one batch = %d, %d, want increasing", one.Token, two.Token)
+	}
+	if fence, _ := direct.Get(t.Context(), s.keys.fence()).Int64(); fence < int64(two.Token) {
+		t.Errorf("fence = %d, want at least the last token %d", fence, two.Token)
+	}
+}
+
+func mustLease(t *testing.T, r reply) lease.Lease {
+	t.Helper()
+	l, err := r.lease("", 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestABatchReleasesOnlyItsOwn(t *testing.T) {
+	r := redisproc.Shared(t)
+	s := open(t, r.URL())
+	a, b, c := asking("a"), asking("b"), asking("c")
+	for _, x := range []lease.Acquisition{a, b, c} {
+		acquire(t, s, x)
+	}
+	keys := []string{s.keys.lock("a"), s.keys.lock("b"), s.keys.lock("free"), s.keys.lock("c")}
+	answer, err := s.run(soon(t), releaseScript, keys, string(a.ID), string(newID()), string(newID()), string(c.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"HELD", "OTHER", "GONE", "HELD"}, kinds(answer.replies)); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+	if held(t, s, "a") || !held(t, s, "b") || held(t, s, "c") {
+		t.Error("want b held, a and c free")
+	}
+}
+
+// An uncontended acquire and release of one name cost at most 6 calls inside Redis.
+func TestCallBudget(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	acquire(t, s, asking("warm")) // the scripts are loaded from here on
+	if err := direct.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	a := asking("job")
+	acquire(t, s, a)
+	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: "job", ID: a.ID}); err != nil {
+		t.Fatal(err)
+	}
+	// What the checker may do meanwhile is not the scripts'.
+	calls := 0
+	for _, command := range []string{"mget", "get", "set", "del", "pttl", "pexpire", "exists", "type"} {
+		calls += commandCalls(t, direct, command)
+	}
+	const timeCalls = 1 // acquire's; the checker asks for TIME too, so it is not counted
+	if got := calls + timeCalls; got > 6 {
+		t.Errorf("acquire + release = %d redis calls, want at most 6", got)
+	}
+}
+
+func commandCalls(t *testing.T, c *redis.Client, command string) int {
+	t.Helper()
+	text, err := c.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(text, "cmdstat_"+command+":calls=")
+	if !ok {
+		return 0
+	}
+	digits, _, _ := strings.Cut(rest, ",")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Beyond 2 s of clock difference, either way, nothing new is granted; what is held goes on.
+func TestClockGuard(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	standing := asking("standing")
+	acquire(t, s, standing)
+	for _, skew := range []time.Duration{-time.Hour, -2100 * time.Millisecond, 2100 * time.Millisecond, time.Hour} {
+		t.Run(skew.String(), func(t *testing.T) {
+			replies := acquireAll(t, s, skew, asking("job"), retry(standing))
+			if diff := cmp.Diff([]string{"SKEW", "GRANTED"}, kinds(replies)); diff != "" {
+				t.Errorf("replies (-want +got):\n%s", diff)
+			}
+			standing = retry(standing)
+		})
+	}
+	if got := kinds(acquireAll(t, s, time.Second, asking("job"))); got[0] != "GRANTED" {
+		t.Errorf("acquire with 1 s of skew = %s, want GRANTED", got[0])
+	}
+}
+
+// An error at any call inside a script leaves nothing behind but perhaps a raised fence; a release
+// may also have freed the lock. Redis rolls nothing back, so this is about the order of the calls.
+func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	mine := asking("mine")
+	longer := mine
+	longer.TTL = 2 * mine.TTL
+	fence, lock, free := s.keys.fence(), s.keys.lock("mine"), s.keys.lock("free")
+	head := []any{time.Now().UnixMicro(), time.Now().Add(time.Hour).UnixMicro(), maxSkew.Microseconds(), 1}
+	for _, test := range []struct {
+		name, script string
+		keys         []string
+		args         []any
+		mayFree      bool
+	}{
+		{"acquire", acquireLua, []string{fence, free}, append(head[:4:4], operation(asking("free"))...), false},
+		{"acquire again", acquireLua, []string{fence, lock}, append(head[:4:4], operation(retry(longer))...), false},
+		{"renew", renewLua, []string{lock}, []any{string(mine.ID), 0, 0}, false},
+		{"renew longer", renewLua, []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
+		{"release", releaseLua, []string{lock}, []any{string(mine.ID)}, true},
+		{"undo", undoLua, []string{lock}, []any{string(mine.ID), 1, mine.Tag.Exec}, true},
+		{"force", forceLua, []string{fence, lock}, []any{0}, true}, // the token is set below
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			reached := true
+			for call := 1; reached; call++ {
+				redisproc.Flush(t, r)
+				standing := acquire(t, s, mine)
+				if test.script == forceLua {
+					test.args = []any{int64(standing.Token)}
+				}
+				before := snapshot(t, direct)
+				reached = runFailing(t, direct, test.script, call, test.keys, test.args)
+				after := snapshot(t, direct)
+				if !reached {
+					break // the script makes fewer calls than this: it ran whole
+				}
+				delete(before, fence)
+				delete(after, fence)
+				if test.mayFree && after[lock] == "" {
+					delete(before, lock)
+				}
+				if diff := cmp.Diff(before, after); diff != "" {
+					t.Errorf("call %d failed, and changed (-before +after):\n%s", call, diff)
+				}
+				if _, ok := after[free]; ok {
+					t.Errorf("call %d failed, and the lock was granted", call)
+				}
+			}
+		})
+	}
+}
+
+// runFailing runs a script whose call-th call inside Redis fails, and reports whether it came to that.
+func runFailing(t *testing.T, c *redis.Client, script string, call int, keys []string, args []any) bool {
+	t.Helper()
+	// A local that shadows redis: what the scripts call goes through here.
+	shim := fmt.Sprintf(`
+local real, calls, bitten = redis, 0, false
+local function fails() calls = calls + 1; if calls == %d then bitten = true end; return calls == %d end
+local redis = {
+  call = function(...) if fails() then real.call('SET', 'bitten', '1'); error({err = 'OOM injected'}) end; return real.call(...) end,
+  pcall = function(...) if fails() then real.call('SET', 'bitten', '1'); return {err = 'OOM injected'} end; return real.pcall(...) end,
+}
+`, call, call)
+	err := c.Eval(t.Context(), shim+valueLua+script, keys, append([]any{"nonce"}, args...)...).Err()
+	if err != nil && !strings.Contains(err.Error(), "OOM injected") {
+		t.Fatalf("call %d: %v", call, err)
+	}
+	bitten, err := c.Del(t.Context(), "bitten").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bitten == 1
+}
+
+func snapshot(t *testing.T, c *redis.Client) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	keys, err := c.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if all[key], err = c.Get(t.Context(), key).Result(); err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// Tokens end before 2^53, where neither Lua nor JSON can count by ones any more.
+func TestTheFenceEndsBefore2To53(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	setFence := func(to string) {
+		if err := direct.Set(t.Context(), s.keys.fence(), to, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setFence("9007199254740989")
+	if l := acquire(t, s, asking("last-but-one")); l.Token != lease.MaxToken-2 {
+		t.Errorf("token = %d, want 2^53-2", l.Token)
+	}
+	if l := acquire(t, s, asking("last")); l.Token != lease.MaxToken-1 {
+		t.Errorf("token = %d, want 2^53-1", l.Token)
+	}
+	for _, fence := range []string{"9007199254740991", "9007199254740992", "99999999999999999999", "no number", "-5"} {
+		setFence(fence)
+		if l, err := s.Acquire(soon(t), asking("beyond")); !errors.Is(err, lease.ErrUnavailable) {
+			t.Errorf("Acquire with fence %q = %v, %v, want ErrUnavailable", fence, l.Token, err)
+		}
+		if held(t, s, "beyond") {
+			t.Errorf("fence %q: the name is held, want it free", fence)
+		}
+	}
+}
+
+// A fence that is no string reads as absent by MGET; it must not be overwritten as if it were.
+func TestAFenceOfTheWrongTypeRefuses(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	direct.RPush(t.Context(), s.keys.fence(), "x")
+	if _, err := s.Acquire(soon(t), asking("job")); !errors.Is(err, lease.ErrUnavailable) {
+		t.Errorf("Acquire = %v, want ErrUnavailable", err)
+	}
+	if kind, _ := direct.Type(context.Background(), s.keys.fence()).Result(); kind != "list" {
+		t.Errorf("the fence is a %s now, want it untouched", kind)
+	}
+}
