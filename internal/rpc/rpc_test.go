@@ -65,27 +65,44 @@ type subject struct {
 	leases lockdv1.LeaseServiceClient
 	admin  lockdv1.AdminServiceClient
 	log    *observer.ObservedLogs
+	dial   []grpc.DialOption
+	// served gets what Serve returned.
+	served chan error
+}
+
+// option changes a subject before it serves.
+type option func(*subject)
+
+func withProbe(p *probe) option {
+	return func(s *subject) { register(s.grpc, probeDesc, p) }
+}
+
+func withDial(opts ...grpc.DialOption) option {
+	return func(s *subject) { s.dial = opts }
 }
 
 // serve starts a server over store on loopback and connects to it; both end with the test.
-func serve(t *testing.T, store lease.Store, dial ...grpc.DialOption) *subject {
+func serve(t *testing.T, store lease.Store, opts ...option) *subject {
 	t.Helper()
 	core, log := observer.New(zapcore.DebugLevel)
 	lessor := lease.NewLessor(store, lease.Limits{}.WithDefaults())
 	s := &subject{log: log, Server: NewServer(Config{Lessor: lessor, Log: zap.New(core), Version: "v1.2.3", Reflection: true})}
+	for _, o := range opts {
+		o(s)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	s.conn = connect(t, s.addr, dial...)
+	s.served = make(chan error, 1)
+	go func() { s.served <- s.Serve(l) }()
+	s.conn = connect(t, s.addr, s.dial...)
 	s.leases, s.admin = lockdv1.NewLeaseServiceClient(s.conn), lockdv1.NewAdminServiceClient(s.conn)
 	t.Cleanup(func() {
 		_ = s.conn.Close()
 		s.grpc.Stop()
-		if err := <-served; err != nil {
+		if err := <-s.served; err != nil {
 			t.Errorf("Serve() = %v, want nil after Stop", err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
