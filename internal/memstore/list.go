@@ -23,20 +23,21 @@ func (s *Store) List(_ context.Context, r lease.ListRequest) (lease.Page, error)
 	rest := s.granted.after(after)
 	work := min(len(rest), pageWork)
 	var page lease.Page
-	for i, slot := range rest[:work] {
+	last := after
+	for _, slot := range rest[:work] {
 		e := slot.lease
-		if e == nil || !e.inForceAt(now) || !lease.Under(e.name, r.Prefix) {
-			continue
+		if e != nil && e.inForceAt(now) && lease.Under(e.name, r.Prefix) {
+			if len(page.Leases) == r.Size {
+				// One more than fits: the next page begins with it.
+				page.Next = pageToken(last)
+				return page, nil
+			}
+			page.Leases = append(page.Leases, e.lease(now))
 		}
-		if len(page.Leases) == r.Size {
-			// One more than fits: where it would have been, the next page begins.
-			page.Next = pageToken(rest[i-1].token)
-			return page, nil
-		}
-		page.Leases = append(page.Leases, e.lease(now))
+		last = slot.token
 	}
 	if work < len(rest) {
-		page.Next = pageToken(rest[work-1].token)
+		page.Next = pageToken(last)
 	}
 	return page, nil
 }

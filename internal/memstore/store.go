@@ -19,7 +19,8 @@ import (
 // Store is a lease.Store in memory, safe for concurrent use. Every operation but List costs
 // O(log leases), amortised; memory is proportional to the most leases that stood at once.
 //
-// Deadlines are on Go's monotonic clock: no step of the wall clock ends a lease or keeps one.
+// Deadlines are on Go's monotonic clock: no step of the wall clock ends a lease or keeps one. It
+// stands still while the machine is suspended, so that leases then last longer, never less long.
 type Store struct {
 	mu      sync.Mutex
 	held    map[string]*entry // by name; some may be expired

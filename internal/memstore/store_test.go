@@ -45,3 +45,18 @@ func (s *Store) grace(t *testing.T, name string) {
 	e.over = now.Add(lease.Grace(e.ttl) / 2)
 	heap.Fix(&s.expiry, e.at)
 }
+
+// What is in memory only is said to be, and that it keeps nothing.
+func TestStatus(t *testing.T) {
+	got := New().Status()
+	if got.Kind != "memory" || got.Refusal != "" || len(got.Warnings) != 1 || len(got.Nodes) != 0 {
+		t.Errorf("Status = %+v, want kind memory with one warning, no refusal, no nodes", got)
+	}
+}
+
+// Expire says whether there was a lease to expire.
+func TestExpireOfNothing(t *testing.T) {
+	if New().Expire("job") {
+		t.Error("Expire(free name) = true, want false")
+	}
+}
