@@ -2,8 +2,7 @@
 //
 // A server listens on a unix socket in a directory of its own, or on a loopback port with TCP. It
 // persists nothing unless Args say so, is ready when Start returns, and is gone, with its directory,
-// when the test ends; if the test failed, its log is in the test's. It also dies with the test
-// process on Linux, however that ends.
+// when the test ends; if the test failed, its log is in the test's.
 package redisproc
 
 import (
@@ -15,13 +14,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/test/freeport"
+	"github.com/lockd/lockd/test/proc"
 )
 
 // Missing is what a test without redis-server fails with. It is never skipped.
@@ -48,33 +47,29 @@ func TCP() Option {
 }
 
 // Server is one redis-server process, or what is left of it to be started again. Its methods fail
-// the test they were started for. One goroutine at a time controls it.
+// the test it was started for. One goroutine at a time controls it.
 type Server struct {
-	t    testing.TB // nil for the shared server
-	dir  string     // working directory: socket and data
-	addr string     // host:port, or the socket's path
+	proc.Process
+	dir  string // working directory: socket and data
+	addr string // host:port, or the socket's path
 	tcp  bool
 	args []string
-	log  tail
-
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when cmd has been waited for
 }
 
 // Start runs a server until the test ends.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	s := &Server{t: t}
+	s := &Server{Process: proc.Process{T: t, Name: "redis-server"}}
 	for _, opt := range opts {
 		opt(s)
 	}
 	t.Cleanup(func() {
 		s.remove()
 		if t.Failed() {
-			t.Logf("log of redis-server at %s, its end:\n%s", s.addr, s.log.String())
+			t.Logf("log of redis-server at %s, its end:\n%s", s.addr, s.Log())
 		}
 	})
-	s.must(s.create())
+	s.Must(s.create())
 	return s
 }
 
@@ -109,12 +104,6 @@ func (s *Server) URL() string {
 // Dir is where the server keeps its data.
 func (s *Server) Dir() string { return s.dir }
 
-// PID is the process id of the running server.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
-
-// Log is the end of what the server wrote, over all its starts.
-func (s *Server) Log() string { return s.log.String() }
-
 // Client returns a new client of this server; the caller closes it. It does not retry.
 func (s *Server) Client() *redis.Client {
 	return redis.NewClient(&redis.Options{
@@ -122,41 +111,16 @@ func (s *Server) Client() *redis.Client {
 	})
 }
 
-// Stop ends the server with SIGTERM, as an operator does, and waits for its end.
-func (s *Server) Stop() {
-	s.helper()
-	s.signal(syscall.SIGCONT) // a stopped process does not see SIGTERM
-	s.signal(syscall.SIGTERM)
-	<-s.exited
-}
-
-// Kill ends the server with SIGKILL and waits for its end.
-func (s *Server) Kill() {
-	s.helper()
-	s.signal(syscall.SIGKILL)
-	<-s.exited
-}
-
 // Restart starts the server again at the same address, in the same directory and with the same
 // arguments; a server that runs is killed first. Without "--appendonly yes" the data is gone.
 func (s *Server) Restart() {
-	s.helper()
-	if s.running() {
+	if s.T != nil {
+		s.T.Helper()
+	}
+	if s.Running() {
 		s.Kill()
 	}
-	s.must(s.run())
-}
-
-// Pause stops the process (SIGSTOP): it accepts no command and closes no connection until Resume.
-func (s *Server) Pause() {
-	s.helper()
-	s.signal(syscall.SIGSTOP)
-}
-
-// Resume lets a paused server go on, with what has arrived meanwhile first.
-func (s *Server) Resume() {
-	s.helper()
-	s.signal(syscall.SIGCONT)
+	s.Must(s.run())
 }
 
 // create makes the directory and runs the server, on another port if somebody was faster.
@@ -191,18 +155,9 @@ func (s *Server) run() error {
 		args = []string{"--bind", "127.0.0.1", "--port", s.Port()}
 	}
 	args = append(args, "--dir", s.dir, "--save", "", "--appendonly", "no")
-	s.cmd = exec.Command("redis-server", append(args, s.args...)...)
-	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	s.cmd.SysProcAttr = dieWithParent()
-	if err := s.cmd.Start(); err != nil {
+	if err := s.Process.Run(exec.Command("redis-server", append(args, s.args...)...)); err != nil {
 		return err
 	}
-	exited := make(chan struct{})
-	s.exited = exited
-	go func(cmd *exec.Cmd) {
-		_ = cmd.Wait() // how it ended is in the log
-		close(exited)
-	}(s.cmd)
 	return s.ready()
 }
 
@@ -220,58 +175,18 @@ func (s *Server) ready() error {
 		pause := time.NewTimer(5 * time.Millisecond)
 		select {
 		case <-pause.C:
-		case <-s.exited:
-			return fmt.Errorf("%w before it answered; its log:\n%s", errExited, s.log.String())
+		case <-s.Exited():
+			return fmt.Errorf("%w before it answered; its log:\n%s", errExited, s.Log())
 		case <-ctx.Done():
-			return fmt.Errorf("redis-server did not answer for %s: %w; its log:\n%s", readyWithin, err, s.log.String())
+			return fmt.Errorf("redis-server did not answer for %s: %w; its log:\n%s", readyWithin, err, s.Log())
 		}
 	}
 }
 
 // remove ends the process if it runs and deletes its directory.
 func (s *Server) remove() {
-	if s.running() {
-		_ = s.cmd.Process.Kill() // it may have ended just now
-		<-s.exited
-	}
+	s.Remove()
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
-	}
-}
-
-func (s *Server) running() bool {
-	if s.exited == nil {
-		return false
-	}
-	select {
-	case <-s.exited:
-		return false
-	default:
-		return true
-	}
-}
-
-func (s *Server) signal(sig os.Signal) {
-	s.helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		s.must(fmt.Errorf("sending %v to redis-server at %s: %w", sig, s.addr, err))
-	}
-}
-
-// must fails the test, or panics for the shared server, which belongs to no test.
-func (s *Server) must(err error) {
-	if err == nil {
-		return
-	}
-	if s.t == nil {
-		panic(err)
-	}
-	s.t.Helper()
-	s.t.Fatal(err)
-}
-
-func (s *Server) helper() {
-	if s.t != nil {
-		s.t.Helper()
 	}
 }

@@ -3,6 +3,8 @@ package redisproc
 import (
 	"sync"
 	"testing"
+
+	"github.com/lockd/lockd/test/proc"
 )
 
 // shared is the one server of this test binary, on a socket.
@@ -19,7 +21,7 @@ func Shared(t testing.TB) *Server {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil {
-		s := new(Server)
+		s := &Server{Process: proc.Process{Name: "redis-server"}}
 		if err := s.create(); err != nil {
 			s.remove()
 			t.Fatal(err)
@@ -31,7 +33,9 @@ func Shared(t testing.TB) *Server {
 }
 
 // Main runs a binary's tests and then ends the shared server, before anybody looks for leaks.
-type Main struct{ *testing.M }
+type Main struct {
+	M interface{ Run() int } // *testing.M, or another Main
+}
 
 // Run implements goleak.TestingM.
 func (m Main) Run() int {

@@ -1,4 +1,4 @@
-package redisproc
+package proc
 
 import "sync"
 

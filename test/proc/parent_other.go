@@ -1,6 +1,6 @@
 //go:build !linux
 
-package redisproc
+package proc
 
 import "syscall"
 
