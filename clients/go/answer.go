@@ -1,0 +1,104 @@
+package lockd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// The reasons in ErrorInfo that a client acts upon; lockd.proto lists them all.
+const (
+	domain           = "lockd"
+	reasonHeld       = "LEASE_HELD"
+	reasonSuperseded = "SUPERSEDED"
+	reasonLost       = "LEASE_LOST"
+	reasonRefused    = "GRANTS_REFUSED"
+	reasonDraining   = "DRAINING"
+	reasonFull       = "STORE_FULL"
+	reasonOverloaded = "OVERLOADED"
+)
+
+// refusal is what the error of an RPC says.
+type refusal struct {
+	reason string     // "" if it does not come from lockd
+	held   *HeldError // who is in the way, for reasonHeld
+	// again: asking again with the same lease id may help; until then nobody knows more.
+	again bool
+	// nothingDone: the request changed nothing, and will not.
+	nothingDone bool
+	err         error // for the caller
+}
+
+// readRefusal is the one place where errors from the wire become this package's.
+func readRefusal(name string, err error) refusal {
+	st := status.Convert(err)
+	r := refusal{err: err}
+	var held *lockdv1.Held
+	for _, detail := range st.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if d.GetDomain() == domain {
+				r.reason = d.GetReason()
+			}
+		case *lockdv1.Held:
+			held = d
+		}
+	}
+	switch r.reason {
+	case reasonHeld:
+		r.held = heldError(name, held)
+		r.err, r.nothingDone = r.held, true
+		return r
+	case reasonRefused, reasonDraining, reasonFull, reasonOverloaded:
+		r.again, r.nothingDone = true, true
+		return r
+	}
+	switch st.Code() {
+	case codes.InvalidArgument:
+		r.err, r.nothingDone = fmt.Errorf("%w: %s", ErrInvalid, st.Message()), true
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		// Cancelled by whom is the caller of readRefusal's to know; from here it is a connection, a
+		// proxy or a server that went away in the middle.
+		r.again = true
+	}
+	return r
+}
+
+func heldError(name string, held *lockdv1.Held) *HeldError {
+	holder := held.GetLease()
+	if holder == nil {
+		return &HeldError{Name: name}
+	}
+	return &HeldError{
+		Name: name, Owner: holder.GetOwner(), Token: holder.GetToken(),
+		Since: holder.GetSince().AsTime(), ExpiresIn: held.GetExpiresIn().AsDuration(),
+	}
+}
+
+// failed wraps err with what was being done. The package's own errors carry its name already, once
+// is enough.
+func failed(operation, name string, errs ...error) error {
+	text := make([]string, len(errs))
+	for i, err := range errs {
+		text[i] = strings.TrimPrefix(err.Error(), "lockd: ")
+	}
+	return &failure{text: fmt.Sprintf("lockd: %s %q: %s", operation, name, strings.Join(text, "; ")), errs: errs}
+}
+
+// failure is an error with several causes and one text.
+type failure struct {
+	text string
+	errs []error
+}
+
+func (f *failure) Error() string   { return f.text }
+func (f *failure) Unwrap() []error { return f.errs }
+
+// lost reports whether err says that a lease ended on its own.
+func lost(err error) bool { return errors.Is(err, ErrLost) || errors.Is(err, ErrExpired) }

@@ -1,0 +1,48 @@
+package lockd
+
+import "time"
+
+// instant is one moment on two clocks. Both count from an origin of their own and are only compared
+// with themselves.
+type instant struct {
+	mono time.Time     // Go's clock; it may stand still while the machine is suspended
+	boot time.Duration // a clock that goes on then, see bootTime
+}
+
+// now reads both clocks.
+func now() instant {
+	return instant{mono: time.Now(), boot: bootTime()}
+}
+
+// add returns the instant d later.
+func (i instant) add(d time.Duration) instant {
+	return instant{mono: i.mono.Add(d), boot: i.boot + d}
+}
+
+// passedAt reports whether t is at or after the deadline i on either clock.
+func (i instant) passedAt(t instant) bool {
+	return !t.mono.Before(i.mono) || t.boot >= i.boot
+}
+
+// latest returns the later of two instants, on each clock by itself: each is a proof of its own that
+// the lease stands, and on either clock the better one counts.
+func latest(a, b instant) instant {
+	if b.mono.After(a.mono) {
+		a.mono = b.mono
+	}
+	a.boot = max(a.boot, b.boot)
+	return a
+}
+
+// margin covers what is neither waiting nor ttl: the cut to whole milliseconds, and the time between
+// a look at the clock and what is done on the strength of it.
+const margin = 5 * time.Millisecond
+
+// validity returns for how long from the sending of a request its answer may be counted on. ttl is
+// the smaller of asked and answered. waited was measured by the server's clock: it may run 0.1 % fast
+// and thus too long; the ttl was counted by the store's, which may differ by 1 %. The server cannot
+// have waited longer than the answer took, so elapsed bounds what a faulty one could claim.
+func validity(ttl, waited, elapsed time.Duration) time.Duration {
+	waited = max(0, min(waited, elapsed))
+	return waited - waited/1000 + ttl - ttl/100 - margin
+}

@@ -1,0 +1,47 @@
+package lockd
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Why a lease ended. One of these is what [Lease.Err] returns and, by [context.Cause], the cause of
+// [Lease.Context].
+var (
+	// ErrExpired: the safe deadline passed without a renewal that was answered.
+	ErrExpired = errors.New("lockd: the lease has expired")
+	// ErrLost: lockd says that the lease is gone: it ran out there, was released by force, or the
+	// store lost it.
+	ErrLost = errors.New("lockd: the lease is gone")
+	// ErrReleased: Release was called.
+	ErrReleased = errors.New("lockd: the lease was released")
+	// ErrClosed: the Client was closed.
+	ErrClosed = errors.New("lockd: the client is closed")
+)
+
+// Why there is no lease, apart from *HeldError, ErrClosed and the errors of the caller's context.
+var (
+	// ErrInvalid: an argument is wrong; the text names it and says what would be right.
+	ErrInvalid = errors.New("lockd: invalid argument")
+	// ErrUnavailable: no lockd could be reached, or none could serve; see [WithUnavailableFor].
+	ErrUnavailable = errors.New("lockd: unavailable")
+)
+
+// HeldError says who stood in the way when lockd last looked. It is made for people: by the time
+// it is read the lease may have changed hands.
+type HeldError struct {
+	Name      string
+	Owner     string        // "" if lockd did not say
+	Token     int64         // of the lease in force; 0 if lockd did not say
+	Since     time.Time     // of its grant, by the store's clock
+	ExpiresIn time.Duration // until the name would have been free without a renewal
+}
+
+func (e *HeldError) Error() string {
+	if e.Token == 0 {
+		return fmt.Sprintf("lockd: %q is held by another", e.Name)
+	}
+	return fmt.Sprintf("lockd: %q is held by %q since %s, for another %s unless renewed",
+		e.Name, e.Owner, e.Since.UTC().Format(time.RFC3339), e.ExpiresIn.Truncate(time.Millisecond))
+}

@@ -1,0 +1,126 @@
+package lockd
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Lease is a name held. It is safe for concurrent use.
+type Lease struct {
+	client *Client
+	name   string
+	id     string
+	owner  string
+	token  int64
+	asked  *time.Duration // the ttl that was asked for; nil: the server's choice
+	keep   bool           // renewed in the background, and released by Close
+	ctx    *leaseContext
+
+	mu       sync.Mutex
+	ttl      time.Duration
+	deadline instant     // of the best answer so far
+	cause    error       // why it ended; set once, never reset
+	release  *releaseRun // the last one begun
+
+	failures   int  // renewals that failed in a row; owned by the renewal under way
+	unanswered bool // a release was sent whose answer never came; owned by the release under way
+	due             // guarded by client.schedule.mu
+}
+
+// Name is what is held.
+func (l *Lease) Name() string { return l.name }
+
+// ID is the lease id. It is a secret: who has it may renew and release the lease. It appears in no
+// error and no other text of this package.
+func (l *Lease) ID() string { return l.id }
+
+// Token is the fencing token, larger than every token granted before it for this name; it stays the
+// same for as long as the lease lasts. It is no secret.
+func (l *Lease) Token() int64 { return l.token }
+
+// Owner says who holds the lease, as lockd shows it to others.
+func (l *Lease) Owner() string { return l.owner }
+
+// TTL is how long the lease lasts from each renewal on: the smaller of what was asked for and what
+// lockd set.
+func (l *Lease) TTL() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ttl
+}
+
+// Deadline is until when the lease may be counted on if no further renewal is answered. Each answer
+// moves it on. It speaks of Go's monotonic clock; a machine that was suspended ends the lease sooner.
+func (l *Lease) Deadline() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadline.mono
+}
+
+// Context ends when the lease does, whatever ends it; context.Cause says why: [ErrExpired],
+// [ErrLost], [ErrReleased] or [ErrClosed]. It carries the values of the context that was given to
+// Acquire, but neither its cancellation nor its deadline: those bound the waiting only. It has no
+// deadline of its own, since each renewal moves that.
+//
+// Its Err looks at the clocks and never returns nil after the safe deadline. Contexts derived from it
+// are told; they end within 50 ms of running.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Err is nil while the lease may be counted on, and then for good why not: [ErrExpired], [ErrLost],
+// [ErrReleased] or [ErrClosed]. It looks at the clocks, not at a flag.
+func (l *Lease) Err() error {
+	l.mu.Lock()
+	cause, passed := l.cause, l.deadline.passedAt(now())
+	l.mu.Unlock()
+	if cause == nil && passed {
+		return l.end(ErrExpired)
+	}
+	return cause
+}
+
+// String describes the lease without its id.
+func (l *Lease) String() string { return fmt.Sprintf("lockd.Lease(%q, token %d)", l.name, l.token) }
+
+// GoString is String: %#v would show the id.
+func (l *Lease) GoString() string { return l.String() }
+
+// end ends the lease for cause unless it has ended before, and returns the cause that stands. A
+// deadline that has passed was first, whether or not anybody looked.
+func (l *Lease) end(cause error) error {
+	l.mu.Lock()
+	first := l.cause == nil
+	if first {
+		l.cause = cause
+		if l.deadline.passedAt(now()) {
+			l.cause = ErrExpired
+		}
+	}
+	cause = l.cause
+	l.mu.Unlock()
+	if first {
+		l.client.schedule.remove(l) // nothing renews it from here on
+		l.ctx.cancel(cause)
+	}
+	return cause
+}
+
+// extend moves the deadline on to what an answer has proven, never back. An answer that comes after
+// the deadline is too late: somebody may have been told by then that the lease has ended.
+func (l *Lease) extend(deadline instant, ttl time.Duration) error {
+	l.mu.Lock()
+	if l.cause == nil && !l.deadline.passedAt(now()) {
+		l.deadline = latest(l.deadline, deadline)
+		l.ttl = ttl
+	}
+	l.mu.Unlock()
+	return l.Err()
+}
+
+// passedAt reports whether the deadline has passed at t.
+func (l *Lease) passedAt(t instant) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadline.passedAt(t)
+}

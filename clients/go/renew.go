@@ -1,0 +1,95 @@
+package lockd
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// maxRenewal bounds one renewal call, so that one to a mute server gives way to the next try and
+// frees its place for another lease.
+const maxRenewal = 3 * time.Second
+
+// renew runs one renewal that the schedule found due and plans the next: a third of a ttl on, or
+// after a failure soon, and again and again until the deadline. The schedule is the retry loop, so a
+// lease in trouble takes no place while it pauses.
+func (c *Client) renew(l *Lease) {
+	err := l.renewOnce(l.ctx.Context)
+	ttl := l.TTL()
+	if err == nil {
+		l.failures = 0
+		// Asking again at once cannot help a ttl so short, or a network so slow, that two thirds of
+		// it are never left.
+		c.schedule.renewed(l, later(renewAt(l.Deadline(), ttl), time.Now().Add(ttl/10)))
+		return
+	}
+	l.failures++
+	c.schedule.renewed(l, time.Now().Add(renewalPause(l.failures, ttl)))
+}
+
+// renewOnce asks once to restart the lease and moves the deadline on. Only ErrLost, the lease's own
+// end, and ErrExpired are final.
+func (l *Lease) renewOnce(ctx context.Context) error {
+	ttl := l.TTL()
+	ctx, cancel := context.WithTimeout(ctx, min(maxRenewal, max(ttl/4, time.Millisecond)))
+	defer cancel()
+	req := &lockdv1.RenewRequest{Name: l.name, LeaseId: l.id}
+	if l.asked != nil {
+		req.Ttl = durationpb.New(*l.asked)
+	}
+	// Read before the message is given to gRPC: the server may answer before the call returns.
+	sent := now()
+	// Ready or not: while there is no connection, the one that comes carries it at once.
+	resp, err := l.client.rpc.Renew(ctx, req, grpc.WaitForReady(true))
+	if err != nil {
+		if readRefusal(l.name, err).reason == reasonLost {
+			return l.end(ErrLost)
+		}
+		return err
+	}
+	if resp.GetLease().GetToken() != l.token {
+		// One lease, one token: this answer is about something else and proves nothing.
+		return errors.New("the answer to a renewal carries another token")
+	}
+	ttl = answeredTTL(l.asked, resp.GetLease().GetTtl())
+	return l.extend(sent.add(validity(ttl, 0, 0)), ttl)
+}
+
+// answeredTTL is what counts of a ttl that was set: no more than what was asked for, if it was, since
+// only that much is known to be meant.
+func answeredTTL(asked *time.Duration, answered *durationpb.Duration) time.Duration {
+	ttl := max(0, answered.AsDuration())
+	if asked != nil {
+		ttl = min(ttl, *asked)
+	}
+	return ttl
+}
+
+// renewalPause is how long to wait after so many failures in a row: from 2 % of the ttl, at most
+// 100 ms, doubling to 10 % of it, at most a second.
+func renewalPause(failures int, ttl time.Duration) time.Duration {
+	return retryPause(failures, min(ttl/50, 100*time.Millisecond), min(ttl/10, time.Second))
+}
+
+// retryPause is first doubled with every failure after the first, up to most, and spread over half to
+// one and a half of that, so that those who failed together do not come back together.
+func retryPause(failures int, first, most time.Duration) time.Duration {
+	d := most
+	if doublings := failures - 1; doublings < 16 {
+		d = min(most, first<<max(0, doublings))
+	}
+	return d/2 + rand.N(d+1)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
