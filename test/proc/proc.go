@@ -3,12 +3,18 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"syscall"
 	"testing"
+	"time"
 )
+
+// ErrExited: the process has ended.
+var ErrExited = errors.New("the process ended")
 
 // Process is a process, or what is left of it to be run again. Its methods fail the test T. One
 // goroutine at a time controls it.
@@ -23,6 +29,7 @@ type Process struct {
 
 // Run starts cmd, whose output goes to the log, after those that ran before it.
 func (p *Process) Run(cmd *exec.Cmd) error {
+	p.log.begin()
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
@@ -48,6 +55,28 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // ExitCode is how the process ended, -1 by a signal. It must have ended.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
+
+// Await waits until what the present run has written matches re, and returns the match and its groups.
+// Errors: ErrExited, or that it took longer than within; both with the log.
+func (p *Process) Await(re *regexp.Regexp, within time.Duration) ([]string, error) {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	for {
+		if found := re.FindStringSubmatch(p.log.run()); found != nil {
+			return found, nil
+		}
+		select {
+		case <-p.log.more:
+		case <-p.exited: // all it wrote has been read by then
+			if found := re.FindStringSubmatch(p.log.run()); found != nil {
+				return found, nil
+			}
+			return nil, fmt.Errorf("%s: %w before it wrote %q; its log:\n%s", p.Name, ErrExited, re, p.Log())
+		case <-late.C:
+			return nil, fmt.Errorf("%s did not write %q within %s; its log:\n%s", p.Name, re, within, p.Log())
+		}
+	}
+}
 
 // Running reports whether the process has been started and not ended.
 func (p *Process) Running() bool {

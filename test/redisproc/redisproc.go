@@ -29,9 +29,6 @@ const Missing = "redis-server is missing; install it: sudo apt-get update && sud
 // readyWithin bounds a start; loading a test's data takes far less.
 const readyWithin = 10 * time.Second
 
-// errExited: the process ended before it answered.
-var errExited = errors.New("redis-server exited")
-
 // An Option changes how a server is started.
 type Option func(*Server)
 
@@ -141,7 +138,7 @@ func (s *Server) create() error {
 		if s.addr, err = freeport.Find(); err != nil {
 			return err
 		}
-		if err = s.run(); !errors.Is(err, errExited) {
+		if err = s.run(); !errors.Is(err, proc.ErrExited) {
 			return err
 		}
 	}
@@ -176,7 +173,7 @@ func (s *Server) ready() error {
 		select {
 		case <-pause.C:
 		case <-s.Exited():
-			return fmt.Errorf("%w before it answered; its log:\n%s", errExited, s.Log())
+			return fmt.Errorf("redis-server: %w before it answered; its log:\n%s", proc.ErrExited, s.Log())
 		case <-ctx.Done():
 			return fmt.Errorf("redis-server did not answer for %s: %w; its log:\n%s", readyWithin, err, s.Log())
 		}
