@@ -164,3 +164,42 @@ func TestUndoEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// What has run out is over for everybody, although it is not forgotten yet.
+func TestExpiredIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 100 // more than the calls below forget by the way; the last are forgotten last
+		s := New()
+		var claims []lease.Acquisition
+		var tokens []lease.Token
+		for i := range many {
+			a := claim(fmt.Sprint("job/", i), i)
+			claims, tokens = append(claims, a), append(tokens, grant(t, s, a).Token)
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+
+		if p, err := s.List(call(t), lease.ListRequest{Size: many}); err != nil || len(p.Leases) != 0 {
+			t.Errorf("List(expired) = %d leases, %v, want none", len(p.Leases), err)
+		}
+		if held(t, s, claims[many-1].Name) {
+			t.Error("Get(expired) = true, want false")
+		}
+		a := claims[many-2]
+		if _, err := s.Renew(call(t), lease.Renewal{Name: a.Name, ID: a.ID}); !errors.Is(err, lease.ErrLost) {
+			t.Errorf("Renew(expired) = %v, want ErrLost", err)
+		}
+		a = claims[many-3]
+		if r, err := s.Release(call(t), lease.ReleaseRequest{Name: a.Name, ID: a.ID}); err != nil || r.Outcome != lease.Gone {
+			t.Errorf("Release(expired) = %v, %v, want Gone", r, err)
+		}
+		stale := &lease.TokenError{}
+		_, err := s.ForceRelease(call(t), lease.ForceRequest{Name: claims[many-4].Name, Token: tokens[many-4]})
+		if !errors.As(err, &stale) || stale.InForce != nil {
+			t.Errorf("ForceRelease(expired) = %v, want *TokenError with nothing in force", err)
+		}
+		if l := grant(t, s, claims[many-5]); l.Token <= tokens[many-5] {
+			t.Errorf("token over an expiry went from %d to %d, want larger", tokens[many-5], l.Token)
+		}
+	})
+}
