@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisstore"
+)
+
+// config is everything that can be set.
+type config struct {
+	Listen            string
+	HTTP              string // "": none
+	Redis             string // URL; "": leases are kept in memory
+	RedisPasswordFile string
+	KeyPrefix         string
+	Limits            lease.Limits
+	Insecure          bool
+	Reflection        bool
+	LogLevel          string
+	LogFormat         string
+	File              string
+
+	// What check makes of them.
+	grpcAt, httpAt address
+	redis          redisstore.Config // its URL and Password may be secrets
+}
+
+// define binds c to flags, each with its default and the name of its variable.
+func (c *config) define(flags *pflag.FlagSet) {
+	flags.StringVar(&c.Listen, "listen", "127.0.0.1:7420", "where to serve gRPC: `ADDR` is host:port or unix:///path")
+	flags.StringVar(&c.HTTP, "http", "127.0.0.1:7421", "where to serve /healthz and /readyz: `ADDR` as above, empty for nowhere")
+	flags.StringVar(&c.Redis, "redis", "", "keep leases in the Redis at `URL`: redis://[user@]host[:port][/db] or unix://[user@]/path/to.sock; empty: in memory")
+	flags.StringVar(&c.RedisPasswordFile, "redis-password-file", "", "`FILE` whose first line is Redis's password; goes before one in the URL")
+	flags.StringVar(&c.KeyPrefix, "key-prefix", "lockd", "`PREFIX` of every key in Redis")
+	flags.DurationVar(&c.Limits.MinTTL, "min-ttl", time.Second, "shortest ttl a client may ask for")
+	flags.DurationVar(&c.Limits.MaxTTL, "max-ttl", time.Hour, "longest ttl a client may ask for")
+	flags.DurationVar(&c.Limits.DefaultTTL, "default-ttl", 30*time.Second, "ttl of a client that asks for none")
+	flags.DurationVar(&c.Limits.MaxWait, "max-wait", 5*time.Minute, "longest wait a client may ask for in one call")
+	flags.BoolVar(&c.Insecure, "insecure", false, "allow plaintext beyond loopback: lease ids, which are secrets, cross the network readable")
+	flags.BoolVar(&c.Reflection, "reflection", false, "let the services describe themselves to tools such as grpcurl")
+	flags.StringVar(&c.LogLevel, "log-level", "info", "least `LEVEL` to log: debug (every call), info, warn or error")
+	flags.StringVar(&c.LogFormat, "log-format", "console", "json or console (key=value): the `FORMAT` of the log on stderr")
+	flags.StringVar(&c.File, "config", "", "YAML `FILE` with settings")
+	flags.VisitAll(func(f *pflag.Flag) { f.Usage += " [" + variable(f.Name) + "]" })
+}
+
+// load fills in what environment and file say and checks the whole, asking nobody. Its errors name
+// the setting, and show no secret.
+func (c *config) load(flags *pflag.FlagSet, env []string) error {
+	// Looked at first: afterwards one cannot tell where the value came from.
+	if flags.Changed("redis") && hasPassword(c.Redis) {
+		return errors.New("--redis has a password in its value, where every user of this machine can read it; " +
+			"want it in LOCKD_REDIS, in the file given by --config, or in one given by --redis-password-file")
+	}
+	if err := layer(flags, env); err != nil {
+		return err
+	}
+	return c.check()
+}
+
+// hasPassword reports whether text, if it is a URL, carries a password. What cannot be read as a URL
+// but has an @ may well be one with a password that wants escaping.
+func hasPassword(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return strings.Contains(text, "@")
+	}
+	_, has := u.User.Password()
+	return has
+}
+
+// check says what is wrong with c, and prepares what is derived from it.
+func (c *config) check() (err error) {
+	if c.grpcAt, err = c.checkAddress("listen", c.Listen); err != nil {
+		return err
+	}
+	if c.HTTP != "" {
+		if c.httpAt, err = c.checkAddress("http", c.HTTP); err != nil {
+			return err
+		}
+	}
+	if err := c.Limits.Validate(); err != nil {
+		return fmt.Errorf("min-ttl, default-ttl, max-ttl or max-wait: %w", err)
+	}
+	if want := []string{"debug", "info", "warn", "error"}; !slices.Contains(want, c.LogLevel) {
+		return fmt.Errorf("log-level is %q; want one of %s", c.LogLevel, strings.Join(want, ", "))
+	}
+	if want := []string{"json", "console"}; !slices.Contains(want, c.LogFormat) {
+		return fmt.Errorf("log-format is %q; want one of %s", c.LogFormat, strings.Join(want, ", "))
+	}
+	return c.checkRedis()
+}
+
+func (c *config) checkAddress(setting, text string) (address, error) {
+	at, err := parseAddress(text)
+	if err != nil {
+		return address{}, fmt.Errorf("%s is %q: %w", setting, text, err)
+	}
+	if !c.Insecure && !at.local() {
+		return address{}, fmt.Errorf("%s is %q, which is reached from other machines, and in plaintext; want a loopback address "+
+			"or a unix socket, or --insecure", setting, text)
+	}
+	return at, nil
+}
+
+func (c *config) checkRedis() error {
+	if c.Redis == "" {
+		if c.RedisPasswordFile != "" {
+			return errors.New("redis-password-file is set and redis is not; want both, or neither for leases in memory")
+		}
+		return nil
+	}
+	c.redis = redisstore.Config{URL: c.Redis, KeyPrefix: c.KeyPrefix}
+	if c.RedisPasswordFile != "" {
+		text, err := os.ReadFile(c.RedisPasswordFile)
+		if err != nil {
+			return fmt.Errorf("redis-password-file: %w", err)
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		if c.redis.Password = strings.TrimSuffix(first, "\r"); c.redis.Password == "" {
+			return fmt.Errorf("redis-password-file: the first line of %s is empty; want the password", c.RedisPasswordFile)
+		}
+	}
+	if err := c.redis.Check(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+// redisShown is the Redis URL as it may be logged.
+func (c *config) redisShown() string {
+	u, err := url.Parse(c.Redis)
+	if err != nil {
+		return "" // check has refused it
+	}
+	return u.Redacted()
+}

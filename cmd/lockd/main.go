@@ -1,0 +1,38 @@
+// Command lockd grants leases with fencing tokens over gRPC.
+//
+// A lease alone cannot stop a process that was paused past its deadline; the token can, if what you
+// protect refuses a smaller one. lockd itself keeps nothing but the memory store, if that is the one
+// chosen: any number of lockds may stand in front of one Redis, and any of them may be killed.
+//
+// lockd --help says everything that can be set, and what its exit codes mean.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// version is set by the linker (-X main.version=v1.2.3).
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	// The first signal starts the drain, and then signals are nobody's again: a second one ends the
+	// process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// versionOf answers what the linker set, else what the module was built as, else "dev".
+func versionOf(linked string, build func() (*debug.BuildInfo, bool)) string {
+	if linked != "" {
+		return linked
+	}
+	if info, ok := build(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

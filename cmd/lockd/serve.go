@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/memstore"
+	"github.com/lockd/lockd/internal/redisstore"
+	"github.com/lockd/lockd/internal/rpc"
+)
+
+// How long each step of the end may take.
+const (
+	drainFor   = 5 * time.Second // calls under way
+	cleanupFor = 3 * time.Second // acquisitions given up; after 2 s they are gone if the store answers
+	probesFor  = time.Second     // HTTP requests under way
+)
+
+// openAndServe opens the store that c names and serves it until ctx ends.
+func openAndServe(ctx context.Context, c config, version string, log *zap.Logger) error {
+	store, err := openStore(ctx, c, log)
+	if ctx.Err() != nil {
+		if err == nil {
+			return store.Close()
+		}
+		return nil // asked to end before it began: there is nothing to drain
+	}
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c, store, version, log)
+}
+
+func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, error) {
+	if c.Redis == "" {
+		log.Warn("leases are kept in memory and end with this process; set --redis to keep them")
+		return memstore.New(), nil
+	}
+	log.Info("leases are kept in redis", zap.String("url", c.redisShown()), zap.String("key_prefix", c.KeyPrefix))
+	settings := c.redis
+	settings.Notice = func(msg string) { log.Warn(msg) }
+	return redisstore.Open(ctx, settings)
+}
+
+// process is a lockd that serves.
+type process struct {
+	log    *zap.Logger
+	store  lease.Store
+	lessor *lease.Lessor
+	rpc    *rpc.Server
+	http   *http.Server
+	ready  *readiness
+
+	running sync.WaitGroup // what serves, until it is told to end
+	failed  chan error     // why a server ended by itself
+	polling sync.WaitGroup
+	stop    context.CancelFunc // ends polling
+}
+
+// serve serves store until ctx ends or a listener fails, then drains and closes it.
+func serve(ctx context.Context, c config, store lease.Store, version string, log *zap.Logger) error {
+	grpcAt, httpAt, err := listen(c)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	lessor := lease.NewLessor(store, c.Limits)
+	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: log, Version: version, Reflection: c.Reflection})
+	ready := newReadiness(server.SetServing, log, unfit(lessor.Status()))
+	p := &process{
+		log: log, store: store, lessor: lessor, rpc: server, ready: ready,
+		http: newHTTP(ready.handler(), log), failed: make(chan error, 2),
+	}
+	p.start(grpcAt, httpAt)
+	log.Info("serving", zap.String("grpc", shown(grpcAt)), zap.String("http", shown(httpAt)), zap.String("version", version))
+	select {
+	case <-ctx.Done():
+	case err = <-p.failed:
+	}
+	return errors.Join(err, p.end())
+}
+
+// listen takes both ports, or none. httpAt is nil if it is off.
+func listen(c config) (grpcAt, httpAt net.Listener, err error) {
+	if grpcAt, err = c.grpcAt.listen(c.Insecure); err != nil {
+		return nil, nil, err
+	}
+	if c.HTTP == "" {
+		return grpcAt, nil, nil
+	}
+	if httpAt, err = c.httpAt.listen(c.Insecure); err != nil {
+		_ = grpcAt.Close()
+		return nil, nil, err
+	}
+	return grpcAt, httpAt, nil
+}
+
+// start begins to serve and to follow the store's state.
+func (p *process) start(grpcAt, httpAt net.Listener) {
+	polling, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.polling.Go(func() { p.ready.follow(polling, p.lessor.Status) })
+	p.running.Go(func() {
+		if err := p.rpc.Serve(grpcAt); err != nil {
+			p.failed <- err
+		}
+	})
+	if httpAt == nil {
+		return
+	}
+	p.running.Go(func() {
+		if err := p.http.Serve(httpAt); !errors.Is(err, http.ErrServerClosed) {
+			p.failed <- fmt.Errorf("serve HTTP on %s: %w", shown(httpAt), err)
+		}
+	})
+}
+
+// end ends what start began. The order is the point:
+//
+//  1. readiness says no, in /readyz and in the health service, and is no longer followed;
+//  2. gRPC: waits end with DRAINING, calls under way are finished or, after 5 s, cut;
+//  3. the Lessor, which nobody calls any more, finishes undoing what was given up: at most 3 s;
+//  4. HTTP, which until now told the probes that this is no failure;
+//  5. the store, which nobody calls any more.
+//
+// The log is synced by the caller. What could not be finished in time is in the log and is no error:
+// leases and what is left of them end by their ttl.
+func (p *process) end() error {
+	p.stop()
+	p.polling.Wait()
+	p.ready.become("draining")
+	step := func(name string, limit time.Duration, f func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		if err := f(ctx); err != nil {
+			p.log.Warn("not finished in time", zap.String("step", name), zap.Error(err))
+		}
+	}
+	step("calls", drainFor, p.rpc.Shutdown)
+	step("cleanups", cleanupFor, p.lessor.Close)
+	step("probes", probesFor, p.http.Shutdown)
+	_ = p.http.Close() // what Shutdown left open
+	p.running.Wait()
+	if err := p.store.Close(); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	p.log.Info("drained")
+	return nil
+}
