@@ -28,6 +28,9 @@ func (id ID) String() string {
 	return string(id[:shown]) + "…"
 }
 
+// GoString hides as String does, for %#v of whatever carries an id.
+func (id ID) GoString() string { return id.String() }
+
 // Token is a fencing token, 0 < token < MaxToken, strictly increasing per name. It is no secret.
 type Token int64
 

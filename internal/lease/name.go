@@ -55,7 +55,7 @@ func Under(name, prefix string) bool {
 // textProblem says why s is no single line of UTF-8, or "".
 func textProblem(s string) string {
 	if !utf8.ValidString(s) {
-		return "is not valid UTF-8"
+		return "is not valid UTF-8; want text that is"
 	}
 	if i := strings.IndexFunc(s, unicode.IsControl); i >= 0 {
 		r, _ := utf8.DecodeRuneInString(s[i:])
