@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	lockd "github.com/lockd/lockd/clients/go"
+)
+
+const acquireHelp = `Acquire takes a lease on NAME, prints it and ends. Nobody renews the lease: it runs out after its ttl
+unless "lockctl renew" restarts it. For a command that is to run under a lease there is "lockctl run".
+
+On standard output come LOCKD_NAME, LOCKD_LEASE_ID, LOCKD_TOKEN and LOCKD_TTL_MS, one a line and quoted
+for a shell's eval, and a line that exports them. The lease id is a secret: who has it may renew and release the lease. With
+--lease-file it goes to that file (mode 0600, replaced if it is there) and not to standard output.
+` + claimHelp
+
+// acquired is what -o json prints.
+type acquired struct {
+	Name    string `json:"name"`
+	LeaseID string `json:"leaseId,omitempty"`
+	Token   string `json:"token"`
+	Owner   string `json:"owner"`
+	TTL     string `json:"ttl"` // as protojson writes durations: seconds
+}
+
+func newAcquire(to *server) *cobra.Command {
+	var c claim
+	var output format
+	var path string
+	cmd := &cobra.Command{
+		Use:   "acquire NAME",
+		Short: "Take a lease and print it",
+		Long:  acquireHelp,
+		Example: `  eval "$(lockctl acquire orders/42)" && work --token "$LOCKD_TOKEN"; lockctl release orders/42
+  lockctl acquire nightly --wait 10s --ttl 5m --lease-file /run/nightly.lease`,
+		Args: oneName,
+	}
+	c.register(cmd)
+	output.register(cmd, "shell", asJSON)
+	cmd.Flags().StringVar(&path, "lease-file", "", "write the lease with its id to this file")
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		if err := c.check(cmd); err != nil {
+			return err
+		}
+		return acquire(cmd, to, &c, args[0], path, output.name)
+	})
+	return cmd
+}
+
+func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string) error {
+	var file *leaseFile
+	if path != "" {
+		var err error
+		if file, err = newLeaseFile(path); err != nil {
+			return err
+		}
+		defer file.discard()
+	}
+	client, err := c.dial(to)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	// Neither a signal nor a reader that has gone may end us between the grant and its handing out.
+	dropPipeSignal()
+	ctx, stop := untilInterrupted(cmd.Context())
+	defer stop()
+	lease, err := c.acquire(ctx, client, name, lockd.WithoutKeepalive())
+	if err != nil {
+		return err
+	}
+	if err = context.Cause(ctx); err == nil {
+		err = handOut(cmd.OutOrStdout(), lease, file, output)
+	}
+	if err != nil {
+		// Nobody has the id: the lease would only be in the way until it runs out.
+		return errors.Join(err, lease.Release(context.WithoutCancel(ctx)))
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "lockctl: %s runs out in %s unless renewed\n", plain(name), lease.TTL())
+	return nil
+}
+
+// handOut gives the lease to whoever asked for it: the file first, since a line of output cannot be taken back.
+func handOut(w io.Writer, lease *lockd.Lease, file *leaseFile, output string) error {
+	if file != nil {
+		if err := file.write(lease); err != nil {
+			return fmt.Errorf("--lease-file: %w", err)
+		}
+	}
+	if output != asJSON {
+		_, err := io.WriteString(w, assignments(lease, file == nil))
+		return err
+	}
+	out := acquired{
+		Name: lease.Name(), Token: strconv.FormatInt(lease.Token(), 10), Owner: lease.Owner(),
+		TTL: strconv.FormatFloat(lease.TTL().Seconds(), 'f', -1, 64) + "s",
+	}
+	if file == nil {
+		out.LeaseID = lease.ID()
+	}
+	return printJSON(w, out)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	lockd "github.com/lockd/lockd/clients/go"
+)
+
+// claim is what "run" and "acquire" ask for, and how long they stand by for it.
+type claim struct {
+	ttl      time.Duration // 0: the server's default
+	ttlSet   bool
+	owner    string
+	metadata []string // k=v
+	wait     time.Duration
+	waitSet  bool
+	nonblock bool
+	conflict int // the exit code when somebody else holds the name
+}
+
+const claimHelp = `
+Without --wait it stands by until the name is free. Refused, it says who holds the name, since when
+and for how much longer, and ends with 75 or what -E says.`
+
+func (c *claim) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.DurationVar(&c.ttl, "ttl", 0, "how long the lease lasts from each renewal on; 1s to 1h unless the server says otherwise (default 30s)")
+	flags.Lookup("ttl").DefValue = "0s" // pflag prints no default for it: the server has one
+	flags.StringVar(&c.owner, "owner", "", "who holds it, for people (default user@host:pid)")
+	flags.StringArrayVar(&c.metadata, "metadata", nil, "attach key=value, for people and tools; may be repeated, 1 KiB in all")
+	flags.DurationVarP(&c.wait, "wait", "w", 0, "stand by for so long and no longer; 0 is --nonblock")
+	flags.BoolVarP(&c.nonblock, "nonblock", "n", false, "do not stand by")
+	flags.IntVarP(&c.conflict, "conflict-exit-code", "E", exitHeld, "exit with this code when somebody else holds the name, 0 to 255")
+}
+
+// check reads the flags and refuses what no server needs to be asked about.
+func (c *claim) check(cmd *cobra.Command) error {
+	c.ttlSet, c.waitSet = cmd.Flags().Changed("ttl"), cmd.Flags().Changed("wait")
+	switch {
+	case c.wait < 0:
+		return usagef("--wait is %s; want 0 or more", c.wait)
+	case c.nonblock && c.wait > 0:
+		return usagef("--nonblock and --wait %s exclude each other", c.wait)
+	case c.conflict < 0 || c.conflict > 255:
+		return usagef("--conflict-exit-code is %d; want 0 to 255", c.conflict)
+	}
+	for _, pair := range c.metadata {
+		if !strings.Contains(pair, "=") {
+			return usagef("--metadata is %q; want key=value", pair)
+		}
+	}
+	return nil
+}
+
+func (c *claim) options() []lockd.AcquireOption {
+	var opts []lockd.AcquireOption
+	if c.ttlSet {
+		opts = append(opts, lockd.WithTTL(c.ttl))
+	}
+	if len(c.metadata) > 0 {
+		metadata := make(map[string]string, len(c.metadata))
+		for _, pair := range c.metadata {
+			key, value, _ := strings.Cut(pair, "=")
+			metadata[key] = value
+		}
+		opts = append(opts, lockd.WithMetadata(metadata))
+	}
+	return opts
+}
+
+func (c *claim) dial(to *server) (*lockd.Client, error) {
+	if c.owner == "" {
+		return to.dial()
+	}
+	return to.dial(lockd.WithOwner(c.owner))
+}
+
+// acquire takes the lease, or says why not in the way that explain understands. ctx ends when the user
+// interrupts.
+func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, opts ...lockd.AcquireOption) (*lockd.Lease, error) {
+	acquire := client.Acquire
+	if c.nonblock || c.waitSet && c.wait == 0 {
+		acquire = client.TryAcquire
+	} else if c.waitSet {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.wait)
+		defer cancel()
+	}
+	lease, err := acquire(ctx, name, append(c.options(), opts...)...)
+	var held *lockd.HeldError
+	var by *interrupted
+	switch {
+	case err == nil:
+		return lease, nil
+	case errors.As(err, &by):
+		return nil, err
+	case errors.As(err, &held):
+		return nil, exitWith(c.conflict, "%s", describeHeld(held))
+	case errors.Is(err, context.DeadlineExceeded): // without having heard of a holder
+		return nil, exitWith(exitUnavailable, "nobody answered within %s", c.wait)
+	}
+	return nil, err
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+const forceHelp = `Force-release ends the lease that holds NAME with exactly this token, as "lockctl get" shows it, and shows
+what it ended. It can never break the next holder: that has another token.
+
+The holder learns of it at its next renewal; until then, and if it does not look, it goes on. Only what
+refuses its token is protected from that.`
+
+func newForceRelease(to *server) *cobra.Command {
+	var output format
+	req := &lockdv1.ForceReleaseRequest{}
+	cmd := &cobra.Command{
+		Use:     "force-release NAME --token N --reason TEXT",
+		Short:   "End somebody else's lease",
+		Long:    forceHelp,
+		Example: `  lockctl force-release orders/42 --token 1763704923123456 --reason "host is gone, see ticket 812"`,
+		Args:    oneName,
+	}
+	cmd.Flags().Int64Var(&req.Token, "token", 0, "the token of the lease to end (required)")
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for the record: at most 256 bytes (required)")
+	output.register(cmd, asTable, asJSON)
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		req.Name = args[0]
+		lease, err := forceRelease(cmd.Context(), to, req)
+		if err != nil {
+			return err
+		}
+		if output.name == asJSON {
+			return printMessage(cmd.OutOrStdout(), lease)
+		}
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), "ended by force:"); err != nil {
+			return err
+		}
+		return printLease(cmd.OutOrStdout(), lease)
+	})
+	return cmd
+}
+
+func forceRelease(ctx context.Context, to *server, req *lockdv1.ForceReleaseRequest) (*lockdv1.Lease, error) {
+	switch {
+	case req.GetToken() == 0:
+		return nil, usagef("--token is missing; want the token of the lease to end, as \"lockctl get\" shows it")
+	case req.GetReason() == "":
+		return nil, usagef("--reason is missing; want why the lease is ended, in up to 256 bytes")
+	}
+	if err := checkText("name", req.GetName()); err != nil {
+		return nil, err
+	}
+	if err := checkText("reason", req.GetReason()); err != nil {
+		return nil, err
+	}
+	var resp *lockdv1.ForceReleaseResponse
+	asked, err := to.ask(ctx, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
+		resp, err = lockdv1.NewAdminServiceClient(conn).ForceRelease(ctx, req, opts...)
+		return err
+	})
+	if err != nil && asked > 1 {
+		code, text := explain(err)
+		return nil, exitWith(code, "%s (asked %d times: an earlier request may have ended it)", text, asked)
+	}
+	return resp.GetLease(), err
+}

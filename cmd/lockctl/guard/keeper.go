@@ -1,0 +1,257 @@
+package guard
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How often the keeper looks when no signal tells it to.
+const (
+	lookKilling  = 5 * time.Millisecond   // whether the killed are gone
+	lookLinger   = 20 * time.Millisecond  // whether those left behind are gone
+	lookClock    = 100 * time.Millisecond // at the boot clock: Go's timers stand still while the machine is suspended
+	stuckAfter   = time.Second            // of killing
+	stuckLooking = time.Second            // how often from then on
+)
+
+// Is reports whether the program was started as a guard: then Main is all it is to do.
+func Is(args []string) bool { return len(args) == 3 && args[1] == argument }
+
+// keeper is the guard process: the parent of the command. All of it runs on one goroutine, so that
+// nobody reaps what it is about to signal.
+type keeper struct {
+	task
+	group   *group
+	tty     *terminal
+	orders  <-chan order // closed when the caller is gone
+	out     *gob.Encoder
+	killAt  int64 // on bootClock, 0: never
+	ended   bool  // the command has ended but for being reaped
+	lingers int64 // on bootClock: when those left behind are killed; 0: nobody is
+	killing int64 // on bootClock: since when everything is being killed; 0: it is not
+	told    bool  // that somebody is stuck
+}
+
+// Main is the guard process. It returns the exit code, which nobody reads.
+func Main(args []string) int {
+	// The parent-death signal of the command is tied to the thread that starts it.
+	runtime.LockOSThread()
+	children := catch()
+	adopt()
+	fd, err := strconv.Atoi(args[2])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "this is started by lockctl run, not by hand")
+		return 64
+	}
+	unix.CloseOnExec(fd)
+	conn := os.NewFile(uintptr(fd), "caller")
+	in := gob.NewDecoder(conn)
+	k := &keeper{out: gob.NewEncoder(conn)}
+	if err := in.Decode(&k.task); err != nil {
+		return 1 // the caller died before it said what to run
+	}
+	k.orders = receive(in)
+	first, ok := <-k.orders
+	if !ok {
+		return 1
+	}
+	k.obey(first)
+	if k.killAt != 0 && bootClock() >= k.killAt {
+		k.report(NotStarted, int(unix.ETIMEDOUT))
+		return 1
+	}
+	if err := k.start(); err != nil {
+		k.report(NotStarted, int(errnoOf(err)))
+		return 1
+	}
+	k.keep(children)
+	return 0
+}
+
+// catch keeps signals from ending the guard. They are caught, not ignored, because what is ignored
+// stays ignored in the command; and what the command is to ignore (nohup) is left alone.
+func catch() (children <-chan os.Signal) {
+	dropped := make(chan os.Signal, 1)
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1,
+		unix.SIGUSR2, unix.SIGALRM, unix.SIGTSTP, unix.SIGPIPE} {
+		if !signal.Ignored(sig) {
+			signal.Notify(dropped, sig)
+		}
+	}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	return ended
+}
+
+// receive decodes orders until the caller is gone. It ends with the process.
+func receive(in *gob.Decoder) <-chan order {
+	orders := make(chan order)
+	go func() {
+		defer close(orders)
+		for {
+			var o order
+			if in.Decode(&o) != nil {
+				return
+			}
+			orders <- o
+		}
+	}()
+	return orders
+}
+
+func (k *keeper) start() error {
+	leader, err := spawn(k.Path, k.Args)
+	if err != nil {
+		return err
+	}
+	k.group = &group{leader: leader}
+	// Only now, since what is ignored is inherited: a background process that hands the terminal
+	// around must not be stopped for it.
+	signal.Ignore(unix.SIGTTOU, unix.SIGTTIN)
+	if k.tty = openTerminal(k.Home); k.Eager && k.tty.take(leader) {
+		k.group.signal(unix.SIGCONT) // it may have asked for the terminal already and been stopped
+	}
+	k.report(Started, leader)
+	return nil
+}
+
+// keep returns when the command is gone and the caller has been told.
+func (k *keeper) keep(children <-chan os.Signal) {
+	for !k.look() {
+		timer := time.NewTimer(k.pause())
+		select {
+		case o, ok := <-k.orders:
+			if !ok { // the caller is gone: nobody renews, so nothing may run
+				k.orders = nil
+				k.kill()
+				break
+			}
+			k.obey(o)
+		case <-children:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	k.tty.giveBack(k.group.leader)
+	k.report(Ended, k.group.reap())
+}
+
+func (k *keeper) obey(o order) {
+	switch {
+	case o.Forever:
+		k.killAt = 0
+	case o.Until != 0:
+		k.killAt = o.Until
+	case o.Signal != 0:
+		k.group.signal(o.Signal)
+	case o.Continue:
+		if k.Eager {
+			k.tty.take(k.group.leader)
+		}
+		k.group.signal(unix.SIGCONT)
+	}
+}
+
+// look does what is due and reports whether all is done.
+func (k *keeper) look() (done bool) {
+	if !k.ended {
+		switch state, sig := k.group.look(); state {
+		case stopped:
+			k.stopped(sig)
+		case ended:
+			k.leaderEnded()
+		}
+	}
+	now := bootClock()
+	if k.killAt != 0 && now >= k.killAt {
+		k.kill()
+	}
+	switch {
+	case k.killing != 0:
+		return k.killed(now)
+	case !k.ended:
+		return false
+	case k.group.others() == 0:
+		return true
+	case now >= k.lingers:
+		k.group.signal(unix.SIGKILL)
+	}
+	return false
+}
+
+func (k *keeper) stopped(sig syscall.Signal) {
+	if sig == unix.SIGTTIN || sig == unix.SIGTTOU {
+		k.Eager = true // from now on it gets the terminal back whenever it is continued
+		if k.tty.take(k.group.leader) {
+			k.group.signal(unix.SIGCONT)
+			return
+		}
+	}
+	k.tty.giveBack(k.group.leader)
+	k.report(Stopped, int(sig))
+}
+
+// leaderEnded asks those left behind to end: the command is over, and the lease with it.
+func (k *keeper) leaderEnded() {
+	k.ended = true
+	k.tty.giveBack(k.group.leader)
+	if n := k.group.others(); n > 0 && k.killing == 0 {
+		k.report(LeftBehind, n)
+		k.group.signal(unix.SIGTERM)
+		k.group.signal(unix.SIGCONT)
+	}
+	k.lingers = bootClock() + int64(k.Linger)
+}
+
+func (k *keeper) kill() {
+	if k.killing == 0 {
+		k.killing = bootClock()
+		k.report(Killing, 0)
+	}
+}
+
+func (k *keeper) killed(now int64) bool {
+	stuck := k.group.killAll()
+	if stuck != 0 && !k.told && now-k.killing > int64(stuckAfter) {
+		k.told = true
+		k.report(Stuck, stuck)
+	}
+	return k.ended && stuck == 0
+}
+
+// pause is how long nothing needs to be looked at.
+func (k *keeper) pause() time.Duration {
+	switch {
+	case k.told:
+		return stuckLooking
+	case k.killing != 0:
+		return lookKilling
+	case k.ended:
+		return lookLinger
+	case k.killAt != 0:
+		return min(max(0, time.Duration(k.killAt-bootClock())), lookClock)
+	}
+	return time.Hour
+}
+
+// report tells the caller; if that is gone, the closed socket has said so already.
+func (k *keeper) report(kind Kind, number int) {
+	k.out.Encode(Event{Kind: kind, Number: number})
+}
+
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return unix.EINVAL
+}

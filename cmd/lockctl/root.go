@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+const rootHelp = `lockctl takes, shows and breaks leases on names, and runs commands under them.
+
+A lease alone cannot stop a process that was paused past its deadline. Its token can, if what you
+protect refuses a smaller one: the command finds it in LOCKD_TOKEN.
+
+Exit codes:
+  0     done
+  64    wrong usage: a flag, an argument, a name
+  69    no lockd or its store could be reached
+  70    the lease was lost: before the command ended, or before "renew" or "release"
+  75    not acquired: somebody else holds the name (-E sets another code)
+  77    denied
+  1     anything else
+  126   "run": the command cannot be started
+  127   "run": the command was not found
+  128+n interrupted by signal n; "run": the command was ended by it
+  Otherwise "run" passes the command's own code on.`
+
+// execute runs one command line and returns the exit code.
+func execute(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteC()
+	var ran *outcome
+	switch {
+	case err == nil:
+		return exitOK
+	case !errors.As(err, &ran): // cobra's own: it got no further than the command line
+		err = usagef("%w", err)
+	default:
+		err = ran.err
+	}
+	code, text := explain(err)
+	if text != "" {
+		fmt.Fprintf(stderr, "lockctl: %s\n", text)
+	}
+	if code == exitUsage {
+		fmt.Fprintf(stderr, "See %q.\n", cmd.CommandPath()+" --help")
+	}
+	return code
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "lockctl",
+		Short:         "Leases on names, from a shell",
+		Long:          rootHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       versionText(),
+	}
+	var to server
+	to.register(root)
+	root.AddCommand(
+		newRun(&to), newAcquire(&to), newRenew(&to), newRelease(&to),
+		newList(&to), newGet(&to), newForceRelease(&to), newStatus(&to), newVersion(),
+	)
+	return root
+}
+
+// outcome marks an error as one of a command that has begun, not of its command line.
+type outcome struct{ err error }
+
+func (o *outcome) Error() string { return o.err.Error() }
+
+// action is what a command does once its command line has been understood.
+func action(do func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := do(cmd, args); err != nil {
+			return &outcome{err}
+		}
+		return nil
+	}
+}
+
+// oneName accepts a command line with the name and nothing else.
+func oneName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want one NAME, got %d arguments", len(args))
+	}
+	return nil
+}

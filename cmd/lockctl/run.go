@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	lockd "github.com/lockd/lockd/clients/go"
+	"github.com/lockd/lockd/cmd/lockctl/guard"
+)
+
+const runHelp = `Run takes a lease on NAME, runs CMD under it, keeps the lease alive meanwhile and releases it afterwards.
+CMD is run as it stands, without a shell, in a process group of its own that is the terminal's
+foreground group while it runs. Signals to lockctl go on to that group, and CMD's exit code is lockctl's.
+
+If the lease cannot be renewed, CMD's group gets SIGTERM --kill-after before the lease's safe deadline,
+and SIGKILL at that deadline, before anybody else can get the name. If the lease is gone (released by
+force), it gets SIGTERM at once and SIGKILL after --kill-after; meanwhile only the token protects.
+--on-loss=kill leaves SIGTERM out, --on-loss=warn only says so. The exit code is 70 whenever the
+lease was lost before CMD ended.
+
+SIGKILL goes to the group and, on Linux, to all of CMD's descendants wherever they are. They get it
+from a guard process, also when lockctl itself is killed (at once), stopped or suspended (at the safe
+deadline: a stopped lockctl renews nothing).
+
+When CMD ends and leaves processes in its group, they get SIGTERM, and SIGKILL after --kill-after, before
+the lease is released. What has left the group (a daemon) runs on without the lease.
+
+CMD finds these in its environment: LOCKD_NAME, LOCKD_TOKEN, LOCKD_LEASE_ID, LOCKD_OWNER, LOCKD_TTL_MS,
+LOCKD_SERVER and LOCKCTL_SERVER. It should pass LOCKD_TOKEN to what it writes to.
+` + claimHelp
+
+// What --on-loss may say.
+const (
+	lossTerm = "term"
+	lossKill = "kill"
+	lossWarn = "warn"
+)
+
+// lossPolicy is what becomes of the command when the lease is lost.
+type lossPolicy struct {
+	onLoss    string
+	killAfter time.Duration
+	set       bool // killAfter was given
+}
+
+func (p *lossPolicy) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.onLoss, "on-loss", lossTerm, "what the command gets when the lease is lost: term (SIGTERM, then SIGKILL), kill, warn")
+	cmd.Flags().DurationVar(&p.killAfter, "kill-after", 0, "how long it has between SIGTERM and SIGKILL; at most a third of the ttl (default a quarter, at most 5s)")
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("on-loss", cobra.FixedCompletions([]string{lossTerm, lossKill, lossWarn}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// check reads the flags and refuses what needs no lease to be seen.
+func (p *lossPolicy) check(cmd *cobra.Command) error {
+	p.set = cmd.Flags().Changed("kill-after")
+	if !slices.Contains([]string{lossTerm, lossKill, lossWarn}, p.onLoss) {
+		return usagef("--on-loss is %q; want %s, %s or %s", p.onLoss, lossTerm, lossKill, lossWarn)
+	}
+	if p.killAfter < 0 {
+		return usagef("--kill-after is %s; want 0 or more", p.killAfter)
+	}
+	return nil
+}
+
+// fit sets the default for a ttl, and refuses what would end the command while its lease still has
+// renewals to come: the first is due after a third of the ttl, and is tried again when it fails.
+func (p *lossPolicy) fit(ttl time.Duration) error {
+	if !p.set {
+		p.killAfter = min(5*time.Second, ttl/4)
+	}
+	if p.killAfter > ttl/3 {
+		return usagef("--kill-after is %s; want at most a third of the ttl, %s", p.killAfter, ttl/3)
+	}
+	return nil
+}
+
+func newRun(to *server) *cobra.Command {
+	var c claim
+	var policy lossPolicy
+	cmd := &cobra.Command{
+		Use:   "run NAME -- CMD [ARG…]",
+		Short: "Run a command under a lease",
+		Long:  runHelp,
+		Example: `  lockctl run nightly-backup -n -- ./backup.sh
+  lockctl run deploy/web --wait 2m --ttl 1m -E 0 -- make deploy`,
+		Args: nameAndCommand,
+	}
+	c.register(cmd)
+	policy.register(cmd)
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		if err := errors.Join(c.check(cmd), policy.check(cmd)); err != nil {
+			return err
+		}
+		if c.ttl > 0 { // what is wrong with a ttl is the server's to say
+			if err := policy.fit(c.ttl); err != nil {
+				return err
+			}
+		}
+		return run(cmd, to, &c, &policy, args[0], args[1:])
+	})
+	return cmd
+}
+
+func nameAndCommand(cmd *cobra.Command, args []string) error {
+	switch dash := cmd.ArgsLenAtDash(); {
+	case dash < 0:
+		return fmt.Errorf("there is no command; want NAME -- CMD")
+	case dash != 1:
+		return fmt.Errorf("want one NAME before the --, got %d arguments", dash)
+	case len(args) == 1 || args[1] == "":
+		return fmt.Errorf("there is no command after the --; want NAME -- CMD")
+	}
+	return nil
+}
+
+func run(cmd *cobra.Command, to *server, c *claim, policy *lossPolicy, name string, command []string) error {
+	path, err := lookUp(command[0])
+	if err != nil { // before the lease is taken: nobody need wait for this
+		return err
+	}
+	client, err := c.dial(to)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	dropPipeSignal() // a reader of our messages that has gone must not end us
+	ctx, stop := untilInterrupted(cmd.Context())
+	lease, err := c.acquire(ctx, client, name)
+	if err != nil {
+		stop()
+		return err
+	}
+	err = policy.fit(lease.TTL())
+	s := newSupervisor(lease, *policy, cmd.ErrOrStderr())
+	stop() // from here on signals are the command's
+	if by := (*interrupted)(nil); errors.As(context.Cause(ctx), &by) {
+		err = by
+	}
+	if err != nil {
+		return errors.Join(err, giveBack(lease))
+	}
+	code, err := s.run(guard.Command{
+		Path: path, Args: command, Env: append(os.Environ(), childEnvironment(to, lease)...), Linger: policy.killAfter,
+	})
+	return s.result(code, err)
+}
+
+// lookUp finds the command as a shell would.
+func lookUp(command string) (string, error) {
+	path, err := exec.LookPath(command)
+	switch {
+	case err == nil, errors.Is(err, exec.ErrDot): // whoever has "." in PATH wants that
+		return path, nil
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		return "", exitWith(exitNotFound, "%s: command not found", plain(command))
+	}
+	return "", notStarted(command, errors.Unwrap(err))
+}
+
+// notStarted says why a command that is there cannot be started.
+func notStarted(command string, err error) error {
+	hint := ""
+	if errors.Is(err, unix.ENOEXEC) {
+		hint = " (a script needs a line #!/path/to/its/shell)"
+	}
+	code := exitNotStarted
+	if errors.Is(err, unix.ENOENT) {
+		code = exitNotFound
+	}
+	return exitWith(code, "%s cannot be started: %w%s", plain(command), err, hint)
+}
+
+// childEnvironment is what the command finds about its lease: appended last, so that of nested runs it
+// is the inner one's.
+func childEnvironment(to *server, lease *lockd.Lease) []string {
+	return []string{
+		variableName + "=" + lease.Name(),
+		variableToken + "=" + strconv.FormatInt(lease.Token(), 10),
+		variableID + "=" + lease.ID(),
+		variableOwner + "=" + lease.Owner(),
+		variableTTL + "=" + strconv.FormatInt(lease.TTL().Milliseconds(), 10),
+		variableServer + "=" + to.target,
+		serverVariable + "=" + to.target,
+	}
+}
+
+// giveBack releases a lease whose command never ran.
+func giveBack(lease *lockd.Lease) error {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseWithin)
+	defer cancel()
+	err := lease.Release(ctx)
+	if errors.Is(err, lockd.ErrLost) || errors.Is(err, lockd.ErrExpired) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+const statusHelp = `Status shows the server that answers, its store and the store's nodes, as last checked. It ends with 0
+also when no leases are granted: what matters to a script is in -o json.`
+
+func newStatus(to *server) *cobra.Command {
+	var output format
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the server and its store",
+		Long:  statusHelp,
+		Example: `  lockctl status
+  lockctl status -o json | jq .store.grants`,
+		Args: cobra.NoArgs,
+	}
+	output.register(cmd, asTable, asJSON)
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		var resp *lockdv1.StatusResponse
+		_, err := to.ask(cmd.Context(), func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
+			resp, err = lockdv1.NewAdminServiceClient(conn).Status(ctx, &lockdv1.StatusRequest{}, opts...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if output.name == asJSON {
+			return printMessage(cmd.OutOrStdout(), resp)
+		}
+		return table(cmd.OutOrStdout(), statusRows(to.target, resp))
+	})
+	return cmd
+}
+
+func statusRows(target string, resp *lockdv1.StatusResponse) [][]string {
+	store := resp.GetStore()
+	grants := "grants leases"
+	if !store.GetGrants() {
+		grants = "GRANTS NO LEASES: " + plain(store.GetRefusal())
+	}
+	rows := [][]string{
+		{"server", fmt.Sprintf("%s, lockd %s", target, plain(resp.GetVersion()))},
+		{"instance", fmt.Sprintf("%s, since %s", plain(resp.GetInstance()), resp.GetStarted().AsTime().Format(time.RFC3339))},
+		{"store", plain(store.GetKind()) + ", " + grants},
+	}
+	for _, warning := range store.GetWarnings() {
+		rows = append(rows, []string{"warning", plain(warning)})
+	}
+	for _, node := range store.GetNodes() {
+		rows = append(rows, []string{"node", nodeLine(node)})
+	}
+	if n := store.GetPendingCleanups(); n != 0 {
+		rows = append(rows, []string{"pending", fmt.Sprintf("%d acquisitions given up, and releases, whose effect is not yet sure", n)})
+	}
+	if n := store.GetDesynchronised(); n != 0 {
+		rows = append(rows, []string{"answers", fmt.Sprintf("%d belonged to another call", n)})
+	}
+	return rows
+}
+
+// nodeLine says about a node what was found out about it.
+func nodeLine(node *lockdv1.NodeStatus) string {
+	if !node.GetReachable() {
+		return fmt.Sprintf("%s, UNREACHABLE: %s", plain(node.GetAddress()), plain(node.GetError()))
+	}
+	parts := []string{plain(node.GetAddress()), "version " + plain(node.GetVersion()), plain(node.GetRole())}
+	if skew := node.GetClockSkew(); skew != nil {
+		parts = append(parts, "clock "+signed(skew.AsDuration()))
+	}
+	parts = append(parts, "persistence "+plain(node.GetPersistence()), "eviction "+plain(node.GetEviction()))
+	if problem := node.GetError(); problem != "" {
+		parts = append(parts, plain(problem))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func signed(d time.Duration) string {
+	if d >= 0 {
+		return "+" + d.String()
+	}
+	return d.String()
+}
