@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -158,98 +157,6 @@ func TestClockGuard(t *testing.T) {
 	}
 }
 
-// An error at any call inside a script leaves nothing behind but perhaps a raised fence; a release
-// may also have freed the lock. Redis rolls nothing back, so this is about the order of the calls.
-func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
-	r := redisproc.Shared(t)
-	s, direct := open(t, r.URL()), client(t, r)
-	mine := asking("mine")
-	longer := mine
-	longer.TTL = 2 * mine.TTL
-	fence, lock, free := s.keys.fence(), s.keys.lock("mine"), s.keys.lock("free")
-	head := []any{time.Now().UnixMicro(), time.Now().Add(time.Hour).UnixMicro(), maxSkew.Microseconds(), 1}
-	for _, test := range []struct {
-		name, script string
-		keys         []string
-		args         []any
-		mayFree      bool
-	}{
-		{"acquire", acquireLua, []string{fence, free}, append(head[:4:4], operation(asking("free"))...), false},
-		{"acquire again", acquireLua, []string{fence, lock}, append(head[:4:4], operation(retry(longer))...), false},
-		{"renew", renewLua, []string{lock}, []any{string(mine.ID), 0, 0}, false},
-		{"renew longer", renewLua, []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
-		{"release", releaseLua, []string{lock}, []any{string(mine.ID)}, true},
-		{"undo", undoLua, []string{lock}, []any{string(mine.ID), 1, mine.Tag.Exec}, true},
-		{"force", forceLua, []string{fence, lock}, []any{0}, true}, // the token is set below
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			reached := true
-			for call := 1; reached; call++ {
-				redisproc.Flush(t, r)
-				standing := acquire(t, s, mine)
-				if test.script == forceLua {
-					test.args = []any{int64(standing.Token)}
-				}
-				before := snapshot(t, direct)
-				reached = runFailing(t, direct, test.script, call, test.keys, test.args)
-				after := snapshot(t, direct)
-				if !reached {
-					break // the script makes fewer calls than this: it ran whole
-				}
-				delete(before, fence)
-				delete(after, fence)
-				if test.mayFree && after[lock] == "" {
-					delete(before, lock)
-				}
-				if diff := cmp.Diff(before, after); diff != "" {
-					t.Errorf("call %d failed, and changed (-before +after):\n%s", call, diff)
-				}
-				if _, ok := after[free]; ok {
-					t.Errorf("call %d failed, and the lock was granted", call)
-				}
-			}
-		})
-	}
-}
-
-// runFailing runs a script whose call-th call inside Redis fails, and reports whether it came to that.
-func runFailing(t *testing.T, c *redis.Client, script string, call int, keys []string, args []any) bool {
-	t.Helper()
-	// A local that shadows redis: what the scripts call goes through here.
-	shim := fmt.Sprintf(`
-local real, calls, bitten = redis, 0, false
-local function fails() calls = calls + 1; if calls == %d then bitten = true end; return calls == %d end
-local redis = {
-  call = function(...) if fails() then real.call('SET', 'bitten', '1'); error({err = 'OOM injected'}) end; return real.call(...) end,
-  pcall = function(...) if fails() then real.call('SET', 'bitten', '1'); return {err = 'OOM injected'} end; return real.pcall(...) end,
-}
-`, call, call)
-	err := c.Eval(t.Context(), shim+valueLua+script, keys, append([]any{"nonce"}, args...)...).Err()
-	if err != nil && !strings.Contains(err.Error(), "OOM injected") {
-		t.Fatalf("call %d: %v", call, err)
-	}
-	bitten, err := c.Del(t.Context(), "bitten").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bitten == 1
-}
-
-func snapshot(t *testing.T, c *redis.Client) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	keys, err := c.Keys(t.Context(), "*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range keys {
-		if all[key], err = c.Get(t.Context(), key).Result(); err != nil && !errors.Is(err, redis.Nil) {
-			t.Fatal(err)
-		}
-	}
-	return all
-}
-
 // Tokens end before 2^53, where neither Lua nor JSON can count by ones any more.
 func TestTheFenceEndsBefore2To53(t *testing.T) {
 	r := redisproc.Shared(t)
@@ -287,5 +194,20 @@ func TestAFenceOfTheWrongTypeRefuses(t *testing.T) {
 	}
 	if kind, _ := direct.Type(context.Background(), s.keys.fence()).Result(); kind != "list" {
 		t.Errorf("the fence is a %s now, want it untouched", kind)
+	}
+}
+
+// A force uses a token up that is newer than the forced one, also where the clock is behind the fence.
+func TestAForceRaisesTheFence(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	const ahead = 8_000_000_000_000_000
+	direct.Set(t.Context(), s.keys.fence(), ahead, 0)
+	l := acquire(t, s, asking("job"))
+	if _, err := s.ForceRelease(soon(t), lease.ForceRequest{Name: "job", Token: l.Token}); err != nil {
+		t.Fatal(err)
+	}
+	if fence, _ := direct.Get(t.Context(), s.keys.fence()).Int64(); l.Token != ahead+1 || fence != ahead+2 {
+		t.Errorf("token = %d, fence after the force = %d, want %d and %d", l.Token, fence, int64(ahead+1), int64(ahead+2))
 	}
 }

@@ -1,0 +1,137 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// An error at any call inside a script leaves nothing behind but perhaps a raised fence; a release
+// may also have freed the lock. Redis rolls nothing back, so this is about the order of the calls.
+func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	mine := asking("mine")
+	longer := mine
+	longer.TTL = 2 * mine.TTL
+	fence, lock, free := s.keys.fence(), s.keys.lock("mine"), s.keys.lock("free")
+	head := []any{time.Now().UnixMicro(), time.Now().Add(time.Hour).UnixMicro(), maxSkew.Microseconds(), 1}
+	for _, test := range []struct {
+		name, script string
+		keys         []string
+		args         []any
+		mayFree      bool
+	}{
+		{"acquire", acquireLua, []string{fence, free}, append(head[:4:4], operation(asking("free"))...), false},
+		{"acquire again", acquireLua, []string{fence, lock}, append(head[:4:4], operation(retry(longer))...), false},
+		{"renew", renewLua, []string{lock}, []any{string(mine.ID), 0, 0}, false},
+		{"renew longer", renewLua, []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
+		{"release", releaseLua, []string{lock}, []any{string(mine.ID)}, true},
+		{"undo", undoLua, []string{lock}, []any{string(mine.ID), 1, mine.Tag.Exec}, true},
+		{"force", forceLua, []string{fence, lock}, []any{0}, true}, // the token is set below
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			reached := true
+			for call := 1; reached; call++ {
+				redisproc.Flush(t, r)
+				standing := acquire(t, s, mine)
+				if test.script == forceLua {
+					test.args = []any{int64(standing.Token)}
+				}
+				before := snapshot(t, direct)
+				reached = runFailing(t, direct, test.script, call, test.keys, test.args)
+				after := snapshot(t, direct)
+				if !reached {
+					break // the script makes fewer calls than this: it ran whole
+				}
+				delete(before, fence)
+				delete(after, fence)
+				if test.mayFree && after[lock] == "" {
+					delete(before, lock)
+				}
+				if diff := cmp.Diff(before, after); diff != "" {
+					t.Errorf("call %d failed, and changed (-before +after):\n%s", call, diff)
+				}
+				if _, ok := after[free]; ok {
+					t.Errorf("call %d failed, and the lock was granted", call)
+				}
+			}
+		})
+	}
+}
+
+// runFailing runs a script whose call-th call inside Redis fails, and reports whether it came to that.
+func runFailing(t *testing.T, c *redis.Client, script string, call int, keys []string, args []any) bool {
+	t.Helper()
+	_, err := evalFailing(t, c, script, call, keys, args)
+	if err != nil && !strings.Contains(err.Error(), "OOM injected") {
+		t.Fatalf("call %d: %v", call, err)
+	}
+	bitten, err := c.Del(t.Context(), "bitten").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bitten == 1
+}
+
+// evalFailing runs a script through a local that shadows redis: its call-th call is not made but
+// fails, and leaves the key bitten.
+func evalFailing(t *testing.T, c *redis.Client, script string, call int, keys []string, args []any) (any, error) {
+	t.Helper()
+	shim := fmt.Sprintf(`
+local real, calls = redis, 0
+local function fails()
+  calls = calls + 1
+  if calls == %d then real.call('SET', 'bitten', '1') end
+  return calls == %d
+end
+local redis = {
+  call = function(...) if fails() then error({err = 'OOM injected'}) end; return real.call(...) end,
+  pcall = function(...) if fails() then return {err = 'OOM injected'} end; return real.pcall(...) end,
+}
+`, call, call)
+	return c.Eval(t.Context(), shim+valueLua+script, keys, append([]any{"nonce"}, args...)...).Result()
+}
+
+// The failure of one grant of a batch does not hide another that was made.
+func TestAGrantThatFailsLeavesTheOthersOfItsBatch(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	const secondLock = 5 // after MGET, TIME, SET of the fence, SET of the first lock
+	keys := []string{s.keys.fence(), s.keys.lock("one"), s.keys.lock("two")}
+	args := []any{time.Now().UnixMicro(), time.Now().Add(time.Hour).UnixMicro(), maxSkew.Microseconds(), 1}
+	args = append(append(args, operation(asking("one"))...), operation(asking("two"))...)
+	raw, err := evalFailing(t, direct, acquireLua, secondLock, keys, args)
+	if err != nil {
+		t.Fatalf("acquire.lua = %v, want an answer for each operation", err)
+	}
+	answer, ok := decodeAnswer(raw, "nonce")
+	if diff := cmp.Diff([]string{"GRANTED", "ERROR"}, kinds(answer.replies)); !ok || diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+	if !held(t, s, "one") || held(t, s, "two") {
+		t.Error("want one held and two free")
+	}
+}
+
+func snapshot(t *testing.T, c *redis.Client) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	keys, err := c.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if all[key], err = c.Get(t.Context(), key).Result(); err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
