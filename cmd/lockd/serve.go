@@ -50,41 +50,14 @@ func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, err
 	return redisstore.Open(ctx, settings)
 }
 
-// process is a lockd that serves.
-type process struct {
-	log    *zap.Logger
-	store  lease.Store
-	lessor *lease.Lessor
-	rpc    *rpc.Server
-	http   *http.Server
-	ready  *readiness
-
-	running sync.WaitGroup // what serves, until it is told to end
-	failed  chan error     // why a server ended by itself
-	polling sync.WaitGroup
-	stop    context.CancelFunc // ends polling
-}
-
-// serve serves store until ctx ends or a listener fails, then drains and closes it.
+// serve listens where c says and serves store until ctx ends or a listener fails; then it drains, and
+// closes the store in any case.
 func serve(ctx context.Context, c config, store lease.Store, version string, log *zap.Logger) error {
 	grpcAt, httpAt, err := listen(c)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	lessor := lease.NewLessor(store, c.Limits)
-	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: log, Version: version, Reflection: c.Reflection})
-	ready := newReadiness(server.SetServing, log, unfit(lessor.Status()))
-	p := &process{
-		log: log, store: store, lessor: lessor, rpc: server, ready: ready,
-		http: newHTTP(ready.handler(), log), failed: make(chan error, 2),
-	}
-	p.start(grpcAt, httpAt)
-	log.Info("serving", zap.String("grpc", shown(grpcAt)), zap.String("http", shown(httpAt)), zap.String("version", version))
-	select {
-	case <-ctx.Done():
-	case err = <-p.failed:
-	}
-	return errors.Join(err, p.end())
+	return newProcess(c, store, version, log).run(ctx, grpcAt, httpAt)
 }
 
 // listen takes both ports, or none. httpAt is nil if it is off.
@@ -102,12 +75,51 @@ func listen(c config) (grpcAt, httpAt net.Listener, err error) {
 	return grpcAt, httpAt, nil
 }
 
+// process is a lockd that serves.
+type process struct {
+	log     *zap.Logger
+	version string
+	store   lease.Store
+	lessor  *lease.Lessor
+	rpc     *rpc.Server
+	http    *http.Server
+	ready   *readiness
+
+	serving sync.WaitGroup
+	failed  chan error // why a server ended by itself
+	polling sync.WaitGroup
+	stop    context.CancelFunc // ends polling
+}
+
+func newProcess(c config, store lease.Store, version string, log *zap.Logger) *process {
+	lessor := lease.NewLessor(store, c.Limits)
+	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: log, Version: version, Reflection: c.Reflection})
+	ready := newReadiness(server.SetServing, log, unfit(lessor.Status()))
+	return &process{
+		log: log, version: version, store: store, lessor: lessor, rpc: server, ready: ready,
+		http: newHTTP(ready.handler(), log), failed: make(chan error, 2),
+	}
+}
+
+// run serves until ctx ends or a listener fails, then ends everything.
+func (p *process) run(ctx context.Context, grpcAt, httpAt net.Listener) error {
+	p.start(grpcAt, httpAt)
+	// Whoever started lockd may read the addresses from this line: its form is fixed.
+	p.log.Info("serving", zap.String("grpc", shown(grpcAt)), zap.String("http", shown(httpAt)), zap.String("version", p.version))
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-p.failed:
+	}
+	return errors.Join(err, p.end())
+}
+
 // start begins to serve and to follow the store's state.
 func (p *process) start(grpcAt, httpAt net.Listener) {
 	polling, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.polling.Go(func() { p.ready.follow(polling, p.lessor.Status) })
-	p.running.Go(func() {
+	p.serving.Go(func() {
 		if err := p.rpc.Serve(grpcAt); err != nil {
 			p.failed <- err
 		}
@@ -115,7 +127,7 @@ func (p *process) start(grpcAt, httpAt net.Listener) {
 	if httpAt == nil {
 		return
 	}
-	p.running.Go(func() {
+	p.serving.Go(func() {
 		if err := p.http.Serve(httpAt); !errors.Is(err, http.ErrServerClosed) {
 			p.failed <- fmt.Errorf("serve HTTP on %s: %w", shown(httpAt), err)
 		}
@@ -147,7 +159,7 @@ func (p *process) end() error {
 	step("cleanups", cleanupFor, p.lessor.Close)
 	step("probes", probesFor, p.http.Shutdown)
 	_ = p.http.Close() // what Shutdown left open
-	p.running.Wait()
+	p.serving.Wait()
 	if err := p.store.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
