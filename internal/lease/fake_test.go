@@ -1,0 +1,188 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/memstore"
+)
+
+// A fake is a store in memory that notes what it is asked and can be made to misbehave. Its hooks
+// answer instead of the store and may ask it.
+type fake struct {
+	*memstore.Store
+	acquire func(context.Context, lease.Acquisition) (lease.Lease, error)
+	undo    func(context.Context, lease.Undoing) error
+	release func(context.Context, lease.ReleaseRequest) (lease.Released, error)
+
+	mu    sync.Mutex
+	calls []asked
+}
+
+// asked is one call that reached the store.
+type asked struct {
+	method string
+	at     time.Time
+	left   time.Duration // until the deadline of its ctx; 0 if it has none
+	args   any
+}
+
+func (f *fake) note(ctx context.Context, method string, args any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	left := time.Duration(0)
+	if deadline, ok := ctx.Deadline(); ok {
+		left = time.Until(deadline)
+	}
+	f.calls = append(f.calls, asked{method, time.Now(), left, args})
+}
+
+// noted answers the calls of a method so far; "" stands for all.
+func (f *fake) noted(method string) []asked {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var calls []asked
+	for _, c := range f.calls {
+		if method == "" || c.method == method {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+func (f *fake) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+	f.note(ctx, "Acquire", a)
+	if f.acquire != nil {
+		return f.acquire(ctx, a)
+	}
+	return f.Store.Acquire(ctx, a)
+}
+
+func (f *fake) Undo(ctx context.Context, u lease.Undoing) error {
+	f.note(ctx, "Undo", u)
+	if f.undo != nil {
+		return f.undo(ctx, u)
+	}
+	return f.Store.Undo(ctx, u)
+}
+
+func (f *fake) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error) {
+	f.note(ctx, "Renew", r)
+	return f.Store.Renew(ctx, r)
+}
+
+func (f *fake) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Released, error) {
+	f.note(ctx, "Release", r)
+	if f.release != nil {
+		return f.release(ctx, r)
+	}
+	return f.Store.Release(ctx, r)
+}
+
+func (f *fake) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
+	f.note(ctx, "ForceRelease", r)
+	return f.Store.ForceRelease(ctx, r)
+}
+
+func (f *fake) Get(ctx context.Context, r lease.GetRequest) (lease.Lease, bool, error) {
+	f.note(ctx, "Get", r)
+	return f.Store.Get(ctx, r)
+}
+
+func (f *fake) List(ctx context.Context, r lease.ListRequest) (lease.Page, error) {
+	f.note(ctx, "List", r)
+	return f.Store.List(ctx, r)
+}
+
+// lost grants in the store and loses the answer.
+func (f *fake) lost(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+	if _, err := f.Store.Acquire(ctx, a); err != nil {
+		return lease.Lease{}, err
+	}
+	return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, lease.ErrUnknown)
+}
+
+// tokenOf answers the token in force on name, 0 if it is free, asking the memory itself.
+func (f *fake) tokenOf(name string) lease.Token {
+	l, ok, _ := f.Store.Get(context.Background(), lease.GetRequest{Name: name})
+	if !ok {
+		return 0
+	}
+	return l.Token
+}
+
+// inBubble runs f with a Lessor over a fake store, on a clock that moves when everybody waits. When
+// f returns, whatever is under way must come to its end in reasonable time.
+func inBubble(t *testing.T, f func(t *testing.T, l *lease.Lessor, s *fake)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &fake{Store: memstore.New()}
+		l := lease.NewLessor(s, lease.Limits{}.WithDefaults())
+		f(t, l, s)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := l.Close(ctx); err != nil {
+			t.Errorf("Close = %v, want nil", err)
+		}
+		if n := l.Status().PendingCleanups; n != 0 {
+			t.Errorf("%d cleanups are pending after Close, want none", n)
+		}
+	})
+}
+
+// id returns a lease id; n tells them apart.
+func id(n int) lease.ID { return lease.ID(fmt.Sprintf("%032x", n)) }
+
+// request asks for name as a first attempt with lease id n.
+func request(name string, n int) lease.AcquireRequest {
+	return lease.AcquireRequest{Name: name, ID: id(n), Attempt: 1, Owner: "ada@host:1"}
+}
+
+func in(d time.Duration) *time.Duration { return &d }
+
+// grant acquires r, which must succeed.
+func grant(t *testing.T, l *lease.Lessor, r lease.AcquireRequest) lease.Grant {
+	t.Helper()
+	g, err := l.Acquire(t.Context(), r)
+	if err != nil {
+		t.Fatalf("Acquire(%q) = %v, want a lease", r.Name, err)
+	}
+	return g
+}
+
+// outcome is how an Acquire in a goroutine of its own ended, and when.
+type outcome struct {
+	grant lease.Grant
+	err   error
+	at    time.Time
+}
+
+// begin acquires r in a goroutine.
+func begin(ctx context.Context, l *lease.Lessor, r lease.AcquireRequest) <-chan outcome {
+	ended := make(chan outcome, 1)
+	go func() {
+		g, err := l.Acquire(ctx, r)
+		ended <- outcome{g, err, time.Now()}
+	}()
+	return ended
+}
+
+func wantErr(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s = %v, want %v", what, err, want)
+	}
+}
+
+func wantHeld(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.As(err, new(*lease.HeldError)) {
+		t.Errorf("%s = %v, want *HeldError", what, err)
+	}
+}
