@@ -97,7 +97,7 @@ func (c *cleanup) close(ctx context.Context) error {
 	left := c.pending.Load()
 	c.cancel()
 	<-done
-	return errors.Join(ctx.Err(), fmt.Errorf("%d acquisitions given up are left to their ttl", left))
+	return errors.Join(ctx.Err(), fmt.Errorf("%d undos and repeated releases were cut short: what they would have freed is left to its ttl", left))
 }
 
 // sleep waits for d or until ctx ends.
