@@ -54,7 +54,7 @@ var rooms = []room{
 }
 
 // forTests is what a _test.go file may import beyond its room; nobody but tests imports test/.
-var forTests = with(slices.Concat(grpcAPI, testAid), "test", "internal/lease/leasetest", "internal/memstore", "proto/lockd/v1",
+var forTests = with(slices.Concat(grpcAPI, testAid), "test", "internal/lease/leasetest", "internal/memstore", "clients/go/lockdtest", "proto/lockd/v1",
 	"github.com/redis/go-redis/v9", "go.uber.org/zap", "golang.org/x/sys", "go.yaml.in/yaml/v3")
 
 func with(common []string, more ...string) []string { return slices.Concat(common, more) }
