@@ -21,7 +21,17 @@ func (i instant) add(d time.Duration) instant {
 
 // passedAt reports whether t is at or after the deadline i on either clock.
 func (i instant) passedAt(t instant) bool {
-	return !t.mono.Before(i.mono) || t.boot >= i.boot
+	return t.left(i) <= 0
+}
+
+// left returns how much time is left at i until deadline: the less of what the two clocks say.
+func (i instant) left(deadline instant) time.Duration {
+	return min(deadline.mono.Sub(i.mono), deadline.boot-i.boot)
+}
+
+// elapsed returns how much time has gone by from i to t: the more of what the two clocks say.
+func (i instant) elapsed(t instant) time.Duration {
+	return -t.left(i)
 }
 
 // latest returns the later of two instants, on each clock by itself: each is a proof of its own that

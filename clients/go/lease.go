@@ -72,9 +72,11 @@ func (l *Lease) Context() context.Context { return l.ctx }
 // [ErrReleased] or [ErrClosed]. It looks at the clocks, not at a flag.
 func (l *Lease) Err() error {
 	l.mu.Lock()
-	cause, passed := l.cause, l.deadline.passedAt(now())
+	cause := l.cause
+	// Read with the lock held: a deadline that was moved on in between must not be judged by its past.
+	expired := cause == nil && l.deadline.passedAt(now())
 	l.mu.Unlock()
-	if cause == nil && passed {
+	if expired {
 		return l.end(ErrExpired)
 	}
 	return cause

@@ -61,16 +61,6 @@ func (l *Lease) renewOnce(ctx context.Context) error {
 	return l.extend(sent.add(validity(ttl, 0, 0)), ttl)
 }
 
-// answeredTTL is what counts of a ttl that was set: no more than what was asked for, if it was, since
-// only that much is known to be meant.
-func answeredTTL(asked *time.Duration, answered *durationpb.Duration) time.Duration {
-	ttl := max(0, answered.AsDuration())
-	if asked != nil {
-		ttl = min(ttl, *asked)
-	}
-	return ttl
-}
-
 // renewalPause is how long to wait after so many failures in a row: from 2 % of the ttl, at most
 // 100 ms, doubling to 10 % of it, at most a second.
 func renewalPause(failures int, ttl time.Duration) time.Duration {

@@ -1,0 +1,63 @@
+package lockd
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// take makes a lease of an answer to a request that was sent at sent.
+func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, sent instant) (*Lease, error) {
+	granted, elapsed := resp.GetLease(), sent.elapsed(now())
+	a.doubt = true // until the lease is the caller's
+	if granted.GetToken() <= 0 || granted.GetName() != a.name {
+		return nil, errors.New("lockd granted it without saying so: the answer names another lease, or none")
+	}
+	l := &Lease{
+		client: a.client, name: a.name, id: a.id, owner: granted.GetOwner(), token: granted.GetToken(),
+		asked: a.ttl, keep: a.keepalive, ttl: answeredTTL(a.ttl, granted.GetTtl()), due: due{index: -1},
+	}
+	l.deadline = sent.add(validity(l.ttl, resp.GetWaited().AsDuration(), elapsed))
+	l.ctx = newLeaseContext(context.WithoutCancel(a.caller), l)
+	if now().left(l.deadline) < 2*l.ttl/3 {
+		// The answer was a long time coming, or was not heard for a while: a holder starts with a
+		// lease worth the name.
+		if err := l.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !a.client.schedule.add(l, renewAt(l.deadline.mono, l.ttl)) {
+		return nil, ErrClosed
+	}
+	a.doubt = false
+	return l, nil
+}
+
+// refresh renews the lease once, trying until it has ended or ctx does.
+func (l *Lease) refresh(ctx context.Context) error {
+	for failures := 1; ; failures++ {
+		if err := l.renewOnce(ctx); err == nil {
+			return nil
+		}
+		if l.Err() != nil {
+			return errAnew
+		}
+		if !pause(ctx, renewalPause(failures, l.ttl)) {
+			return ctx.Err()
+		}
+	}
+}
+
+// answeredTTL is what counts of a ttl that was set: no more than what was asked for, if it was, since
+// only that much is known to be meant.
+func answeredTTL(asked *time.Duration, answered *durationpb.Duration) time.Duration {
+	ttl := max(0, answered.AsDuration())
+	if asked != nil {
+		ttl = min(ttl, *asked)
+	}
+	return ttl
+}
