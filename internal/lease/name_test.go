@@ -34,6 +34,9 @@ var badNames = map[string]string{
 // A bad name is refused with the field and what would be right.
 func TestBadNames(t *testing.T) {
 	wantInvalid(t, "CheckName(empty)", lease.CheckName(""), "name")
+	if got, want := lease.CheckName("").Error(), "name is empty; want 1 to 256 bytes"; got != want {
+		t.Errorf("CheckName(empty) = %q, want %q", got, want)
+	}
 	for what, name := range badNames {
 		wantInvalid(t, "CheckName("+what+")", lease.CheckName(name), "name")
 		wantInvalid(t, "CheckPrefix("+what+")", lease.CheckPrefix(name), "prefix")

@@ -27,7 +27,11 @@ func TestGrantedToNobody(t *testing.T) {
 		if got := s.tokenOf("job"); got != 0 {
 			t.Errorf("token in force = %d, want the name free at once", got)
 		}
-		a, u := s.noted("Acquire")[0], s.noted("Undo")[0].args.(lease.Undoing)
+		undos := s.noted("Undo")
+		if len(undos) != 1 {
+			t.Fatalf("%d undos, want 1", len(undos))
+		}
+		a, u := s.noted("Acquire")[0], undos[0].args.(lease.Undoing)
 		want := lease.Undoing{Name: "job", ID: id(1), Tag: a.args.(lease.Acquisition).Tag, Deadline: a.at.Add(a.left)}
 		if u.Name != want.Name || u.ID != want.ID || u.Tag != want.Tag || !u.Deadline.Equal(want.Deadline) {
 			t.Errorf("undone was %+v, want %+v", u, want)
