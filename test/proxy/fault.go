@@ -54,6 +54,7 @@ type Fault struct {
 	hits     atomic.Int64
 	bitten   chan struct{} // closed at the first hit
 	released chan struct{} // closed by Release: what is delayed goes on
+	answered chan struct{} // closed when the reply to a delayed request is there
 	swap     chan []byte   // the first of two replies, waiting for the second
 	swapped  chan []byte   // the second, on its way to where the first belonged
 }
@@ -72,7 +73,8 @@ func (p *Proxy) DuplicateReply(m Match) *Fault { return p.inject(duplicateReply,
 func (p *Proxy) SwapReplies(m Match) *Fault { return p.inject(swapReplies, m, 2) }
 
 // DelayRequest holds the next request that m matches back, and what follows it on its connection,
-// until Release. A hit means that it is being held.
+// until Release. It then reaches the server whether or not its client is still there; Answered says
+// when. A hit means that it is being held.
 func (p *Proxy) DelayRequest(m Match) *Fault { return p.inject(delayRequest, m, 1) }
 
 // DelayReply holds the reply to the next request that m matches back, and what follows it on its
@@ -85,13 +87,16 @@ func (f *Fault) Hits() int { return int(f.hits.Load()) }
 // Bitten is closed when the fault has bitten for the first time.
 func (f *Fault) Bitten() <-chan struct{} { return f.bitten }
 
+// Answered is closed when the server has answered a delayed request.
+func (f *Fault) Answered() <-chan struct{} { return f.answered }
+
 // Release lets what a delay holds back go on. Call it once.
 func (f *Fault) Release() { close(f.released) }
 
 func (p *Proxy) inject(k kind, m Match, times int) *Fault {
 	f := &Fault{
 		kind: k, match: m, left: times,
-		bitten: make(chan struct{}), released: make(chan struct{}),
+		bitten: make(chan struct{}), released: make(chan struct{}), answered: make(chan struct{}),
 		swap: make(chan []byte, 1), swapped: make(chan []byte, 1),
 	}
 	p.mu.Lock()
@@ -144,6 +149,18 @@ func (f *Fault) beforeRequest(c *conn) bool {
 	return f.hold(c)
 }
 
+// afterRequest is called when the request has been forwarded. The connection to the server must not be
+// closed under a request that its client has given up on meanwhile: it could get lost.
+func (f *Fault) afterRequest(c *conn) {
+	if f.kind != delayRequest {
+		return
+	}
+	select {
+	case <-f.answered:
+	case <-c.done:
+	}
+}
+
 // beforeReply is called before a reply is forwarded and answers what goes out in its place; false:
 // the connection has ended or shall end.
 func (f *Fault) beforeReply(c *conn, reply []byte) ([]byte, bool) {
@@ -161,6 +178,7 @@ func (f *Fault) beforeReply(c *conn, reply []byte) ([]byte, bool) {
 	case swapReplies:
 		return f.exchange(c, reply)
 	case delayRequest:
+		close(f.answered)
 		return reply, true
 	}
 	panic(fmt.Sprintf("no such fault: %q", f.kind))

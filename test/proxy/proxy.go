@@ -195,6 +195,9 @@ func (p *Proxy) carryRequests(c *conn) {
 		if _, err := c.server.Write(m.bytes); err != nil {
 			return
 		}
+		if f != nil {
+			f.afterRequest(c)
+		}
 	}
 }
 

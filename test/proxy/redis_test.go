@@ -146,6 +146,20 @@ func TestADelayedRequestIsOvertaken(t *testing.T) {
 	}
 }
 
+func TestADelayedRequestArrivesThoughItsClientHasGone(t *testing.T) {
+	p := redisProxy(t)
+	slow := rawClient(t, p)
+	delay := p.DelayRequest(proxy.Contains("late"))
+	slow.send(t, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\nlate\r\n")
+	<-delay.Bitten()
+	slow.conn.Close()
+	delay.Release()
+	<-delay.Answered()
+	if got := client(t, p).Get(t.Context(), "k").Val(); got != "late" {
+		t.Errorf("GET k = %q, want late", got)
+	}
+}
+
 func TestADelayedReplyArrivesAfterRelease(t *testing.T) {
 	p := redisProxy(t)
 	r := rawClient(t, p)
