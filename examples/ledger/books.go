@@ -72,9 +72,9 @@ func OpenBooks(ctx context.Context, file string, fenced bool) (*Books, error) {
 	if err != nil {
 		return nil, err
 	}
-	// IMMEDIATE transactions wait for each other at their beginning, and not halfway, where SQLite
-	// would rather fail.
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: "_txlock=immediate&_pragma=busy_timeout(10000)"}
+	// One process writes at a time, and the others wait this many milliseconds for it. They wait at the
+	// beginning of their transactions, where nothing is lost yet, because the check comes first there.
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=busy_timeout(10000)"}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)

@@ -81,6 +81,15 @@ func TestLateWriteRefusedByRead(t *testing.T) {
 	}
 }
 
+// A transaction that fails leaves no mark: who could not read has not overtaken anybody.
+func TestFailedReadLeavesNoMark(t *testing.T) {
+	b := openBooks(t, newFile(t), true)
+	if _, err := b.Read(t.Context(), 34, Transfer{Payer: "alice", Payee: "nobody", Amount: 1}); err == nil {
+		t.Fatal("Read(an account that is not there) = nil, want an error")
+	}
+	read(t, b, 33, aliceToBob)
+}
+
 // The control: without the check the same write gets in, and a transfer is lost.
 func TestUnfencedLosesUpdate(t *testing.T) {
 	file := newFile(t)

@@ -6,17 +6,21 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A demo starts lockd and three workers twice.
 const demoProcesses = 1 + 2*3
 
 // The demo ends with 0, having shown the late write refused, the books balancing, and what happens
-// without the check; nothing is left of it.
+// without the check; it ends in time and nothing is left of it.
 func TestDemo(t *testing.T) {
-	l := newLedger(t, "demo", "--lockd", lockdProgram)
+	l, start := newLedger(t, "demo", "--lockd", lockdProgram), time.Now()
 	if got := l.exitCode(t); got != 0 {
 		t.Fatalf("demo = %d, want 0\n%s%s", got, &l.stdout, &l.stderr)
+	}
+	if took := time.Since(start); took >= demoLimit {
+		t.Errorf("the demo took %s, want less than %s", took, demoLimit)
 	}
 	for _, want := range []string{
 		"ann    is REFUSED: token ",
@@ -44,9 +48,11 @@ func TestDemoFailsUnfenced(t *testing.T) {
 	l.leftNothing(t, 1+3)
 }
 
-// Interrupted while a worker is stopped, the demo kills that one too and leaves nothing behind.
+// Interrupted from the terminal while a worker is stopped, the demo kills that one too and leaves
+// nothing behind.
 func TestDemoInterrupted(t *testing.T) {
 	l := newLedger(t, "demo", "--lockd", lockdProgram)
+	l.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	l.Stdout = nil
 	out, err := l.StdoutPipe()
 	if err != nil {
@@ -64,7 +70,7 @@ func TestDemoInterrupted(t *testing.T) {
 			break
 		}
 	}
-	if err := l.Process.Signal(syscall.SIGINT); err != nil {
+	if err := syscall.Kill(-l.Process.Pid, syscall.SIGINT); err != nil { // as ctrl-C does: to its group
 		t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, out) // until its end
