@@ -40,16 +40,16 @@ type fakeLockd struct {
 	releases []*lockdv1.ReleaseRequest
 	times    []time.Time // of the renewals
 	attempts map[string]uint32
-	asking   int // Acquire calls under way
-	renewing int // Renew calls under way
-	most     int // of renewing
+	asking   map[string]bool // lease ids whose Acquire is under way
+	renewing int             // Renew calls under way
+	most     int             // of renewing
 }
 
 const fakeToken = 4711
 
 // newFake returns a fake and a client of it, which is closed when the test ends.
 func newFake(t *testing.T, opts ...DialOption) (*fakeLockd, *Client) {
-	f := &fakeLockd{t: t, attempts: make(map[string]uint32)}
+	f := &fakeLockd{t: t, attempts: make(map[string]uint32), asking: make(map[string]bool)}
 	f.acquire = func(_ context.Context, r *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {
 		return granted(r), nil
 	}
@@ -67,17 +67,17 @@ func newFake(t *testing.T, opts ...DialOption) (*fakeLockd, *Client) {
 func (f *fakeLockd) Acquire(ctx context.Context, r *lockdv1.AcquireRequest, opts ...grpc.CallOption) (*lockdv1.AcquireResponse, error) {
 	f.mu.Lock()
 	f.acquires = append(f.acquires, proto.Clone(r).(*lockdv1.AcquireRequest))
-	f.asking++
-	if f.asking > 1 {
+	if f.asking[r.GetLeaseId()] {
 		f.t.Error("an attempt was sent before the one before had ended")
 	}
+	f.asking[r.GetLeaseId()] = true
 	f.attempts[r.GetLeaseId()]++
 	if want := f.attempts[r.GetLeaseId()]; r.GetAttempt() != want {
 		f.t.Errorf("attempt = %d, want %d", r.GetAttempt(), want)
 	}
 	answer := f.acquire
 	f.mu.Unlock()
-	defer func() { f.mu.Lock(); f.asking--; f.mu.Unlock() }()
+	defer func() { f.mu.Lock(); delete(f.asking, r.GetLeaseId()); f.mu.Unlock() }()
 	if f.unreachable {
 		<-ctx.Done()
 		return nil, status.FromContextError(ctx.Err()).Err()

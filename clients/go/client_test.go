@@ -1,0 +1,152 @@
+package lockd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// Close ends every lease with ErrClosed and releases those that are kept alive.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		kept, left := acquired(t, c, "kept"), acquired(t, c, "left", WithoutKeepalive())
+		gone := acquired(t, c, "gone")
+		if err := gone.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.change(func() {
+			f.release = func(context.Context, *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
+				if kept.Err() != ErrClosed || left.Err() != ErrClosed {
+					t.Errorf("Err = %v and %v while releasing, want ErrClosed", kept.Err(), left.Err())
+				}
+				return released(lockdv1.ReleaseResponse_HELD), nil
+			}
+		})
+		for range 2 {
+			if err := c.Close(); err != nil {
+				t.Errorf("Close = %v, want nil", err)
+			}
+		}
+		_, _, releases := f.seen()
+		if len(releases) != 2 || releases[1].GetLeaseId() != kept.ID() {
+			t.Errorf("%d releases, want that of before and that of the lease kept alive", len(releases))
+		}
+		if err := kept.Release(t.Context()); err != nil {
+			t.Errorf("Release after Close = %v, want nil: Close did it", err)
+		}
+		if err := left.Release(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("Release after Close of a lease without keepalive = %v, want ErrClosed", err)
+		}
+		if got := context.Cause(kept.Context()); got != ErrClosed {
+			t.Errorf("cause = %v, want ErrClosed", got)
+		}
+		if got := context.Cause(gone.Context()); got != ErrReleased {
+			t.Errorf("cause = %v, want ErrReleased, which was first", got)
+		}
+		if _, err := c.Acquire(t.Context(), "job"); !errors.Is(err, ErrClosed) {
+			t.Errorf("Acquire after Close = %v, want ErrClosed", err)
+		}
+	})
+}
+
+// Close ends within 2 s although nobody answers, and says what it could not release.
+func TestCloseUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		for i := range 200 {
+			acquired(t, c, fmt.Sprint(i))
+		}
+		f.change(func() { f.release = noRelease })
+		begun := time.Now()
+		err := c.Close()
+		if took := time.Since(begun); took != releaseFor {
+			t.Errorf("Close took %s, want 2s", took)
+		}
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "200 of 200 leases") {
+			t.Errorf("Close = %v, want ErrUnavailable for 200 of 200", err)
+		}
+	})
+}
+
+// Acquire ends with ErrClosed when the client is closed, and leaves nothing behind.
+func TestCloseEndsAcquire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		f.acquire = held
+		ended := make(chan error)
+		go func() {
+			_, err := c.Acquire(t.Context(), "job")
+			ended <- err
+		}()
+		time.Sleep(time.Second)
+		go c.Close()
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Errorf("Acquire = %v, want ErrClosed", err)
+		}
+		_ = c.Close()
+		if _, _, releases := f.seen(); len(releases) != 1 {
+			t.Errorf("%d releases, want 1", len(releases))
+		}
+	})
+}
+
+// Close waits for releases under way, whoever began them.
+func TestCloseWaitsForReleases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		l := acquired(t, c, "job")
+		f.change(func() {
+			f.release = func(context.Context, *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
+				time.Sleep(time.Second)
+				return released(lockdv1.ReleaseResponse_HELD), nil
+			}
+		})
+		result := make(chan error, 1)
+		go func() { result <- l.Release(t.Context()) }()
+		time.Sleep(time.Millisecond)
+		if err := c.Close(); err != nil {
+			t.Errorf("Close = %v, want nil", err)
+		}
+		if err := <-result; err != nil {
+			t.Errorf("Release = %v, want nil", err)
+		}
+	})
+}
+
+// Many goroutines at once: every lease has one end, and Close leaves nothing running (goleak).
+func TestConcurrentUse(t *testing.T) {
+	_, c := newFake(t)
+	done := make(chan struct{})
+	for i := range 16 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for {
+				l, err := c.Acquire(t.Context(), fmt.Sprint(i), WithTTL(20*time.Millisecond))
+				if err != nil {
+					if !errors.Is(err, ErrClosed) {
+						t.Errorf("Acquire = %v, want ErrClosed", err)
+					}
+					return
+				}
+				go l.Err()
+				if err := l.Release(t.Context()); err != nil && !lost(err) && !errors.Is(err, ErrClosed) {
+					t.Errorf("Release = %v", err)
+				}
+			}
+		}()
+	}
+	time.AfterFunc(50*time.Millisecond, func() { c.Close() })
+	for range 16 {
+		<-done
+	}
+	if n := len(c.schedule.leases); n != 0 {
+		t.Errorf("%d leases are still watched, want 0", n)
+	}
+}
