@@ -19,19 +19,23 @@ const (
 	repeatAfter = maxCall + 500*time.Millisecond
 	// repeatFor is how long a repeated release goes on trying to get an answer.
 	repeatFor = 10 * time.Second
-	// maxPending bounds the cleanups under way; at half of it no acquisition is taken on, so that
-	// the releases that free what stands find room.
-	maxPending = 20_000
+	// maxUndos bounds the undos under way. At half of it no acquisition is taken on, so that those
+	// already on their way find room to be undone.
+	maxUndos = 20_000
+	// maxReleases bounds the repeated releases under way. They have a bound of their own: releases of
+	// what is not there are cheap to send, and must not keep others from acquiring.
+	maxReleases = 10_000
 )
 
 // cleanup does what is left to do when the caller has been answered: undoing acquisitions nobody was
 // told of and repeating releases. Each one is a goroutine, bounded in number and in time.
 type cleanup struct {
-	store   Store
-	ctx     context.Context // ended by close: everything under way gives up
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	pending atomic.Int64
+	store    Store
+	ctx      context.Context // ended by close: everything under way gives up
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+	undos    atomic.Int64 // under way, each for itself
+	releases atomic.Int64
 }
 
 func newCleanup(store Store) *cleanup {
@@ -41,20 +45,23 @@ func newCleanup(store Store) *cleanup {
 }
 
 // full reports whether an acquisition must be refused because it might not find room to be undone.
-func (c *cleanup) full() bool { return c.pending.Load() >= maxPending/2 }
+func (c *cleanup) full() bool { return c.undos.Load() >= maxUndos/2 }
+
+// pending is how many undos and repeated releases are under way.
+func (c *cleanup) pending() int64 { return c.undos.Load() + c.releases.Load() }
 
 // undo takes back an execution after delay. It stops trying when the lease, granted at the last
 // moment, would have run out by itself.
 func (c *cleanup) undo(u Undoing, delay, ttl time.Duration) {
 	end := time.Until(u.Deadline) + ttl + Grace(ttl)
-	c.start(delay, max(end, delay+2*time.Second), func(ctx context.Context) {
+	c.start(&c.undos, maxUndos, delay, max(end, delay+2*time.Second), func(ctx context.Context) {
 		_ = c.store.Undo(ctx, u) // it tries until it is sure or the lease has run out: nobody is left to tell
 	})
 }
 
 // release runs a release again, once no late copy of its acquisition can take effect any more.
 func (c *cleanup) release(r ReleaseRequest) {
-	c.start(repeatAfter, repeatAfter+repeatFor, func(ctx context.Context) {
+	c.start(&c.releases, maxReleases, repeatAfter, repeatAfter+repeatFor, func(ctx context.Context) {
 		for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, time.Second) {
 			call, cancel := context.WithTimeout(ctx, maxCall)
 			_, err := c.store.Release(call, r)
@@ -67,15 +74,15 @@ func (c *cleanup) release(r ReleaseRequest) {
 	})
 }
 
-// start runs f after delay with a context that ends limit from now. At maxPending the lease in
-// question is left to its ttl instead.
-func (c *cleanup) start(delay, limit time.Duration, f func(context.Context)) {
-	if c.pending.Add(1) > maxPending {
-		c.pending.Add(-1)
+// start runs f after delay with a context that ends limit from now, and counts it. With most under
+// way already, the lease in question is left to its ttl instead.
+func (c *cleanup) start(underWay *atomic.Int64, most int64, delay, limit time.Duration, f func(context.Context)) {
+	if underWay.Add(1) > most {
+		underWay.Add(-1)
 		return
 	}
 	c.running.Go(func() {
-		defer c.pending.Add(-1)
+		defer underWay.Add(-1)
 		ctx, cancel := context.WithTimeout(c.ctx, limit)
 		defer cancel()
 		sleep(ctx, delay)
@@ -94,7 +101,7 @@ func (c *cleanup) close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	left := c.pending.Load()
+	left := c.pending()
 	c.cancel()
 	<-done
 	return errors.Join(ctx.Err(), fmt.Errorf("%d undos and repeated releases were cut short: what they would have freed is left to its ttl", left))

@@ -17,10 +17,10 @@ import (
 func TestOverload(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		grant(t, l, request("job", 1))
-		restore := l.SetPending(lease.MaxPending/2 - 1)
+		restore := l.SetPending(lease.MaxUndos/2-1, lease.MaxReleases)
 		grant(t, l, request("just", 2))
 		restore()
-		restore = l.SetPending(lease.MaxPending / 2)
+		restore = l.SetPending(lease.MaxUndos/2, 0)
 		asked := len(s.noted("Acquire"))
 		r := request("too much", 3)
 		r.Wait = time.Minute
@@ -35,27 +35,38 @@ func TestOverload(t *testing.T) {
 		if out, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "job", ID: id(1)}); err != nil || out != lease.Held {
 			t.Errorf("Release(overloaded) = %d, %v, want Held", out, err)
 		}
-		if n := l.Status().PendingCleanups; n != lease.MaxPending/2 {
-			t.Errorf("%d cleanups are pending, want %d", n, lease.MaxPending/2)
+		if n := l.Status().PendingCleanups; n != lease.MaxUndos/2 {
+			t.Errorf("%d cleanups are pending, want %d", n, lease.MaxUndos/2)
 		}
 		restore()
 		grant(t, l, r)
 	})
 }
 
-// There are never more cleanups than the bound, whatever clients do.
+// There are never more cleanups than the bounds, whatever clients do. What was on its way when the
+// first half was full is still undone.
 func TestCleanupsAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
-		restore := l.SetPending(lease.MaxPending - 1)
-		for range 3 {
-			if _, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "job", ID: id(1)}); err != nil {
+		var restore func()
+		s.acquire = func(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+			restore = l.SetPending(lease.MaxUndos-1, lease.MaxReleases-1)
+			return s.lost(ctx, a)
+		}
+		for n := range 3 {
+			_, err := l.Acquire(t.Context(), request(fmt.Sprint("job/", n), n))
+			wantErr(t, "Acquire(answer lost)", err, lease.ErrUnknown)
+			if _, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "none", ID: id(1)}); err != nil {
 				t.Errorf("Release = %v, want nil", err)
 			}
+			restore()
 		}
-		if n := l.Status().PendingCleanups; n != lease.MaxPending {
-			t.Errorf("%d cleanups are pending, want %d", n, lease.MaxPending)
+		time.Sleep(time.Minute)
+		if n := len(s.noted("Undo")); n != 1 {
+			t.Errorf("%d undos with room for one, want 1", n)
 		}
-		restore()
+		if n := len(s.noted("Release")); n != 3+1 {
+			t.Errorf("%d releases with room to repeat one of three, want 4", n)
+		}
 	})
 }
 

@@ -1,11 +1,18 @@
 package lease
 
-// SetPending makes it look as though so many cleanups were under way: the race detector cannot watch
-// as many goroutines as they would be. It returns what undoes that.
-func (l *Lessor) SetPending(n int64) (restore func()) {
-	l.cleanup.pending.Add(n)
-	return func() { l.cleanup.pending.Add(-n) }
-}
+// How many cleanups there may be; at half of MaxUndos no acquisition is taken on.
+const (
+	MaxUndos    = maxUndos
+	MaxReleases = maxReleases
+)
 
-// MaxPending is how many cleanups there may be; at half of it no acquisition is taken on.
-const MaxPending = maxPending
+// SetPending makes it look as though so many more cleanups were under way: the race detector cannot
+// watch as many goroutines as they would be. It returns what undoes that.
+func (l *Lessor) SetPending(undos, releases int64) (restore func()) {
+	add := func(sign int64) {
+		l.cleanup.undos.Add(sign * undos)
+		l.cleanup.releases.Add(sign * releases)
+	}
+	add(1)
+	return func() { add(-1) }
+}

@@ -239,7 +239,7 @@ func (l *Lessor) List(ctx context.Context, r ListRequest) (Page, error) {
 // Status describes the store and what is being cleaned up.
 func (l *Lessor) Status() Status {
 	status := l.store.Status()
-	status.PendingCleanups = l.cleanup.pending.Load()
+	status.PendingCleanups = l.cleanup.pending()
 	return status
 }
 
