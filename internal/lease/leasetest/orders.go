@@ -1,6 +1,7 @@
 package leasetest
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -106,12 +107,16 @@ func (r *story) take(t *testing.T, next step) {
 	}
 }
 
-// ask executes a and answers the token it got, 0 if refused. A new token must be larger than all before.
+// ask executes a and answers the token it got, 0 if refused, for which another lease or a later
+// attempt must be the reason. A new token must be larger than all before.
 func (r *story) ask(t *testing.T, a lease.Acquisition) lease.Token {
 	t.Helper()
 	before, held := r.get(t, a.Name)
 	l, err := r.acquire(t, a)
 	if err != nil {
+		if !errors.Is(err, lease.ErrSuperseded) && !(held && errors.As(err, new(*lease.HeldError))) {
+			r.violations = append(r.violations, "refused without a reason: "+err.Error())
+		}
 		return 0
 	}
 	if held && l.Token != before.Token {
