@@ -14,6 +14,8 @@ package lockdtest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -32,32 +34,41 @@ func WithDefaultTTL(ttl time.Duration) Option {
 	return func(l *lease.Limits) { l.DefaultTTL = ttl }
 }
 
-// Server is a lockd in this process. Its methods are for the test's own goroutine: they end the test
-// when they fail.
+// Server is a lockd in this process. One goroutine at a time controls it; those methods that take a
+// test end it when they fail.
 type Server struct {
 	limits lease.Limits
 	store  *memstore.Store // outlives Stop, as a Redis would
 	addr   string
 	lessor *lease.Lessor
-	rpc    *rpc.Server
-	served chan error // what Serve returned
+	rpc    *rpc.Server // nil while stopped
+	served chan error  // what Serve returned
 }
 
 // Start runs a lockd until the test ends.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
+	s, err := New(opts...)
+	must(t, err)
+	t.Cleanup(func() { s.Stop(t) })
+	return s
+}
+
+// New runs a lockd until Close: for TestMain and for examples, where there is no test to end it.
+func New(opts ...Option) (*Server, error) {
 	s := &Server{limits: lease.Limits{MinTTL: time.Millisecond}, store: memstore.New(), addr: "127.0.0.1:0"}
 	for _, opt := range opts {
 		opt(&s.limits)
 	}
 	s.limits = s.limits.WithDefaults()
 	if err := s.limits.Validate(); err != nil {
-		t.Fatalf("lockdtest: %v", err)
+		return nil, err
 	}
-	s.Start(t)
-	t.Cleanup(func() { s.Stop(t) })
-	return s
+	return s, s.start()
 }
+
+// Close ends the server. It need not be called after Start.
+func (s *Server) Close() error { return s.stop() }
 
 // Addr is where the server listens, for lockd.Dial. It stays the same through Stop and Start.
 func (s *Server) Addr() string { return s.addr }
@@ -66,9 +77,7 @@ func (s *Server) Addr() string { return s.addr }
 func (s *Server) Client(t testing.TB, opts ...lockd.DialOption) *lockd.Client {
 	t.Helper()
 	c, err := lockd.Dial(s.addr, opts...)
-	if err != nil {
-		t.Fatalf("lockdtest: %v", err)
-	}
+	must(t, err)
 	t.Cleanup(func() { _ = c.Close() }) // what it cannot release ends with the server
 	return c
 }
@@ -78,23 +87,23 @@ func (s *Server) Client(t testing.TB, opts ...lockd.DialOption) *lockd.Client {
 func (s *Server) Expire(t testing.TB, name string) {
 	t.Helper()
 	if !s.store.Expire(name) {
-		t.Fatalf("lockdtest: expire %q: nobody holds it", name)
+		must(t, fmt.Errorf("expire %q: nobody holds it", name))
 	}
 }
 
-// ForceRelease ends the lease on name as an operator would. The holder learns of it at its next
-// renewal.
+// ForceRelease ends the lease on name as an operator would, who has to give a reason. The holder
+// learns of it at its next renewal.
 func (s *Server) ForceRelease(t testing.TB, name, reason string) {
 	t.Helper()
 	held, ok, err := s.lessor.Get(t.Context(), lease.GetRequest{Name: name})
-	switch {
-	case err != nil:
-		t.Fatalf("lockdtest: force the release of %q: %v", name, err)
-	case !ok:
-		t.Fatalf("lockdtest: force the release of %q: nobody holds it", name)
+	if err == nil && !ok {
+		err = errors.New("nobody holds it")
 	}
-	if _, err := s.lessor.ForceRelease(t.Context(), lease.ForceRequest{Name: name, Token: held.Token, Reason: reason}); err != nil {
-		t.Fatalf("lockdtest: force the release of %q: %v", name, err)
+	if err == nil {
+		_, err = s.lessor.ForceRelease(t.Context(), lease.ForceRequest{Name: name, Token: held.Token, Reason: reason})
+	}
+	if err != nil {
+		must(t, fmt.Errorf("force the release of %q: %w", name, err))
 	}
 }
 
@@ -102,29 +111,23 @@ func (s *Server) ForceRelease(t testing.TB, name, reason string) {
 // at their time, as they would in a Redis whose lockd has gone. It does nothing to a stopped server.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	if s.rpc == nil {
-		return
-	}
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = s.rpc.Shutdown(now) // it reports that connections were cut, which is the point
-	_ = s.lessor.Close(now) // and this what was left to its ttl
-	if err := <-s.served; err != nil {
-		t.Errorf("lockdtest: %v", err)
-	}
-	s.rpc = nil
+	must(t, s.stop())
 }
 
 // Start serves again after Stop, at the same address and with the same leases. It does nothing to a
 // server that runs.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
+	must(t, s.start())
+}
+
+func (s *Server) start() error {
 	if s.rpc != nil {
-		return
+		return nil
 	}
 	l, err := net.Listen("tcp", s.addr)
 	if err != nil {
-		t.Fatalf("lockdtest: %v", err)
+		return err
 	}
 	s.addr = l.Addr().String()
 	s.lessor = lease.NewLessor(s.store, s.limits)
@@ -133,4 +136,24 @@ func (s *Server) Start(t testing.TB) {
 	served := make(chan error, 1)
 	go func(server *rpc.Server) { served <- server.Serve(l) }(s.rpc)
 	s.served = served
+	return nil
+}
+
+func (s *Server) stop() error {
+	if s.rpc == nil {
+		return nil
+	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.rpc.Shutdown(now) // it reports that connections were cut, which is the point
+	_ = s.lessor.Close(now) // and this what was left to its ttl
+	s.rpc = nil
+	return <-s.served
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("lockdtest: %v", err)
+	}
 }

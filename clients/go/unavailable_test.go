@@ -1,0 +1,101 @@
+package lockd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// Nothing answers for WithUnavailableFor in a row: ErrUnavailable, then and not before.
+func TestAcquireUnavailable(t *testing.T) {
+	for name, answer := range map[string]acquireAnswer{
+		"mute":          silence,
+		"unavailable":   fail(unavailable()),
+		"store is down": fail(refuse(codes.Unavailable, "STORE_UNAVAILABLE")),
+	} {
+		for _, limit := range []time.Duration{time.Second, DefaultUnavailableFor} {
+			t.Run(fmt.Sprint(name, " ", limit), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f, c := newFake(t, WithUnavailableFor(limit))
+					acquired(t, c, "another") // there has been a connection
+					f.change(func() { f.acquire = answer })
+					begun := time.Now()
+					_, err := c.Acquire(t.Context(), "job")
+					if took := time.Since(begun); !errors.Is(err, ErrUnavailable) || took < limit || took > limit+time.Second {
+						t.Errorf("Acquire = %v after %s, want ErrUnavailable after %s", err, took, limit)
+					}
+				})
+			})
+		}
+	}
+}
+
+// An answer in between starts the count anew.
+func TestAcquireUnavailableInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		var n atomic.Int64
+		f.acquire = func(ctx context.Context, r *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {
+			switch n := n.Add(1); {
+			case n == 1, n == 100:
+				return granted(r), nil
+			case n%4 == 0:
+				return held(ctx, r)
+			default:
+				return nil, mute(ctx) // 3 s each
+			}
+		}
+		acquired(t, c, "another")
+		begun := time.Now()
+		acquired(t, c, "job")
+		if took := time.Since(begun); took < time.Minute {
+			t.Errorf("it took %s, want minutes: the test tests nothing", took)
+		}
+	})
+}
+
+// A wait that breaks after minutes is not minutes without an answer: none was owed.
+func TestAcquireBrokenWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		f.acquire = inTurn(held, func(context.Context, *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {
+			time.Sleep(longWait - time.Second)
+			return nil, unavailable()
+		}, fail(unavailable()), grant)
+		acquired(t, c, "job")
+		acquires, _, _ := f.seen()
+		if len(acquires) != 4 || acquires[1].GetWait().AsDuration() != longWait || acquires[2].GetWait().AsDuration() != 0 {
+			t.Errorf("%d requests, want 4: asking, waiting, and after the failure asking again", len(acquires))
+		}
+	})
+}
+
+// The first connection gets 5 s, or less if so told; nothing was sent, so nothing is given back.
+func TestAcquireFirstConnection(t *testing.T) {
+	for unavailableFor, want := range map[time.Duration]time.Duration{
+		time.Minute: firstConnection,
+		time.Second: time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f, c := newFake(t, WithUnavailableFor(unavailableFor))
+			f.unreachable = true
+			begun := time.Now()
+			_, err := c.Acquire(t.Context(), "job")
+			if took := time.Since(begun); !errors.Is(err, ErrUnavailable) || took != want {
+				t.Errorf("Acquire = %v after %s, want ErrUnavailable after %s", err, took, want)
+			}
+			synctest.Wait()
+			if acquires, _, releases := f.seen(); len(acquires) != 1 || len(releases) != 0 {
+				t.Errorf("%d acquires, %d releases, want 1 and 0", len(acquires), len(releases))
+			}
+		})
+	}
+}
