@@ -295,6 +295,43 @@ func TestAVeryLateAcquireGrantsNothing(t *testing.T) {
 	}
 }
 
+// The lockd that sent the acquisition is killed, so nobody undoes it; the release, at another lockd, finds
+// nothing yet. It is run again when no copy can arrive any more, and frees what came in between.
+func TestAReleaseElsewhereCoversALateAcquire(t *testing.T) {
+	r := redisproc.Start(t)
+	p := redisProxy(t, r)
+	s, beside := start(t, "redis://"+p.Addr()), start(t, r.URL())
+	var arrived time.Time
+	for try := 1; ; try++ {
+		if try > 10 {
+			t.Fatal("no copy arrived within half a second of its sending: nothing was tested")
+		}
+		id := newID(t)
+		late := p.DelayRequest(onLock("job"))
+		given := make(chan error, 1)
+		ctx := soon(t)
+		go func() {
+			_, err := s.lease.Acquire(ctx, request("job", id, 1))
+			given <- err
+		}()
+		<-late.Bitten()
+		s.Kill()
+		<-given
+		beside.release(t, "job", id, lockdv1.ReleaseResponse_GONE)
+		late.Release()
+		<-late.Answered()
+		arrived = time.Now()
+		if beside.get(t, "job") != nil {
+			break
+		}
+		s.Restart()
+	}
+	until(t, "the name is free", func() bool { return beside.get(t, "job") == nil })
+	if took := time.Since(arrived); took > 2*time.Second {
+		t.Errorf("the late copy was gone after %s, want within 2 s", took)
+	}
+}
+
 // lateAcquire has an acquisition of "job" held back on its way to Redis until it is given up and released.
 func lateAcquire(t *testing.T) (*server, *proxy.Fault) {
 	t.Helper()
