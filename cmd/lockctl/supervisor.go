@@ -198,19 +198,18 @@ func (s *supervisor) handle(event guard.Event) (code int, done bool, err error) 
 
 // suspend stops us along with the command, as the shell that started us expects it: otherwise its
 // terminal would be stuck. Nobody renews meanwhile, and the guard kills at the deadline. In a group
-// that nobody could continue the kernel does not stop us, and the command goes on.
+// that no shell could continue the kernel does not stop us, and the command goes on.
 func (s *supervisor) suspend() {
 	s.say("suspended; the lease on %s ends in %s unless continued", plain(s.lease.Name()), rounded(time.Until(s.lease.Deadline())))
 	continued := listen(unix.SIGCONT)
 	defer signal.Stop(continued)
-	signal.Reset(unix.SIGTSTP)
 	// Our whole group, as the terminal would have done: a script that called us, the rest of a pipeline.
-	_ = unix.Kill(0, unix.SIGTSTP) // to ourselves, at least, it is allowed
+	// Not by SIGTSTP: once listened for, Go does not give that its default back.
+	_ = unix.Kill(0, unix.SIGTTOU) // ourselves, at least, it can reach
 	select {
 	case <-continued:
 	case <-time.After(suspendWithin):
 	}
-	signal.Notify(s.signals, unix.SIGTSTP)
 	s.guard.Continue()
 }
 

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/lockd/lockd/clients/go/lockdtest"
+	"github.com/lockd/lockd/test/proxy"
+)
+
+const (
+	// deaf hears SIGTERM, says so and goes on.
+	deaf = `trap 'echo term' TERM; echo command $$; while :; do sleep 0.05; done`
+	// obedient ends on SIGTERM, with a code of its own.
+	obedient = `trap 'echo term; exit 5' TERM; echo command $$; while :; do sleep 0.05; done`
+)
+
+// The moment somebody else holds the name, nothing of the command is alive, although lockctl heard of nothing.
+func TestACommandWithoutRenewalsIsDeadBeforeTheNameMoves(t *testing.T) {
+	t.Parallel()
+	for _, onLoss := range []string{lossTerm, lossKill} {
+		t.Run(onLoss, func(t *testing.T) {
+			t.Parallel()
+			server := lockdtest.Start(t)
+			between := proxy.GRPC(t, server.Addr())
+			l := start(t, between.Addr(), "run", "job", "--ttl", "1s", "--on-loss", onLoss, "--", "sh", "-c", deaf)
+			pid := l.awaitPIDs("command")[0]
+			between.HoldRequests()
+			takeOver(t, server.Client(t), "job")
+			if alive(pid) {
+				t.Error("somebody else holds the name and the command is alive")
+			}
+			l.exits(exitLost)
+			if onLoss == lossTerm {
+				l.await("term\n")
+			}
+		})
+	}
+}
+
+func TestACommandWithoutRenewalsMayEndByItself(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	between := proxy.GRPC(t, server.Addr())
+	l := start(t, between.Addr(), "run", "job", "--ttl", "1s", "--", "sh", "-c", obedient)
+	l.awaitPIDs("command")
+	between.HoldRequests()
+	l.await("term\n")
+	l.exits(exitLost)
+	l.await("could not be renewed")
+}
+
+func TestAnOutageShorterThanTheLeaseIsNotNoticed(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	between := proxy.GRPC(t, server.Addr())
+	l := start(t, between.Addr(), "run", "job", "--ttl", "2s", "--", "sh", "-c",
+		`trap 'echo term' TERM; echo command $$; for i in 1 2 3 4 5 6; do sleep 0.5; echo tick; done; exit 6`)
+	l.awaitPIDs("command")
+	between.HoldRequests()
+	l.await("tick\n") // half a second later
+	between.Release()
+	l.exits(6)
+}
+
+func TestAForcedReleaseEndsTheCommandAndThenKillsIt(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	l := start(t, server.Addr(), "run", "job", "--ttl", "1s", "--kill-after", "200ms", "--", "sh", "-c", deaf)
+	pid := l.awaitPIDs("command")[0]
+	server.ForceRelease(t, "job", "test")
+	l.await("term\n")
+	termed := time.Now()
+	l.exits(exitLost)
+	if alive(pid) {
+		t.Error("the command is alive")
+	}
+	// Not much more than --kill-after: the rest is this machine's.
+	if took := time.Since(termed); took > 5*time.Second {
+		t.Errorf("the command was killed %s after SIGTERM, want 200ms", took)
+	}
+	l.await("is gone")
+}
+
+func TestOnLossKillSparesNobodyForALostLease(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	l := start(t, server.Addr(), "run", "job", "--ttl", "1s", "--on-loss", "kill", "--", "sh", "-c", obedient)
+	l.awaitPIDs("command")
+	server.Expire(t, "job")
+	l.exits(exitLost)
+	if _, err := l.Await(regexp.MustCompile("term\n"), 0); err == nil {
+		t.Error("the command got SIGTERM")
+	}
+}
+
+func TestOnLossWarnOnlyWarns(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	cmd := command(t, server.Addr(), "run", "job", "--ttl", "1s", "--on-loss", "warn", "--", "sh", "-c",
+		`trap 'echo term' TERM; echo command $$; read go; echo finished`)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := runCommand(t, cmd)
+	l.awaitPIDs("command")
+	server.Stop(t) // and lets the deadline pass
+	l.await("runs on without it")
+	if _, err := in.Write([]byte("go\n")); err != nil {
+		t.Fatal(err)
+	}
+	l.await("finished\n")
+	l.exits(exitLost)
+}
+
+// Between renewals only the release finds out.
+func TestALossThatOnlyTheReleaseNoticesIsReported(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	cmd := command(t, server.Addr(), "run", "job", "--", "sh", "-c", `echo command $$; read go`)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := runCommand(t, cmd)
+	l.awaitPIDs("command")
+	server.ForceRelease(t, "job", "test")
+	if _, err := in.Write([]byte("go\n")); err != nil {
+		t.Fatal(err)
+	}
+	l.exits(exitLost)
+	l.await("was lost before the command ended")
+}
+
+// A release whose answer is lost is repeated, and its finding nothing proves no loss.
+func TestARepeatedReleaseReportsNoLoss(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	between := proxy.GRPC(t, server.Addr())
+	between.LoseReply(proxy.Contains("/Release"), 1)
+	l := start(t, between.Addr(), "run", "job", "--", "sh", "-c", "exit 4")
+	l.exits(4)
+}

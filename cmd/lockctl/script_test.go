@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lockd/lockd/clients/go/lockdtest"
+)
+
+// TestScripts runs testdata/script, each with a lockd of its own. Beyond testscript's commands there are
+//
+//	code N COMMAND…    runs it and wants the exit code N
+//	hold NAME          takes a lease as "somebody else" and keeps it
+//	expire NAME        lets a lease run out
+//	stop-server        makes lockd unreachable
+//
+// and $LONG, 300 bytes.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			server := lockdtest.Start(t)
+			env.Values["server"] = server
+			env.Setenv(serverVariable, server.Addr())
+			env.Setenv("LONG", strings.Repeat("x", 300))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"code": func(ts *testscript.TestScript, neg bool, args []string) {
+				want, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				got := 0
+				var exit *exec.ExitError
+				if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+					got = exit.ExitCode()
+				} else {
+					ts.Check(err)
+				}
+				if got != want {
+					ts.Fatalf("it ended with %d, want %d", got, want)
+				}
+			},
+			"hold": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Check(ts.Exec("lockctl", "acquire", args[0], "--owner", "somebody else"))
+			},
+			"expire": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Value("server").(*lockdtest.Server).Expire(t, args[0])
+			},
+			"stop-server": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Value("server").(*lockdtest.Server).Stop(t)
+			},
+		},
+	})
+}
