@@ -69,7 +69,7 @@ dist: ## static binaries and their checksums in dist/
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -trimpath -ldflags '-s -w $(LDFLAGS)' \
 			-o dist/$$command-$${platform%/*}-$${platform#*/} ./cmd/$$command; \
 	done; done
-	cd dist && if command -v sha256sum >/dev/null; then sha256sum *; else shasum -a 256 *; fi > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+	cd dist && if command -v sha256sum >/dev/null; then sha256sum -- *-*; else shasum -a 256 -- *-*; fi > SHA256SUMS
 
 clean: ## what the other targets made
 	rm -rf bin dist .bin
