@@ -24,7 +24,8 @@ func (c *Client) Acquire(ctx context.Context, name string, opts ...AcquireOption
 }
 
 // TryAcquire answers at once: with the lease, or with a *[HeldError] that says who has it. It does
-// ask again while lockd cannot be reached, as Acquire does. Otherwise it is like Acquire.
+// ask again while lockd cannot be reached or cannot serve, as Acquire does, so bound it with ctx if
+// that is too long. Otherwise it is like Acquire.
 func (c *Client) TryAcquire(ctx context.Context, name string, opts ...AcquireOption) (*Lease, error) {
 	return c.acquire(ctx, name, false, opts)
 }

@@ -133,9 +133,9 @@ func (a *acquisition) send(ctx context.Context, wait time.Duration) (resp *lockd
 	return resp, reached, err
 }
 
-// unserved counts an attempt that nobody served although an answer was owed from due on, and pauses
+// unserved counts an attempt that nobody served although an answer was owed from owed on, and pauses
 // before the next. It returns ErrUnavailable when it is time to give up, and ctx's error if that ends.
-func (a *acquisition) unserved(ctx context.Context, due time.Time, err error) error {
+func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error) error {
 	c := a.client
 	text := status.Convert(err).Message()
 	if !c.connected.Load() {
@@ -144,8 +144,8 @@ func (a *acquisition) unserved(ctx context.Context, due time.Time, err error) er
 	a.failures++
 	if at := time.Now(); a.silent.IsZero() {
 		a.silent = at
-		if due.Before(at) {
-			a.silent = due
+		if owed.Before(at) {
+			a.silent = owed
 		}
 	}
 	left := time.Until(a.silent.Add(c.unavailableFor))

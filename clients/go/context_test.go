@@ -75,6 +75,24 @@ func TestContextLooksAtTheBootClock(t *testing.T) {
 	}
 }
 
+// A deadline that has passed was first, also when somebody else is the first to notice: a release, or
+// an answer that comes too late.
+func TestDeadlinePassedUnnoticed(t *testing.T) {
+	passed := now()
+	l := unwatched(t, t.Context(), passed)
+	if got := l.end(ErrLost); got != ErrExpired {
+		t.Errorf("end(ErrLost) = %v, want ErrExpired", got)
+	}
+	l = unwatched(t, t.Context(), passed)
+	if got := l.Release(t.Context()); !errors.Is(got, ErrExpired) {
+		t.Errorf("Release = %v, want ErrExpired", got)
+	}
+	l = unwatched(t, t.Context(), passed)
+	if got := l.extend(passed.add(time.Hour), time.Hour); got != ErrExpired || !l.Deadline().Equal(passed.mono) {
+		t.Errorf("extend = %v, moved by %s, want ErrExpired and no more", got, l.Deadline().Sub(passed.mono))
+	}
+}
+
 // What derives from the context of a lease ends with it, and knows the cause.
 func TestContextChildren(t *testing.T) {
 	l := unwatched(t, t.Context(), now().add(time.Hour))

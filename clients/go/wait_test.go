@@ -38,6 +38,23 @@ func TestTryAcquireHeld(t *testing.T) {
 	})
 }
 
+// An attempt of unknown outcome is given back also when the next one finds the name held: it may
+// have been its own, on its way to the store.
+func TestTryAcquireHeldAfterDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		f.acquire = inTurn(fail(unavailable()), fail(heldBy("another")))
+		var got *HeldError
+		if _, err := c.TryAcquire(t.Context(), "job"); !errors.As(err, &got) {
+			t.Errorf("TryAcquire = %v, want a *HeldError", err)
+		}
+		synctest.Wait()
+		if _, _, releases := f.seen(); len(releases) != 1 {
+			t.Errorf("%d releases, want 1", len(releases))
+		}
+	})
+}
+
 // A refusal without details still is one.
 func TestHeldWithoutDetails(t *testing.T) {
 	f, c := newFake(t)
