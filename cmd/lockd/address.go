@@ -45,7 +45,7 @@ func (a address) local() bool {
 	}
 	host, _, _ := net.SplitHostPort(a.at)
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // listen listens at a; insecure allows a place that other machines reach.

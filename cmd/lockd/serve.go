@@ -21,7 +21,6 @@ import (
 const (
 	drainFor   = 5 * time.Second // calls under way
 	cleanupFor = 3 * time.Second // acquisitions given up; after 2 s they are gone if the store answers
-	probesFor  = time.Second     // HTTP requests under way
 )
 
 // openAndServe opens the store that c names and serves it until ctx ends.
@@ -157,8 +156,7 @@ func (p *process) end() error {
 	}
 	step("calls", drainFor, p.rpc.Shutdown)
 	step("cleanups", cleanupFor, p.lessor.Close)
-	step("probes", probesFor, p.http.Shutdown)
-	_ = p.http.Close() // what Shutdown left open
+	_ = p.http.Close()
 	p.serving.Wait()
 	if err := p.store.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)

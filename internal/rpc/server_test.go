@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,6 +143,8 @@ func TestShutdownLosesPatienceAndStillOutlivesEveryHandler(t *testing.T) {
 		running = false
 		return nil
 	}}))
+	leaving := sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(leaving) // before the server's own: it waits for the handler
 	go func() {
 		_ = s.conn.Invoke(context.WithoutCancel(t.Context()), "/test.Probe/Unary", new(emptypb.Empty), new(emptypb.Empty))
 	}()
@@ -158,7 +161,7 @@ func TestShutdownLosesPatienceAndStillOutlivesEveryHandler(t *testing.T) {
 		t.Error("Shutdown returns while a handler runs, want it to wait: the store is closed next")
 	default:
 	}
-	close(leave)
+	leaving()
 	if err := <-down; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown() out of patience = %v, want DeadlineExceeded", err)
 	}

@@ -38,6 +38,13 @@ func TestARequestHasAtMost64KiB(t *testing.T) {
 	}
 }
 
+func TestAReplyHasAtMost1MiB(t *testing.T) {
+	s := serve(t, &fakeStore{status: lease.Status{Kind: strings.Repeat("k", maxReply)}})
+	if _, err := s.admin.Status(t.Context(), &lockdv1.StatusRequest{}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a reply of more than 1 MiB answers %v, want RESOURCE_EXHAUSTED", err)
+	}
+}
+
 func TestHeadersHaveAtMost16KiB(t *testing.T) {
 	s := serve(t, &fakeStore{})
 	with := func(size int) context.Context {
