@@ -3,9 +3,15 @@ package lockd_test
 import (
 	"context"
 	"errors"
+	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	lockd "github.com/lockd/lockd/clients/go"
 	"github.com/lockd/lockd/clients/go/lockdtest"
@@ -183,6 +189,46 @@ func TestAcquireAfterRelease(t *testing.T) {
 	second := acquire(t, b, "job")
 	if second.Token() <= first.Token() {
 		t.Errorf("token went from %d to %d, want larger", first.Token(), second.Token())
+	}
+}
+
+// A lease without keepalive outlives its client, for whoever was handed its id.
+func TestWithoutKeepaliveOutlivesItsClient(t *testing.T) {
+	server := lockdtest.Start(t)
+	c, other := server.Client(t), server.Client(t)
+	l := acquire(t, c, "job", lockd.WithoutKeepalive())
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := holder(t, other, "job"); got.GetLease().GetToken() != l.Token() {
+		t.Errorf("after Close %v is in force, want token %d", got.GetLease(), l.Token())
+	}
+	answer, err := lockdv1.NewLeaseServiceClient(other.Conn()).Release(t.Context(), &lockdv1.ReleaseRequest{Name: l.Name(), LeaseId: l.ID()})
+	if err != nil || answer.GetOutcome() != lockdv1.ReleaseResponse_HELD {
+		t.Errorf("Release by the id = %v, %v, want HELD", answer.GetOutcome(), err)
+	}
+}
+
+// A unix socket will do, without WithInsecure.
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lockd.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	lockdv1.RegisterLeaseServiceServer(server, lockdv1.UnimplementedLeaseServiceServer{})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	defer func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	_, err = dial(t, "unix://"+path).TryAcquire(t.Context(), "job")
+	if got := status.Code(err); got != codes.Unimplemented {
+		t.Errorf("TryAcquire = %v, want this server's answer, UNIMPLEMENTED", err)
 	}
 }
 
