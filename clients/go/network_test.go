@@ -220,12 +220,12 @@ func TestUnixSocket(t *testing.T) {
 	lockdv1.RegisterLeaseServiceServer(server, lockdv1.UnimplementedLeaseServiceServer{})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	defer func() {
+	t.Cleanup(func() {
 		server.Stop()
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	_, err = dial(t, "unix://"+path).TryAcquire(t.Context(), "job")
 	if got := status.Code(err); got != codes.Unimplemented {
 		t.Errorf("TryAcquire = %v, want this server's answer, UNIMPLEMENTED", err)
