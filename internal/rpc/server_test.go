@@ -3,10 +3,12 @@ package rpc
 import (
 	"context"
 	"errors"
-	"sync"
+	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
@@ -133,41 +135,39 @@ func TestShutdownSaysNotServingBeforeItEndsAnything(t *testing.T) {
 }
 
 func TestShutdownLosesPatienceAndStillOutlivesEveryHandler(t *testing.T) {
-	entered, cut, leave := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	running := true
-	s := serve(t, &fakeStore{}, withProbe(&probe{unary: func(ctx context.Context) error {
-		close(entered)
-		<-ctx.Done() // only Stop ends it: the connection is cut
-		close(cut)
-		<-leave
-		running = false
-		return nil
-	}}))
-	leaving := sync.OnceFunc(func() { close(leave) })
-	t.Cleanup(leaving) // before the server's own: it waits for the handler
-	go func() {
-		_ = s.conn.Invoke(context.WithoutCancel(t.Context()), "/test.Probe/Unary", new(emptypb.Empty), new(emptypb.Empty))
-	}()
-	<-entered
-	down := make(chan error, 1)
-	go func() { down <- shutdown(t, s, 50*time.Millisecond) }()
-	select {
-	case <-cut:
-	case <-time.After(4 * time.Second): // less than the bound of the call
-		t.Fatal("the connection of a call that does not end is not cut")
-	}
-	select {
-	case <-down:
-		t.Error("Shutdown returns while a handler runs, want it to wait: the store is closed next")
-	default:
-	}
-	leaving()
-	if err := <-down; !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Shutdown() out of patience = %v, want DeadlineExceeded", err)
-	}
-	if running {
-		t.Error("Shutdown returned before the last handler")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		cut, leave := false, make(chan struct{})
+		p := &probe{unary: func(ctx context.Context) error {
+			<-ctx.Done() // the connection is cut
+			cut = true
+			<-leave
+			return nil
+		}}
+		servePipes(t, func(s *Server, conn net.Conn) {
+			client := connect(t, "passthrough:///pipe", grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return conn, nil }))
+			go func() { _ = client.Invoke(t.Context(), "/test.Probe/Unary", new(emptypb.Empty), new(emptypb.Empty)) }()
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than the bound of the call
+			defer cancel()
+			var err error
+			returned := false
+			go func() { err, returned = s.Shutdown(ctx), true }()
+			<-time.After(time.Second)
+			synctest.Wait()
+			if !cut {
+				t.Error("the connection of a call that does not end stands, want it cut")
+			}
+			if returned {
+				t.Error("Shutdown returned while a handler runs, want it to wait: the store is closed next")
+			}
+			close(leave)
+			synctest.Wait()
+			if !returned || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Shutdown() out of patience = %v, returned %t, want DeadlineExceeded after the last handler", err, returned)
+			}
+			_ = client.Close()
+		}, withProbe(p))
+	})
 }
 
 func TestReflectionIsThereOnlyIfAskedFor(t *testing.T) {

@@ -84,7 +84,7 @@ func drain(frames <-chan frame) {
 
 func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		servePipes(t, func(conn net.Conn) {
+		servePipes(t, func(_ *Server, conn net.Conn) {
 			start := time.Now()
 			go func() { _, _ = io.WriteString(conn, preface[:5]) }()
 			_, err := io.Copy(io.Discard, conn)
@@ -97,7 +97,7 @@ func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
 
 func TestAClientThatVanishedIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		servePipes(t, func(conn net.Conn) {
+		servePipes(t, func(_ *Server, conn net.Conn) {
 			start := time.Now()
 			drain(shake(t, conn, false))
 			if took := time.Since(start); took > pingAfter+pingTimeout+time.Second || took < pingAfter {
@@ -109,7 +109,7 @@ func TestAClientThatVanishedIsNoticed(t *testing.T) {
 
 func TestAClientMayPingEveryTenSecondsWithoutACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		servePipes(t, func(conn net.Conn) {
+		servePipes(t, func(_ *Server, conn net.Conn) {
 			ping := func(every time.Duration, times int) {
 				for range times {
 					<-time.After(every)
@@ -172,7 +172,7 @@ func TestTheBoundIsAroundEveryUnaryCall(t *testing.T) {
 }
 
 func TestAPageNeverExceedsAReplyAndLosesNothing(t *testing.T) {
-	const total = lease.MaxPageSize
+	const total = 2 * lease.MaxPageSize
 	fill := strings.Repeat("v", lease.MaxMetadataBytes)
 	s := serve(t, &fakeStore{list: func(_ context.Context, r lease.ListRequest) (lease.Page, error) {
 		var from int
@@ -188,7 +188,7 @@ func TestAPageNeverExceedsAReplyAndLosesNothing(t *testing.T) {
 		}
 		return page, nil
 	}})
-	seen, ask := map[string]bool{}, &lockdv1.ListRequest{PageSize: total}
+	seen, ask := map[string]bool{}, &lockdv1.ListRequest{PageSize: lease.MaxPageSize}
 	for {
 		reply, err := s.leases.List(t.Context(), ask)
 		if err != nil {

@@ -96,11 +96,15 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-// servePipes runs f with a connection to a server whose time is that of the bubble it is called in.
-func servePipes(t *testing.T, f func(conn net.Conn)) {
+// servePipes runs f with a server, whose time is that of the bubble it is called in, and a connection
+// to it.
+func servePipes(t *testing.T, f func(s *Server, conn net.Conn), opts ...option) {
 	t.Helper()
 	lessor := lease.NewLessor(&fakeStore{}, lease.Limits{}.WithDefaults())
 	s := NewServer(Config{Lessor: lessor})
+	for _, o := range opts {
+		o(&subject{Server: s})
+	}
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -110,7 +114,7 @@ func servePipes(t *testing.T, f func(conn net.Conn)) {
 	})
 	client, server := net.Pipe()
 	l.conns <- server
-	f(client)
+	f(s, client)
 	_ = client.Close()
 	s.grpc.Stop()
 	serving.Wait()
