@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -66,8 +67,8 @@ func TestEveryTextThatIsNotUTF8IsRefusedByName(t *testing.T) {
 			for _, value := range bad {
 				texts++
 				got, err := sendRaw(t, s, method, entry(field.Number(), value))
-				if status.Code(err) != codes.InvalidArgument || reason(err) != "INVALID_ARGUMENT" || got != string(field.Name()) {
-					t.Errorf("%s with %s %q answers %v about %q, want INVALID_ARGUMENT about %q", method, field.Name(), value, err, got, field.Name())
+				if status.Code(err) != codes.InvalidArgument || reason(err) != "INVALID_ARGUMENT" || got != string(field.Name()) || !strings.Contains(err.Error(), "UTF-8") {
+					t.Errorf("%s with %s %q answers %v about %q, want INVALID_ARGUMENT about %q and UTF-8", method, field.Name(), value, err, got, field.Name())
 				}
 			}
 		}
