@@ -51,7 +51,8 @@ func (c *Client) acquire(ctx context.Context, name string, wait bool, opts []Acq
 			return lease, nil
 		}
 		if a.doubt {
-			a.giveUp()
+			c.giveUp(ctx, name, a.id)
+			a.doubt = false
 		}
 		again := wait && errors.Is(err, errAnew)
 		if again && pause(asking, retryPause(rounds, firstPause, longPause)) {
@@ -65,11 +66,9 @@ func (c *Client) acquire(ctx context.Context, name string, wait bool, opts []Acq
 var errAnew = errors.New("the lease was gone before it could be used")
 
 // giveUp sees to it that nothing is left of the lease id, in the background.
-func (a *acquisition) giveUp() {
-	c, name, id := a.client, a.name, a.id
-	a.doubt = false
+func (c *Client) giveUp(ctx context.Context, name, id string) {
 	c.work.spawn(func() {
-		ctx, cancel := c.detached(a.caller)
+		ctx, cancel := c.detached(ctx)
 		defer cancel()
 		_, _, _ = c.sendRelease(ctx, name, id) // nobody is left to tell; lockd's own undo and the ttl remain
 	})

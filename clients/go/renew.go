@@ -53,9 +53,14 @@ func (l *Lease) renewOnce(ctx context.Context) error {
 		}
 		return err
 	}
-	if resp.GetLease().GetToken() != l.token {
-		// One lease, one token: this answer is about something else and proves nothing.
-		return errors.New("the answer to a renewal carries another token")
+	switch token := resp.GetLease().GetToken(); {
+	case token <= 0:
+		return errors.New("the answer to a renewal carries no token")
+	case token != l.token:
+		// One lease, one token. Ours is gone, and a late copy of its acquisition was granted since:
+		// that one is nobody's, and given back.
+		l.client.giveUp(l.ctx.Context, l.name, l.id)
+		return l.end(ErrLost)
 	}
 	ttl = answeredTTL(l.asked, resp.GetLease().GetTtl())
 	return l.extend(sent.add(validity(ttl, 0, 0)), ttl)

@@ -201,7 +201,7 @@ func TestDeadlineNeverMovesBack(t *testing.T) {
 	})
 }
 
-// An answer that comes after the deadline does not bring the lease back, nor does one about another.
+// An answer that comes after the deadline does not bring the lease back, nor does one without a token.
 func TestAnswersThatProveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, c := newFake(t)
@@ -215,14 +215,33 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFake(t)
 		f.onRenew(func(_ context.Context, r *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
+			return &lockdv1.RenewResponse{}, nil
+		})
+		l := acquired(t, c, "job", WithTTL(time.Second))
+		<-l.Context().Done()
+		if got := l.Err(); got != ErrExpired {
+			t.Errorf("renewals answered without a token: %v, want ErrExpired", got)
+		}
+	})
+}
+
+// Another token under the same id is another lease, granted to nobody: ours is lost, and that is given back.
+func TestARenewalWithAnotherTokenIsALoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		f.onRenew(func(_ context.Context, r *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
 			resp := renewed(r)
 			resp.Lease.Token++
 			return resp, nil
 		})
 		l := acquired(t, c, "job", WithTTL(time.Second))
 		<-l.Context().Done()
-		if got := l.Err(); got != ErrExpired {
-			t.Errorf("renewals answered with another token: %v, want ErrExpired", got)
+		if got := l.Err(); got != ErrLost {
+			t.Errorf("a renewal answered with another token: %v, want ErrLost", got)
+		}
+		synctest.Wait()
+		if _, _, releases := f.seen(); len(releases) != 1 || releases[0].GetLeaseId() != l.ID() {
+			t.Errorf("releases = %v, want one of the same lease id", releases)
 		}
 	})
 }

@@ -93,6 +93,8 @@ type LeaseServiceClient interface {
 	Acquire(ctx context.Context, in *AcquireRequest, opts ...grpc.CallOption) (*AcquireResponse, error)
 	// Renew restarts the ttl of a lease that lease_id still holds. It never re-creates a lease and
 	// never shortens one. It succeeds until the name is really free, also past the holder's deadline.
+	// An answer with another token than the one granted means that the lease is gone, and that a late
+	// copy of its acquisition was granted since, to nobody: count it as LEASE_LOST and release it.
 	//
 	// Safe to retry. Errors: LEASE_LOST (final), STORE_UNAVAILABLE (the lease is as it was, or
 	// renewed; good until its deadline), INVALID_ARGUMENT.
@@ -206,6 +208,8 @@ type LeaseServiceServer interface {
 	Acquire(context.Context, *AcquireRequest) (*AcquireResponse, error)
 	// Renew restarts the ttl of a lease that lease_id still holds. It never re-creates a lease and
 	// never shortens one. It succeeds until the name is really free, also past the holder's deadline.
+	// An answer with another token than the one granted means that the lease is gone, and that a late
+	// copy of its acquisition was granted since, to nobody: count it as LEASE_LOST and release it.
 	//
 	// Safe to retry. Errors: LEASE_LOST (final), STORE_UNAVAILABLE (the lease is as it was, or
 	// renewed; good until its deadline), INVALID_ARGUMENT.
