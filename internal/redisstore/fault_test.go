@@ -296,3 +296,33 @@ func TestARestartedRedisLeavesNoOutcomeUnknown(t *testing.T) {
 	r.Restart()
 	acquire(t, s, asking("after"))
 }
+
+// What somebody else wrote where locks are is never overwritten, named when asked for, and no reason
+// to hide the leases around it.
+func TestForeignKeys(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	direct.Set(t.Context(), s.keys.lock("text"), "by hand", 0)
+	direct.Set(t.Context(), s.keys.lock("future"), "0123|1|a|5|1000|1500|1|no json", 0)
+	direct.RPush(t.Context(), s.keys.lock("list"), "by hand")
+	direct.Set(t.Context(), s.keys.lock("no\xffname"), "by hand", 0)
+	acquire(t, s, asking("lease"))
+	for _, name := range []string{"text", "future", "list"} {
+		if _, _, err := s.Get(soon(t), lease.GetRequest{Name: name}); !errors.Is(err, errForeign) {
+			t.Errorf("Get(%q) = %v, want errForeign", name, err)
+		}
+		if _, err := s.Acquire(soon(t), asking(name)); err == nil {
+			t.Errorf("Acquire(%q) = nil, want an error", name)
+		}
+		if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: name, ID: newID()}); err != nil {
+			t.Errorf("Release(%q) = %v, want nil: not ours", name, err)
+		}
+		if n, _ := direct.Exists(t.Context(), s.keys.lock(name)).Result(); n != 1 {
+			t.Errorf("the foreign key of %q is gone", name)
+		}
+	}
+	page, err := s.List(soon(t), lease.ListRequest{Size: 10})
+	if err != nil || len(page.Leases) != 1 || page.Leases[0].Name != "lease" {
+		t.Errorf("List = %v, %v, want the one lease", page.Leases, err)
+	}
+}

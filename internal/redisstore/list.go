@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -63,7 +64,7 @@ func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, erro
 		}
 		if len(names) > 0 {
 			found, err := s.look(ctx, names)
-			if err != nil {
+			if err != nil && !errors.Is(err, errForeign) { // what is no lease is not listed
 				return lease.Page{}, err
 			}
 			page.Leases = append(page.Leases, found...)
@@ -93,7 +94,7 @@ func (s *Store) scan(ctx context.Context, at position, prefix string) ([]string,
 	names := make([]string, 0, len(found))
 	for _, key := range found {
 		name, ok := s.keys.name(key)
-		if ok && lease.Under(name, prefix) && name > at.last {
+		if ok && lease.CheckName(name) == nil && lease.Under(name, prefix) && name > at.last {
 			names = append(names, name)
 		}
 	}

@@ -234,17 +234,14 @@ func (s *Store) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.L
 // Get implements lease.Store.
 func (s *Store) Get(ctx context.Context, r lease.GetRequest) (lease.Lease, bool, error) {
 	found, err := s.look(ctx, []string{r.Name})
-	if err != nil {
+	if err != nil || len(found) == 0 {
 		return lease.Lease{}, false, err
-	}
-	if len(found) == 0 {
-		return lease.Lease{}, false, nil
 	}
 	return found[0], true, nil
 }
 
-// look answers the leases among names that are held.
-func (s *Store) look(ctx context.Context, names []string) ([]lease.Lease, error) {
+// look answers the leases among names that are held. With errForeign the others are answered still.
+func (s *Store) look(ctx context.Context, names []string) (found []lease.Lease, foreign error) {
 	keys := make([]string, len(names))
 	for i, name := range names {
 		keys[i] = s.keys.lock(name)
@@ -253,22 +250,18 @@ func (s *Store) look(ctx context.Context, names []string) ([]lease.Lease, error)
 	if err != nil {
 		return nil, s.failed("look at", names[0], err)
 	}
-	var found []lease.Lease
 	for i, reply := range answer.replies {
-		switch reply.kind() {
-		case "FREE":
+		if reply.kind() == "FREE" {
 			continue
-		case "HELD":
-			l, err := reply.lease(names[i], 0, reply.millis(2))
-			if err != nil {
-				return nil, fmt.Errorf("look at %q: %w", names[i], err)
-			}
-			found = append(found, l)
-		default:
-			return nil, fmt.Errorf("look at %q: %w", names[i], reply.problem())
 		}
+		l, err := reply.lease(names[i], 0, reply.millis(2)) // an ERROR's text is no lock either
+		if err != nil {
+			foreign = fmt.Errorf("look at %q: %w", names[i], err)
+			continue
+		}
+		found = append(found, l)
 	}
-	return found, nil
+	return found, foreign
 }
 
 // px is what a lock key of ttl is set to expire after, in milliseconds: the grace is the store's.

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,7 +30,8 @@ type lock struct {
 	payload
 }
 
-var errForeign = errors.New("the lock key holds something that lockd did not write; look at it, and delete it if nobody needs it")
+// errForeign: a key where a lock should be is none. Nothing is granted there, and nothing overwritten.
+var errForeign = fmt.Errorf("%w: the lock key holds something that lockd did not write; look at it, and delete it if nobody needs it", lease.ErrUnavailable)
 
 func decodeLock(value string) (lock, error) {
 	const fields = 8
