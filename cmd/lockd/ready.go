@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +41,7 @@ func (r *readiness) follow(ctx context.Context, status func() lease.Status) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			r.become(unfit(status()))
+			r.become(status().Refusal)
 		}
 	}
 }
@@ -59,22 +57,6 @@ func (r *readiness) become(reason string) {
 	} else {
 		r.log.Warn("not ready", zap.String("reason", reason))
 	}
-}
-
-// unfit says why a store may not grant now, "" if it may: because it says so, or because none of its
-// nodes answered when last asked.
-func unfit(s lease.Status) string {
-	if s.Refusal != "" {
-		return s.Refusal
-	}
-	var problems []string
-	for _, node := range s.Nodes {
-		if node.Error == "" {
-			return ""
-		}
-		problems = append(problems, fmt.Sprintf("%s: %s", node.Address, node.Error))
-	}
-	return strings.Join(problems, "; ")
 }
 
 // handler serves /healthz, which answers 200 as long as the process does, and /readyz, which answers

@@ -56,22 +56,3 @@ func TestReadinessIsPolledEverySecond(t *testing.T) {
 		}
 	})
 }
-
-func TestAStoreIsUnfitIfItRefusesOrNoNodeAnswers(t *testing.T) {
-	well, ill := lease.Node{Address: "a"}, lease.Node{Address: "b", Error: "refused"}
-	for _, c := range []struct {
-		status lease.Status
-		want   string
-	}{
-		{lease.Status{}, ""},
-		{lease.Status{Refusal: "full", Nodes: []lease.Node{well}}, "full"},
-		{lease.Status{Nodes: []lease.Node{well}}, ""},
-		{lease.Status{Nodes: []lease.Node{ill}}, "b: refused"},
-		{lease.Status{Nodes: []lease.Node{ill, well}}, ""},
-		{lease.Status{Nodes: []lease.Node{ill, ill}}, "b: refused; b: refused"},
-	} {
-		if got := unfit(c.status); got != c.want {
-			t.Errorf("unfit(%+v) = %q, want %q", c.status, got, c.want)
-		}
-	}
-}

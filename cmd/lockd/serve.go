@@ -93,7 +93,7 @@ type process struct {
 func newProcess(c config, store lease.Store, version string, log *zap.Logger) *process {
 	lessor := lease.NewLessor(store, c.Limits)
 	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: log, Version: version, Reflection: c.Reflection})
-	ready := newReadiness(server.SetServing, log, unfit(lessor.Status()))
+	ready := newReadiness(server.SetServing, log, lessor.Status().Refusal)
 	return &process{
 		log: log, version: version, store: store, lessor: lessor, rpc: server, ready: ready,
 		http: newHTTP(ready.handler(), log), failed: make(chan error, 2),

@@ -138,7 +138,7 @@ type Page struct {
 // Status describes a store as last checked.
 type Status struct {
 	Kind            string // "memory", "redis"
-	Refusal         string // why no leases are granted; "" if they are
+	Refusal         string // why no leases are granted, the store being out of reach included; "" if they are
 	Warnings        []string
 	Nodes           []Node
 	Desynchronised  int64 // answers that belonged to another call

@@ -84,7 +84,7 @@ func (s *Store) keepChecking(ctx context.Context) {
 // unreached is the last check's finding with what went wrong since.
 func (s *Store) unreached(err error) checked {
 	found := *s.node.Load()
-	found.node.Error = err.Error()
+	found.node.Error = fmt.Sprintf("redis at %s does not answer: %v", s.address, err)
 	return found
 }
 
@@ -115,8 +115,12 @@ func (s *Store) accept(found checked) {
 // Status implements lease.Store.
 func (s *Store) Status() lease.Status {
 	found := s.node.Load()
+	refusal := found.refusal
+	if found.node.Error != "" {
+		refusal = found.node.Error
+	}
 	return lease.Status{
-		Kind: "redis", Refusal: found.refusal, Warnings: found.warnings,
+		Kind: "redis", Refusal: refusal, Warnings: found.warnings,
 		Nodes: []lease.Node{found.node}, Desynchronised: s.desynchronised.Load(),
 	}
 }
@@ -147,6 +151,7 @@ func (s *Store) check(ctx context.Context) (checked, error) {
 		return checked{}, &RefusedError{Address: s.address, Problem: problem}
 	}
 	found.refusal, found.warnings = s.judge(found.node)
+	found.warnings = append(found.warnings, s.full(info)...)
 	return found, s.preload(ctx)
 }
 
@@ -164,6 +169,16 @@ func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 			s.address, n.Persistence))
 	}
 	return refusal, warnings
+}
+
+// full says that Redis has used up the memory it may use, or "".
+func (s *Store) full(info map[string]string) []string {
+	used, _ := strconv.ParseInt(info["used_memory"], 10, 64)
+	most, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
+	if most == 0 || used < most {
+		return nil
+	}
+	return []string{fmt.Sprintf("redis at %s is full: no leases are granted until it uses less than its maxmemory of %d bytes", s.address, most)}
 }
 
 // connectError makes a refused connection's reason the error, and a wrong password final.
@@ -227,7 +242,7 @@ func evictionProblem(policy string) string {
 }
 
 func skewProblem(skew time.Duration) string {
-	return fmt.Sprintf("its clock is %s off this server's; want less than %s (run NTP on both)", skew.Round(time.Millisecond), maxSkew)
+	return fmt.Sprintf("its clock is %s off this server's; want less than %s (run NTP on both)", skew.Round(100*time.Millisecond), maxSkew)
 }
 
 // versionProblem says why a Redis of version is too old, or "".

@@ -114,10 +114,13 @@ func TestStatusFollowsTheRedis(t *testing.T) {
 	}
 	r.Kill()
 	until(t, 10*time.Second, "the node's error", func() bool { return s.Status().Nodes[0].Error != "" })
+	if got := s.Status().Refusal; !strings.Contains(got, "does not answer") {
+		t.Errorf("Status().Refusal = %q, want that redis does not answer", got)
+	}
 	r.Restart()
 	until(t, 10*time.Second, "the node is back, with another run id", func() bool {
 		n := s.Status().Nodes[0]
-		return n.Error == "" && n.RunID != before.RunID
+		return n.Error == "" && n.RunID != before.RunID && s.Status().Refusal == ""
 	})
 }
 

@@ -81,10 +81,11 @@ func (c Config) options() (*redis.Options, error) {
 	if c.Password != "" {
 		options.Password = c.Password
 	}
-	if err := place(options, u); err != nil {
-		return nil, err
+	if options.Username != "" && options.Password == "" {
+		// go-redis would not log in at all, and be Redis's default user.
+		return nil, fmt.Errorf("redis URL names the user %q, but there is no password", options.Username)
 	}
-	return options, nil
+	return options, place(options, u)
 }
 
 // place fills in where Redis is.

@@ -18,6 +18,7 @@ func TestConfigCheck(t *testing.T) {
 		{"rediss://localhost", "", "scheme"},
 		{"redis://", "", "names no host"},
 		{"redis://a,b", "", "names no host"},
+		{"redis://user@localhost", "", `the user "user", but there is no password`},
 		{"redis://localhost/x", "", "database"},
 		{"redis://localhost/-1", "", "database"},
 		{"redis://localhost?max_retries=3", "", "want none but db"},
