@@ -17,7 +17,8 @@ import (
 // who wait is not promised.
 //
 // It returns [ErrInvalid], [ErrUnavailable], [ErrClosed], or, when ctx ended, an error that is
-// ctx.Err() and, if anybody was seen to hold the name, also a *[HeldError]. After an error nothing
+// ctx.Err() and, if anybody was seen to hold the name, also a *[HeldError], or [ErrUnavailable] with
+// lockd's reason if it was not able to serve. After an error nothing
 // is left behind: an acquisition whose outcome is unknown is given back in the background.
 func (c *Client) Acquire(ctx context.Context, name string, opts ...AcquireOption) (*Lease, error) {
 	return c.acquire(ctx, name, true, opts)
@@ -86,6 +87,9 @@ func (a *acquisition) failed(err error) error {
 		}
 		if a.held != nil {
 			errs = append(errs, a.held)
+		}
+		if a.refused != nil {
+			errs = append(errs, a.refused)
 		}
 		return failed("acquire", a.name, errs...)
 	case a.client.ctx.Err() != nil:

@@ -106,9 +106,9 @@ func TestAcquireRetries(t *testing.T) {
 				f, c := newFake(t)
 				f.acquire = inTurn(fail(err), grant)
 				begun := time.Now()
-				l, err := c.TryAcquire(t.Context(), "job")
+				l, err := c.Acquire(t.Context(), "job")
 				if err != nil {
-					t.Fatalf("TryAcquire = %v", err)
+					t.Fatalf("Acquire = %v", err)
 				}
 				acquires, _, releases := f.seen()
 				if len(acquires) != 2 || acquires[0].GetLeaseId() != l.ID() || acquires[1].GetLeaseId() != l.ID() {

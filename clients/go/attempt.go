@@ -44,6 +44,9 @@ type acquisition struct {
 	// doubt: a request with id may have been executed, or still be, without our having its lease.
 	doubt bool
 	held  *HeldError // the last one seen
+	// refused is what lockd last said of why it does not serve, nil once it has served since: of more
+	// use to whoever reads the error than how the last attempt ended.
+	refused error
 	// silent is since when nothing has served, zero while something does; failures counts the
 	// attempts since.
 	silent   time.Time
@@ -66,7 +69,7 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case r.held != nil:
-			a.held, a.silent, a.failures = r.held, time.Time{}, 0
+			a.held, a.refused, a.silent, a.failures = r.held, nil, time.Time{}, 0
 			if !a.wait {
 				return nil, r.held
 			}
@@ -78,6 +81,12 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 		case !r.again:
 			return nil, r.err
 		default:
+			if r.reason != "" {
+				a.refused = fmt.Errorf("%w: %s", ErrUnavailable, status.Convert(err).Message())
+			}
+			if r.nothingDone && !a.wait && r.reason != reasonDraining { // an answer, and at once
+				return nil, a.refused
+			}
 			if err := a.unserved(ctx, sent.mono.Add(wait), err); err != nil {
 				return nil, err
 			}
@@ -150,6 +159,9 @@ func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error) e
 	}
 	left := time.Until(a.silent.Add(c.unavailableFor))
 	if left <= 0 {
+		if a.refused != nil {
+			return a.refused
+		}
 		return fmt.Errorf("%w: nobody served at %s for %s: %s", ErrUnavailable, c.target, c.unavailableFor, text)
 	}
 	if !pause(ctx, min(left, retryPause(a.failures, firstPause, longPause))) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,50 @@ func TestAcquireUnavailable(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// What lockd said of why it does not serve is what the error says, however the waiting ended.
+func TestUnavailableSaysLockdsReason(t *testing.T) {
+	const reason = "the fake says GRANTS_REFUSED"
+	refusing := fail(refuse(codes.Unavailable, reasonRefused))
+	for name, test := range map[string]struct {
+		answer  acquireAnswer
+		acquire func(context.Context, *Client) (*Lease, error)
+		took    time.Duration
+		also    error
+	}{
+		"TryAcquire at once":     {refusing, tryJob, 0, nil},
+		"after too long":         {refusing, acquireJob, DefaultUnavailableFor, nil},
+		"when the caller's ends": {refusing, acquireJobFor(time.Second), time.Second, context.DeadlineExceeded},
+		"mute at the end":        {inTurn(fail(refuse(codes.Unavailable, reasonRefused)), silence), acquireJobFor(2 * time.Second), 2 * time.Second, context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, c := newFake(t)
+				acquired(t, c, "another") // there has been a connection
+				f.change(func() { f.acquire = test.answer })
+				begun := time.Now()
+				_, err := test.acquire(t.Context(), c)
+				if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), reason) || test.also != nil && !errors.Is(err, test.also) {
+					t.Errorf("err = %v, want ErrUnavailable with %q, and %v", err, reason, test.also)
+				}
+				if took := time.Since(begun); took < test.took || took > test.took+time.Second {
+					t.Errorf("it took %s, want %s", took, test.took)
+				}
+			})
+		})
+	}
+}
+
+func tryJob(ctx context.Context, c *Client) (*Lease, error)     { return c.TryAcquire(ctx, "job") }
+func acquireJob(ctx context.Context, c *Client) (*Lease, error) { return c.Acquire(ctx, "job") }
+
+func acquireJobFor(d time.Duration) func(context.Context, *Client) (*Lease, error) {
+	return func(ctx context.Context, c *Client) (*Lease, error) {
+		ctx, cancel := context.WithTimeout(ctx, d)
+		defer cancel()
+		return c.Acquire(ctx, "job")
 	}
 }
 
