@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -58,10 +59,17 @@ func TestInterruptedWhileWaitingLeavesNothing(t *testing.T) {
 	} {
 		holder := takeOver(t, client, "job")
 		between := proxy.GRPC(t, server.Addr())
-		standsBy := between.DelayRequest(proxy.Nth(2, proxy.Contains("/Acquire"))) // the first one asks who holds it
+		standsBy := make(chan struct{})
+		second := proxy.Nth(2, proxy.Contains("/Acquire")) // the first one asks who holds it
+		gaveUp := between.DelayReply(func(request []byte) bool {
+			if second(request) {
+				close(standsBy)
+			}
+			return bytes.Contains(request, []byte("/Release"))
+		})
+		gaveUp.Release() // it is only to be seen
 		l := start(t, between.Addr(), c.args...)
-		<-standsBy.Bitten()
-		standsBy.Release()
+		<-standsBy
 		l.Signal(c.sig)
 		l.exits(128 + int(c.sig))
 		if err := holder.Release(t.Context()); err != nil {

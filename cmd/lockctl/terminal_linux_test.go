@@ -126,11 +126,23 @@ func (term *terminal) types(text string) {
 	}
 }
 
+// foreground has a shell continue its job in the foreground once that has stopped.
+func (term *terminal) foreground() {
+	term.t.Helper()
+	for state := ""; state != "Stopped"; {
+		term.types("jobs\n")
+		state = term.shows(`(Stopped|Running)`)[1]
+	}
+	term.types("fg\n")
+}
+
 const (
 	ctrlC = "\x03"
 	ctrlZ = "\x1a"
 	// groups says which group it is in and which is in the foreground.
-	groups = `sh -c 'read -r _ _ _ _ group _ _ front _ < /proc/$$/stat; echo "group $group front $front."'`
+	groups = `read -r _ _ _ _ group _ _ front _ < /proc/$$/stat; echo "group $group front $front."`
+	// inFront waits until it is in the foreground, which happens just after it has been started.
+	inFront = `until read -r _ _ _ _ group _ _ front _ < /proc/$$/stat; [ $group = $front ]; do :; done;`
 )
 
 func TestTheCommandHasTheTerminalAndGivesItBack(t *testing.T) {
@@ -138,10 +150,8 @@ func TestTheCommandHasTheTerminalAndGivesItBack(t *testing.T) {
 	server := lockdtest.Start(t)
 	// A script takes nothing back by itself: without the foreground its read fails.
 	term := onTerminal(t, server.Addr(), "sh", "-c",
-		`lockctl run job -- `+groups+`; lockctl run job -- sh -c 'read x; echo command read $x'; read y; echo script read $y`)
-	if got := term.shows(`group (\d+) front (\d+)\.`); got[1] != got[2] {
-		t.Errorf("the command's group is %s and the foreground %s, want the same", got[1], got[2])
-	}
+		`lockctl run job -- sh -c '`+inFront+` echo in front; read x; echo command read $x'; read y; echo script read $y`)
+	term.shows("in front")
 	term.types("one\n")
 	term.shows("command read one")
 	term.types("two\n")
@@ -151,10 +161,23 @@ func TestTheCommandHasTheTerminalAndGivesItBack(t *testing.T) {
 	}
 }
 
+// It may ask for the keyboard before it has been given it, and is not left stopped.
+func TestTheCommandMayReadTheTerminalAtOnce(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	term := onTerminal(t, server.Addr(), "sh", "-c", `for i in 1 2 3 4 5 6 7 8 9 10; do lockctl run job -- head -n 1; done; echo all read`)
+	for i := range 10 {
+		line := "line " + strconv.Itoa(i)
+		term.types(line + "\n")
+		term.shows("\n" + line) // by head, after the terminal's own echo
+	}
+	term.shows("all read")
+}
+
 func TestInterruptedFromTheKeyboardTheCommandEnds(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
-	term := onTerminal(t, server.Addr(), "sh", "-c", `lockctl run job -- sh -c 'echo here; sleep 1000'; echo code $?; read y; echo script read $y`)
+	term := onTerminal(t, server.Addr(), "sh", "-c", `lockctl run job -- sh -c '`+inFront+` echo here; exec sleep 1000'; echo code $?; read y; echo script read $y`)
 	term.shows("here")
 	term.types(ctrlC)
 	term.shows("code 130")
@@ -182,13 +205,11 @@ func TestSuspendedAndContinued(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
 	term := onTerminal(t, server.Addr(), "sh", "-i")
-	term.types(`lockctl run job -- sh -c 'echo he""re; read x; echo read $x'` + "\n")
+	term.types(`lockctl run job -- sh -c '` + inFront + ` echo he""re; read x; echo read $x'` + "\n")
 	term.shows("here")
 	term.types(ctrlZ)
 	term.shows("suspended; the lease on job ends in")
-	term.types("echo shell ''is back\n")
-	term.shows("shell is back")
-	term.types("fg\n")
+	term.foreground()
 	term.shows("lockctl run job")
 	term.types("one\n")
 	term.shows("read one")
@@ -199,7 +220,7 @@ func TestSuspendedForTooLongTheCommandIsKilled(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
 	term := onTerminal(t, server.Addr(), "sh", "-i")
-	term.types(`lockctl run job --ttl 1s -- sh -c 'echo command $$.; read x; echo read $x'` + "\n")
+	term.types(`lockctl run job --ttl 1s -- sh -c '` + inFront + ` echo command $$.; read x; echo read $x'` + "\n")
 	pid, err := strconv.Atoi(term.shows(`command (\d+)\.`)[1])
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +243,7 @@ func TestWithoutAShellThereIsNoSuspending(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := onTerminal(t, server.Addr(), path, "run", "job", "--", "sh", "-c", "echo here; read x; echo read $x")
+	term := onTerminal(t, server.Addr(), path, "run", "job", "--", "sh", "-c", inFront+" echo here; read x; echo read $x")
 	term.shows("here")
 	term.types(ctrlZ)
 	term.shows("suspended")
@@ -237,7 +258,7 @@ func TestInTheBackgroundTheTerminalIsNotTouched(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
 	term := onTerminal(t, server.Addr(), "sh", "-i")
-	term.types("lockctl run job -- " + groups + " &\n")
+	term.types("lockctl run job -- sh -c '" + groups + "' &\n")
 	if got := term.shows(`group (\d+) front (\d+)\.`); got[1] == got[2] {
 		t.Errorf("the command's group is %s and the foreground %s, want another", got[1], got[2])
 	}
@@ -246,7 +267,7 @@ func TestInTheBackgroundTheTerminalIsNotTouched(t *testing.T) {
 	// It stops when it wants the keyboard, as it would without lockctl, and gets it with fg.
 	term.types(`lockctl run job -- sh -c 'echo here; read x; echo read $x' &` + "\n")
 	term.shows("suspended")
-	term.types("fg\n")
+	term.foreground()
 	term.shows("lockctl run job")
 	term.types("one\n")
 	term.shows("read one")
@@ -258,7 +279,7 @@ func TestInAPipelineTheTerminalIsTakenOnDemand(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
 	term := onTerminal(t, server.Addr(), "sh", "-i")
-	term.types(`lockctl run job -- sh -c 'echo here; sleep 1000' | sh -c 'read a; echo reader has $a; read b </dev/tty; echo reader read $b'` + "\n")
+	term.types(`lockctl run job -- sh -c 'echo here; exec sleep 1000' | sh -c 'read a; echo reader has $a; read b </dev/tty; echo reader read $b'` + "\n")
 	term.shows("reader has here")
 	term.types("one\n")
 	term.shows("reader read one")

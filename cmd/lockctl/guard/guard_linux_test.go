@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 	if Is(os.Args) {
 		os.Exit(Main(os.Args))
 	}
+	// The race detector has a process that ends sleep for a second, for other threads' reports.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	goleak.VerifyTestMain(m)
 }
 
