@@ -31,14 +31,12 @@ func anyAlive(pids []int) (living []int) {
 // guardOf returns the id of the guard that lockctl has started.
 func guardOf(t *testing.T, l *lockctl) int {
 	t.Helper()
-	path := fmt.Sprintf("/proc/%d/task/%d/children", l.PID(), l.PID())
 	var children [][]byte
 	// The thread that forked is the one whose child it is.
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", l.PID()))
 	l.Must(err)
 	for _, task := range tasks {
-		path = fmt.Sprintf("/proc/%d/task/%s/children", l.PID(), task.Name())
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", l.PID(), task.Name()))
 		l.Must(err)
 		children = append(children, bytes.Fields(text)...)
 	}

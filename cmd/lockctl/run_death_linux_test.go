@@ -56,6 +56,24 @@ func TestNothingRunsAfterTheGuardWasKilled(t *testing.T) {
 	}
 }
 
+// Nobody is left to kill the descendants then; the kernel kills the command itself.
+func TestTheCommandDiesWithGuardAndLockctl(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	l := start(t, server.Addr(), "run", "job", "--", "sh", "-c", `echo command $$; exec sleep 1000`)
+	pid, guard := l.awaitPIDs("command")[0], guardOf(t, l)
+	for _, stop := range []int{guard, l.PID()} { // so that neither can do anything about the other's death
+		if err := syscall.Kill(stop, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Kill(guard, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	l.Kill()
+	eventually(t, "the command is dead", func() bool { return !alive(pid) })
+}
+
 // A stopped lockctl renews nothing and kills nobody; the guard knows the deadline.
 func TestTheCommandOfAStoppedLockctlIsDeadBeforeTheNameMoves(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,6 +82,20 @@ func TestAForcedReleaseEndsTheCommandAndThenKillsIt(t *testing.T) {
 		t.Errorf("the command was killed %s after SIGTERM, want 200ms", took)
 	}
 	l.await("is gone")
+}
+
+// Whoever is stopped hears SIGTERM only when it is continued.
+func TestAStoppedCommandHearsSIGTERM(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	l := start(t, server.Addr(), "run", "job", "--ttl", "3s", "--", "sh", "-c", obedient)
+	pid := l.awaitPIDs("command")[0]
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	server.ForceRelease(t, "job", "test")
+	l.await("term\n")
+	l.exits(exitLost)
 }
 
 func TestOnLossKillSparesNobodyForALostLease(t *testing.T) {

@@ -188,7 +188,12 @@ func (k *keeper) look() (done bool) {
 	return false
 }
 
+// stopped deals with what job control has stopped. Where there is none, and for SIGSTOP, whoever stopped
+// the command knows best; its lease is kept meanwhile.
 func (k *keeper) stopped(sig syscall.Signal) {
+	if sig == unix.SIGSTOP || k.tty == nil {
+		return
+	}
 	if sig == unix.SIGTTIN || sig == unix.SIGTTOU {
 		k.Eager = true // from now on it gets the terminal back whenever it is continued
 		if k.tty.take(k.group.leader) {

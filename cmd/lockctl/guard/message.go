@@ -32,8 +32,8 @@ const (
 	// NotStarted: the command could not be started, the guard has ended. Number is the errno;
 	// ETIMEDOUT: it was too late to.
 	NotStarted
-	// Stopped: the command was stopped and the terminal given back; call Continue to let it go on.
-	// Number is the signal.
+	// Stopped: job control has stopped the command, and the terminal was given back; call Continue to
+	// let it go on. Number is the signal.
 	Stopped
 	// LeftBehind: the command has ended and left Number processes in its group. They get SIGTERM and,
 	// after Command.Linger, SIGKILL.
