@@ -103,6 +103,7 @@ func here(t *testing.T, addr string, args ...string) (code int, stdout, stderr s
 }
 
 func TestDeniedIs77(t *testing.T) {
+	t.Parallel()
 	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unauthenticated} {
 		addr := answering(t, status.Error(code, "not you"))
 		for _, args := range [][]string{
@@ -118,6 +119,7 @@ func TestDeniedIs77(t *testing.T) {
 
 // A store that does not serve is not asked for ever.
 func TestAServerThatDoesNotServeIs69(t *testing.T) {
+	t.Parallel()
 	addr := answering(t, status.Error(codes.Unavailable, "no store"))
 	for _, args := range [][]string{{"run", "job", "--", "true"}, {"acquire", "job", "-n"}, {"ls"}, {"get", "job"}, {"status"}} {
 		args = append([]string{"--unavailable-for", "300ms"}, args...)
@@ -128,6 +130,7 @@ func TestAServerThatDoesNotServeIs69(t *testing.T) {
 }
 
 func TestARequestIsRepeatedWhileNobodyServes(t *testing.T) {
+	t.Parallel()
 	away := status.Error(codes.Unavailable, "away")
 	addr := answering(t, away, away, status.Error(codes.Internal, "fault"))
 	if got, _, text := here(t, addr, "get", "job"); got != exitOther || text != "lockctl: fault\n" {
@@ -137,6 +140,7 @@ func TestARequestIsRepeatedWhileNobodyServes(t *testing.T) {
 
 // A repeated force-release may be refused because the first one succeeded.
 func TestARepeatedForceReleaseSaysSo(t *testing.T) {
+	t.Parallel()
 	addr := answering(t, status.Error(codes.Unavailable, "away"), withReason(codes.FailedPrecondition, "TOKEN_NOT_IN_FORCE"))
 	got, _, text := here(t, addr, "force-release", "job", "--token", "1", "--reason", "test")
 	if want := "said so (asked 2 times: an earlier request may have ended it)"; got != exitOther || !strings.Contains(text, want) {

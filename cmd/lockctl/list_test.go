@@ -15,6 +15,7 @@ import (
 )
 
 func TestListReadsEveryPage(t *testing.T) {
+	t.Parallel()
 	server := lockdtest.Start(t)
 	client := server.Client(t)
 	const leases = 2*listPage + 1
@@ -51,6 +52,7 @@ func (p *pages) List(_ context.Context, req *lockdv1.ListRequest) (*lockdv1.List
 
 // Pages may be empty, overlap, and see a name before and after it changed hands.
 func TestListShowsANameOnce(t *testing.T) {
+	t.Parallel()
 	lease := func(name string, token int64) *lockdv1.Lease { return &lockdv1.Lease{Name: name, Token: token} }
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
