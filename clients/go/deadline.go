@@ -29,9 +29,17 @@ func (i instant) left(deadline instant) time.Duration {
 	return min(deadline.mono.Sub(i.mono), deadline.boot-i.boot)
 }
 
-// elapsed returns how much time has gone by from i to t: the more of what the two clocks say.
-func (i instant) elapsed(t instant) time.Duration {
-	return -t.left(i)
+// drift is by how much the two clocks may be apart and count as one: what reading them takes, and far
+// within the margin of a deadline.
+const drift = time.Millisecond
+
+// until returns when deadline passes on the first of the two clocks, as a moment of Go's clock and as
+// it looks at i: a machine that is suspended after i will see it sooner.
+func (i instant) until(deadline instant) time.Time {
+	if ahead := deadline.mono.Sub(i.mono) - i.left(deadline); ahead > drift {
+		return deadline.mono.Add(-ahead)
+	}
+	return deadline.mono
 }
 
 // latest returns the later of two instants, on each clock by itself: each is a proof of its own that
@@ -47,6 +55,15 @@ func latest(a, b instant) instant {
 // margin covers what is neither waiting nor ttl: the cut to whole milliseconds, and the time between
 // a look at the clock and what is done on the strength of it.
 const margin = 5 * time.Millisecond
+
+// proven returns until when the answer that came at t to a request sent at i may be counted on. Each
+// clock judges by itself: one that stood still during a part of waited has not waited so long.
+func (i instant) proven(t instant, ttl, waited time.Duration) instant {
+	return instant{
+		mono: i.mono.Add(validity(ttl, waited, t.mono.Sub(i.mono))),
+		boot: i.boot + validity(ttl, waited, t.boot-i.boot),
+	}
+}
 
 // validity returns for how long from the sending of a request its answer may be counted on. ttl is
 // the smaller of asked and answered. waited was measured by the server's clock: it may run 0.1 % fast

@@ -83,13 +83,35 @@ func TestLatest(t *testing.T) {
 	}
 }
 
-// What is left is what the less generous clock leaves, what has gone by what the stricter one counts.
-func TestLeftAndElapsed(t *testing.T) {
+// A clock that stood still while the server waited has not waited as long.
+func TestProven(t *testing.T) {
+	const ttl, waited = 10 * time.Second, 40 * time.Second
+	sent := at(0, 0)
+	awake := at(50*time.Second, 50*time.Second)
+	if got, want := sent.proven(awake, ttl, waited), sent.add(validity(ttl, waited, time.Minute)); got != want {
+		t.Errorf("proven = %v, want %v", got, want)
+	}
+	slept := at(5*time.Second, 50*time.Second) // 45 s asleep
+	got := sent.proven(slept, ttl, waited)
+	if left := slept.left(got); left > ttl {
+		t.Errorf("%s left after a ttl of %s", left, ttl)
+	}
+	if mono := got.mono.Sub(slept.mono); mono > ttl {
+		t.Errorf("%s left on Go's clock after a ttl of %s", mono, ttl)
+	}
+}
+
+// What is left is what the less generous clock leaves.
+func TestLeftAndUntil(t *testing.T) {
 	if got, want := at(5, 100).left(at(25, 110)), time.Duration(10); got != want {
 		t.Errorf("left = %d, want %d", got, want)
 	}
-	if got, want := at(5, 100).elapsed(at(6, 200)), time.Duration(100); got != want {
-		t.Errorf("elapsed = %d, want %d", got, want)
+	const s = time.Second
+	if got, want := at(5*s, 100*s).until(at(25*s, 110*s)), at(15*s, 0).mono; !got.Equal(want) {
+		t.Errorf("until after a suspension = %v, want %v", got, want)
+	}
+	if got, want := at(5*s, 100*s).until(at(25*s, 120*s-drift)), at(25*s, 0).mono; !got.Equal(want) {
+		t.Errorf("until with the clocks together = %v, want %v", got, want)
 	}
 }
 

@@ -26,9 +26,10 @@ const (
 	connectWithin  = 3 * time.Second
 )
 
-// serviceConfig: one connection, to any address of the target, tried in random order so that clients
-// spread over the servers. No retry policy: this package retries itself, because it counts attempts.
-const serviceConfig = `{"loadBalancingConfig":[{"pick_first":{"shuffleAddressList":true}}]}`
+// serviceConfig: a connection to each address of the target, used in turn, so that whoever tries again
+// after a server that is mute, or cut off from its store, is with another one. No retry policy: this
+// package retries itself, because it counts attempts.
+const serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}]}`
 
 // Dial returns a Client of the lockd at target. It does not wait for a connection.
 //

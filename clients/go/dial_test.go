@@ -26,7 +26,9 @@ func TestParseTarget(t *testing.T) {
 		{target: "[::1]", addresses: "[::1]:7420"},
 		{target: "[::1]:1", addresses: "[::1]:1"},
 		{target: "::ffff:127.0.0.1", addresses: "[::ffff:127.0.0.1]:7420"},
-		{target: "a.localhost:1, 127.0.0.1:2", addresses: "a.localhost:1 127.0.0.1:2"},
+		{target: "localhost:1, 127.0.0.1:2", addresses: "localhost:1 127.0.0.1:2"},
+		{target: "a.localhost:1", addresses: "a.localhost:1", remote: "a.localhost:1"}, // Go asks DNS for it
+		{target: "10.0.0.1:2,localhost:1", addresses: "10.0.0.1:2 localhost:1", remote: "10.0.0.1:2"},
 		{target: "localhost:1,10.0.0.1:2", addresses: "localhost:1 10.0.0.1:2", remote: "10.0.0.1:2"},
 		{target: "0.0.0.0:1", addresses: "0.0.0.0:1", remote: "0.0.0.0:1"},
 		{target: "lockd.internal", addresses: "lockd.internal:7420", remote: "lockd.internal:7420"},

@@ -26,6 +26,6 @@
 //
 // One goroutine per Client watches all its leases and has them renewed after a third of their ttl,
 // at most 64 at a time. A renewal that fails is tried again until the deadline; only lockd's word
-// that the lease is gone is final. Any lockd in front of the same store will do: the client goes
-// over to another by itself. No code of yours runs on these goroutines, and nothing is logged.
+// that the lease is gone is final. Any lockd in front of the same store will do: a client of several
+// asks them in turn, so one that is mute or cut off costs a try. No code of yours runs on these goroutines, and nothing is logged.
 package lockd

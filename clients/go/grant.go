@@ -3,6 +3,7 @@ package lockd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -12,7 +13,7 @@ import (
 
 // take makes a lease of an answer to a request that was sent at sent.
 func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, sent instant) (*Lease, error) {
-	granted, elapsed := resp.GetLease(), sent.elapsed(now())
+	granted, came := resp.GetLease(), now()
 	a.doubt = true // until the lease is the caller's
 	if granted.GetToken() <= 0 || granted.GetName() != a.name {
 		return nil, errors.New("lockd granted it without saying so: the answer names another lease, or none")
@@ -21,7 +22,10 @@ func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, s
 		client: a.client, name: a.name, id: a.id, owner: granted.GetOwner(), token: granted.GetToken(),
 		asked: a.ttl, keep: a.keepalive, ttl: answeredTTL(a.ttl, granted.GetTtl()), due: due{index: -1},
 	}
-	l.deadline = sent.add(validity(l.ttl, resp.GetWaited().AsDuration(), elapsed))
+	if validity(l.ttl, 0, 0) <= 0 {
+		return nil, fmt.Errorf("%w: a ttl of %s is over before it can be used; want 10ms or more", ErrInvalid, l.ttl)
+	}
+	l.deadline = sent.proven(came, l.ttl, resp.GetWaited().AsDuration())
 	l.ctx = newLeaseContext(context.WithoutCancel(a.caller), l)
 	if now().left(l.deadline) < 2*l.ttl/3 {
 		// The answer was a long time coming, or was not heard for a while: a holder starts with a
@@ -30,7 +34,7 @@ func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, s
 			return nil, err
 		}
 	}
-	if !a.client.schedule.add(l, renewAt(l.deadline.mono, l.ttl)) {
+	if !a.client.schedule.add(l, renewAt(l.Deadline(), l.ttl)) {
 		return nil, ErrClosed
 	}
 	a.doubt = false

@@ -52,11 +52,14 @@ func (l *Lease) TTL() time.Duration {
 }
 
 // Deadline is until when the lease may be counted on if no further renewal is answered. Each answer
-// moves it on. It speaks of Go's monotonic clock; a machine that was suspended ends the lease sooner.
-func (l *Lease) Deadline() time.Time {
+// moves it on, and a machine that is suspended brings it nearer.
+func (l *Lease) Deadline() time.Time { return l.deadlineAt(now()) }
+
+// deadlineAt is Deadline as it looks at t.
+func (l *Lease) deadlineAt(t instant) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.deadline.mono
+	return t.until(l.deadline)
 }
 
 // Context ends when the lease does, whatever ends it; context.Cause says why: [ErrExpired],

@@ -82,6 +82,13 @@ func retryPause(failures int, first, most time.Duration) time.Duration {
 	return d/2 + rand.N(d+1)
 }
 
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b

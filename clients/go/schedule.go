@@ -16,9 +16,6 @@ const (
 	// the machine is suspended, so none can be set for a deadline that passes meanwhile; with tick a
 	// context ends within 50 ms of running all the same.
 	tick = 25 * time.Millisecond
-	// drift is by how much the clocks may move apart before every lease is looked at. Less than that
-	// is far within the margin of a deadline.
-	drift = time.Millisecond
 )
 
 // schedule says when which lease needs attention: to be renewed, or to end because its deadline has
@@ -54,7 +51,7 @@ func (s *schedule) add(l *Lease, renewAt time.Time) bool {
 	if s.closed {
 		return false
 	}
-	l.plan(renewAt)
+	l.plan(now(), renewAt)
 	heap.Push(&s.leases, l)
 	s.wakeFor(l)
 	return true
@@ -66,7 +63,7 @@ func (s *schedule) renewed(l *Lease, renewAt time.Time) {
 	defer s.mu.Unlock()
 	s.inFlight--
 	if l.index >= 0 {
-		l.plan(renewAt)
+		l.plan(now(), renewAt)
 		heap.Fix(&s.leases, l.index)
 		s.wakeFor(l)
 	}
@@ -123,7 +120,7 @@ func (s *schedule) run(ctx context.Context, start func(*Lease)) {
 func (s *schedule) look(t instant) (expired, renewals []*Lease, pause time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	expired = s.jumped(t)
+	s.rejudge(t)
 	for len(s.leases) > 0 && !s.leases[0].at.After(t.mono) {
 		l := s.leases[0]
 		switch {
@@ -134,7 +131,7 @@ func (s *schedule) look(t instant) (expired, renewals []*Lease, pause time.Durat
 		case l.renew:
 			s.ready = append(s.ready, l)
 		}
-		l.plan(time.Time{})
+		l.plan(t, time.Time{})
 		heap.Fix(&s.leases, 0)
 	}
 	renewals = s.takeReady()
@@ -147,21 +144,24 @@ func (s *schedule) look(t instant) (expired, renewals []*Lease, pause time.Durat
 	return expired, renewals, pause
 }
 
-// jumped returns the leases that one clock has ended by leaving the other behind. While the clocks
+// rejudge plans every lease anew when one clock has left the other behind: after a suspension a
+// deadline is nearer than it was, on Go's clock, and so is the renewal before it. While the clocks
 // keep together, deadlines come in the same order on both, and the heap, ordered by one, does for
 // both.
-func (s *schedule) jumped(t instant) (expired []*Lease) {
+func (s *schedule) rejudge(t instant) {
 	apart := t.boot - t.mono.Sub(s.origin)
 	if d := apart - s.apart; -drift < d && d < drift {
-		return nil
+		return
 	}
 	s.apart = apart
 	for _, l := range s.leases {
-		if l.passedAt(t) {
-			expired = append(expired, l)
+		var next time.Time
+		if l.renew {
+			next = earlier(l.at, renewAt(l.deadlineAt(t), l.TTL()))
 		}
+		l.plan(t, next)
 	}
-	return expired
+	heap.Init(&s.leases)
 }
 
 // takeReady takes leases that are due for renewal, as many as may be under way.
@@ -191,10 +191,10 @@ func (s *schedule) wakeNow() {
 	}
 }
 
-// plan sets when l needs attention next: at renewAt, or at its deadline if that comes first, renewAt
+// plan sets, at t, when l needs attention next: at renewAt, or at its deadline if that comes first, renewAt
 // is zero, or l is not kept alive.
-func (l *Lease) plan(renewAt time.Time) {
-	l.at = l.Deadline()
+func (l *Lease) plan(t instant, renewAt time.Time) {
+	l.at = l.deadlineAt(t)
 	l.renew = l.keep && !renewAt.IsZero() && renewAt.Before(l.at)
 	if l.renew {
 		l.at = renewAt

@@ -40,6 +40,27 @@ func TestScheduleAfterASuspension(t *testing.T) {
 	}
 }
 
+// A suspension that leaves a part of the ttl brings the renewal forward.
+func TestScheduleAfterAShortSuspension(t *testing.T) {
+	s, start := newSchedule(), now()
+	s.look(start)
+	l := s.hold(t, start, time.Minute, start.mono.Add(20*time.Second))
+	l.ttl = time.Minute
+	woken := start.add(time.Second)
+	woken.boot += 45 * time.Second // 14 s are left
+	expired, renewals, _ := s.look(woken)
+	if len(expired) != 0 || len(renewals) != 1 {
+		t.Errorf("%d expired, %d renewals, want the one renewal at once", len(expired), len(renewals))
+	}
+	end := l.deadlineAt(woken)
+	if expired, _, _ := s.look(woken.add(end.Sub(woken.mono) - time.Millisecond)); len(expired) != 0 {
+		t.Error("expired before its deadline")
+	}
+	if expired, _, _ := s.look(woken.add(end.Sub(woken.mono))); len(expired) != 1 {
+		t.Error("not expired at its deadline on the clock that went on")
+	}
+}
+
 // While leases are held the clocks are looked at every 25 ms, and not at all while there is none.
 func TestScheduleTicks(t *testing.T) {
 	s := newSchedule()

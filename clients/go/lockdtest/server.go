@@ -4,7 +4,8 @@
 //	client := server.Client(t)
 //
 // It is the real thing on the in-memory store behind a loopback listener: what it grants, refuses
-// and forgets is what a lockd process would. Two things differ. A ttl may be as short as 1 ms, so that
+// and forgets is what a lockd process would. Two things differ. A ttl may be shorter than a second (give it 100 ms or more,
+// of which the client takes off 1 % and 5 ms), so that
 // tests need not wait long; and Expire, ForceRelease, Stop and Start make happen what otherwise takes
 // patience or an operator.
 //
