@@ -4,10 +4,9 @@
 //	client := server.Client(t)
 //
 // It is the real thing on the in-memory store behind a loopback listener: what it grants, refuses
-// and forgets is what a lockd process would. Two things differ. A ttl may be shorter than a second (give it 100 ms or more,
-// of which the client takes off 1 % and 5 ms), so that
-// tests need not wait long; and Expire, ForceRelease, Stop and Start make happen what otherwise takes
-// patience or an operator.
+// and forgets is what a lockd process would. Two things differ. A ttl may be shorter than a second,
+// so that tests need not wait long: 100 ms or more, since the client takes off 1 % and 5 ms. And
+// Expire, ForceRelease, Stop and Start make happen what otherwise takes patience or an operator.
 //
 // A client learns at its next renewal, a third of a ttl later, that its lease is gone. So give leases
 // whose loss you test a ttl of some hundred milliseconds.
