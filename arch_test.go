@@ -45,7 +45,7 @@ var rooms = []room{
 		"the in-process server for users' tests: docs/decisions/0003-lockdtest-imports-internal-rooms.md"},
 	{"cmd/lockd", with(grpcAPI, "internal/lease", "internal/memstore", "internal/redisstore", "internal/rpc", "proto/lockd/v1", "go.uber.org/zap", "github.com/knadh/koanf", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"),
 		"the server wires every room together and is no client"},
-	{"cmd/lockctl", with(grpcAPI, "clients/go", "proto/lockd/v1", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys", "golang.org/x/term"),
+	{"cmd/lockctl", with(grpcAPI, "clients/go", "proto/lockd/v1", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3", "golang.org/x/sys", "golang.org/x/term"),
 		"the first user of the client: what it needs, others need too"},
 	{"test", with(grpcAPI, "test", "clients/go", "proto/lockd/v1", "github.com/redis/go-redis/v9", "golang.org/x/net/http2"),
 		"test looks at whole processes from outside"},

@@ -18,9 +18,15 @@ unless "lockctl renew" restarts it. For a command that is to run under a lease t
 On standard output come LOCKD_NAME, LOCKD_LEASE_ID, LOCKD_TOKEN and LOCKD_TTL_MS, one a line and quoted
 for a shell's eval, and a line that exports them. The lease id is a secret: who has it may renew and release the lease. With
 --lease-file it goes to that file (mode 0600, replaced if it is there) and not to standard output.
+
+Refused, it prints for the shell what unsets these variables and fails with the exit code, so that
+eval "$(lockctl acquire NAME)" fails as lockctl did.
 ` + claimHelp
 
-// acquired is what -o json prints.
+// asShell is the format for a shell's eval.
+const asShell = "shell"
+
+// acquired is what the other formats print.
 type acquired struct {
 	Name    string `json:"name"`
 	LeaseID string `json:"leaseId,omitempty"`
@@ -37,12 +43,12 @@ func newAcquire(to *server) *cobra.Command {
 		Use:   "acquire NAME",
 		Short: "Take a lease and print it",
 		Long:  acquireHelp,
-		Example: `  eval "$(lockctl acquire orders/42)" && work --token "$LOCKD_TOKEN"; lockctl release orders/42
+		Example: `  eval "$(lockctl acquire orders/42)" && { work --token "$LOCKD_TOKEN"; lockctl release orders/42; }
   lockctl acquire nightly --wait 10s --ttl 5m --lease-file /run/nightly.lease`,
 		Args: oneName,
 	}
 	c.register(cmd)
-	output.register(cmd, "shell", asJSON)
+	output.register(cmd, asShell, asJSON, asLines, asYAML)
 	cmd.Flags().StringVar(&path, "lease-file", "", "write the lease with its id to this file")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if err := c.check(cmd); err != nil {
@@ -51,6 +57,16 @@ func newAcquire(to *server) *cobra.Command {
 		return acquire(cmd, to, &c, args[0], path, output.name)
 	})
 	return cmd
+}
+
+// failEval makes the shell that evaluates what a failed "acquire" printed fail as well: eval takes no
+// notice of the exit code within "$( )", and the variables of an earlier lease would still be there.
+func failEval(cmd *cobra.Command, code int) {
+	output := cmd.Flags().Lookup("output")
+	if cmd.Name() != "acquire" || output == nil || output.Value.String() != asShell || isTerminal(cmd.OutOrStdout()) {
+		return
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "unset %s %s %s %s; (exit %d)\n", variableName, variableID, variableToken, variableTTL, code)
 }
 
 func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string) error {
@@ -93,7 +109,7 @@ func handOut(w io.Writer, lease *lockd.Lease, file *leaseFile, output string) er
 			return fmt.Errorf("--lease-file: %w", err)
 		}
 	}
-	if output != asJSON {
+	if output == asShell {
 		_, err := io.WriteString(w, assignments(lease, file == nil))
 		return err
 	}
@@ -104,5 +120,5 @@ func handOut(w io.Writer, lease *lockd.Lease, file *leaseFile, output string) er
 	if file == nil {
 		out.LeaseID = lease.ID()
 	}
-	return printJSON(w, out)
+	return printValue(w, out, output)
 }

@@ -29,11 +29,11 @@ and for how much longer, and ends with 75 or what -E says.`
 
 func (c *claim) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.DurationVar(&c.ttl, "ttl", 0, "how long the lease lasts from each renewal on; 1s to 1h unless the server says otherwise (default 30s)")
+	durationVar(flags, &c.ttl, "ttl", "", 0, "how long the lease lasts from each renewal on; 1s to 1h unless the server says otherwise (default 30s)")
 	flags.Lookup("ttl").DefValue = "0s" // pflag prints no default for it: the server has one
 	flags.StringVar(&c.owner, "owner", "", "who holds it, for people (default user@host:pid)")
 	flags.StringArrayVar(&c.metadata, "metadata", nil, "attach key=value, for people and tools; may be repeated, 1 KiB in all")
-	flags.DurationVarP(&c.wait, "wait", "w", 0, "stand by for so long and no longer; 0 is --nonblock")
+	durationVar(flags, &c.wait, "wait", "w", 0, "stand by for so long and no longer; 0 is --nonblock")
 	flags.BoolVarP(&c.nonblock, "nonblock", "n", false, "do not stand by")
 	flags.IntVarP(&c.conflict, "conflict-exit-code", "E", exitHeld, "exit with this code when somebody else holds the name, 0 to 255")
 }
@@ -83,15 +83,7 @@ func (c *claim) dial(to *server) (*lockd.Client, error) {
 // acquire takes the lease, or says why not in the way that explain understands. ctx ends when the user
 // interrupts.
 func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, opts ...lockd.AcquireOption) (*lockd.Lease, error) {
-	acquire := client.Acquire
-	if c.nonblock || c.waitSet && c.wait == 0 {
-		acquire = client.TryAcquire
-	} else if c.waitSet {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.wait)
-		defer cancel()
-	}
-	lease, err := acquire(ctx, name, append(c.options(), opts...)...)
+	lease, err := c.standBy(ctx, client, name, append(c.options(), opts...))
 	var held *lockd.HeldError
 	var by *interrupted
 	switch {
@@ -101,8 +93,34 @@ func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, 
 		return nil, err
 	case errors.As(err, &held):
 		return nil, exitWith(c.conflict, "%s", describeHeld(held))
+	case errors.Is(err, lockd.ErrUnavailable): // it did answer, and why it does not serve is worth more
+		return nil, err
 	case errors.Is(err, context.DeadlineExceeded): // without having heard of a holder
-		return nil, exitWith(exitUnavailable, "nobody answered within %s", c.wait)
+		return nil, exitWith(exitUnavailable, "nobody answered within %s", max(c.wait, firstAnswer))
 	}
 	return nil, err
+}
+
+// firstAnswer is how long whoever waits for less gets all the same, to learn who holds the name.
+const firstAnswer = time.Second
+
+// standBy acquires name, or waits for it no longer than it was told to.
+func (c *claim) standBy(ctx context.Context, client *lockd.Client, name string, opts []lockd.AcquireOption) (*lockd.Lease, error) {
+	switch {
+	case c.nonblock || c.waitSet && c.wait == 0:
+		return client.TryAcquire(ctx, name, opts...)
+	case !c.waitSet:
+		return client.Acquire(ctx, name, opts...)
+	}
+	waiting, cancel := context.WithTimeout(ctx, c.wait)
+	defer cancel()
+	lease, err := client.Acquire(waiting, name, opts...)
+	var held *lockd.HeldError
+	unheard := errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &held) && !errors.Is(err, lockd.ErrUnavailable)
+	if !unheard || c.wait >= firstAnswer || ctx.Err() != nil {
+		return lease, err
+	}
+	looking, cancel := context.WithTimeout(ctx, firstAnswer-c.wait)
+	defer cancel()
+	return client.TryAcquire(looking, name, opts...)
 }

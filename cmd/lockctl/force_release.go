@@ -28,15 +28,15 @@ func newForceRelease(to *server) *cobra.Command {
 	}
 	cmd.Flags().Int64Var(&req.Token, "token", 0, "the token of the lease to end (required)")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for the record: at most 256 bytes (required)")
-	output.register(cmd, asTable, asJSON)
+	output.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		req.Name = args[0]
 		lease, err := forceRelease(cmd.Context(), to, req)
 		if err != nil {
 			return err
 		}
-		if output.name == asJSON {
-			return printMessage(cmd.OutOrStdout(), lease)
+		if output.name != asTable {
+			return printMessage(cmd.OutOrStdout(), lease, output.name)
 		}
 		if _, err := fmt.Fprintln(cmd.OutOrStdout(), "ended by force:"); err != nil {
 			return err

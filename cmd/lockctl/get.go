@@ -25,14 +25,14 @@ func newGet(to *server) *cobra.Command {
   lockctl get orders/42 -o json | jq -r .lease.token`,
 		Args: oneName,
 	}
-	output.register(cmd, asTable, asJSON)
+	output.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		resp, err := get(cmd.Context(), to, args[0])
 		if err != nil {
 			return err
 		}
-		if output.name == asJSON {
-			return printMessage(cmd.OutOrStdout(), resp)
+		if output.name != asTable {
+			return printMessage(cmd.OutOrStdout(), resp, output.name)
 		}
 		if !resp.GetHeld() {
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is free\n", plain(resp.GetName()))

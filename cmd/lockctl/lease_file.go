@@ -53,6 +53,10 @@ type leaseFile struct {
 }
 
 func newLeaseFile(path string) (*leaseFile, error) {
+	// What is there is replaced, which must not happen to a device, a directory or a link.
+	if there, err := os.Lstat(path); err == nil && !there.Mode().IsRegular() {
+		return nil, usagef("--lease-file %s: is there and no regular file; want a file, or a path where there is nothing", path)
+	}
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // with mode 0600
 	if err != nil {
 		return nil, fmt.Errorf("--lease-file: %w", err)
@@ -82,6 +86,9 @@ func (f *leaseFile) discard() {
 func leaseID(name, path string) (string, error) {
 	if path == "" {
 		if id := os.Getenv(variableID); id != "" {
+			if of := os.Getenv(variableName); of != "" && of != name {
+				return "", usagef("%s is of the lease on %s, not %s; keep several leases apart by --lease-file", variableID, plain(of), plain(name))
+			}
 			return id, nil
 		}
 		return "", usagef("%s is not set; want `eval \"$(lockctl acquire %s)\"` first, or --lease-file", variableID, shellQuote(name))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -36,7 +35,7 @@ func newList(to *server) *cobra.Command {
   lockctl ls orders -o json`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	output.register(cmd, asTable, asJSON, asLines)
+	output.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		prefix := ""
 		if len(args) == 1 {
@@ -104,11 +103,11 @@ func printLeases(w io.Writer, leases []*lockdv1.Lease, output string) error {
 		}
 		raw = append(raw, text)
 	}
-	if output == asJSON {
-		return printJSON(w, map[string]any{"leases": raw})
+	if output != asLines {
+		return printValue(w, map[string]any{"leases": raw}, output)
 	}
 	for _, line := range raw {
-		if _, err := fmt.Fprintf(w, "%s\n", line); err != nil {
+		if err := printValue(w, line, output); err != nil {
 			return err
 		}
 	}

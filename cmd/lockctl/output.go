@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/term"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
@@ -24,7 +27,8 @@ type format struct {
 const (
 	asTable = "table"
 	asJSON  = "json"
-	asLines = "jsonl"
+	asLines = "jsonl" // JSON, one line a thing
+	asYAML  = "yaml"  // what asJSON says, as YAML
 )
 
 // register adds -o with the first of the formats as its default.
@@ -50,6 +54,12 @@ func (f *format) String() string { return f.name }
 // Type implements pflag.Value.
 func (f *format) Type() string { return "format" }
 
+// isTerminal reports whether a person reads w.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
 // compactJSON is a message in protojson's names, zero values included, without the spaces that
 // protojson adds at random so that nobody compares its bytes.
 func compactJSON(m proto.Message) (json.RawMessage, error) {
@@ -62,21 +72,55 @@ func compactJSON(m proto.Message) (json.RawMessage, error) {
 	return out.Bytes(), err
 }
 
-// printMessage prints a message as indented JSON.
-func printMessage(w io.Writer, m proto.Message) error {
+// printMessage prints a message in a format other than asTable.
+func printMessage(w io.Writer, m proto.Message, format string) error {
 	raw, err := compactJSON(m)
 	if err != nil {
 		return err
 	}
-	return printJSON(w, raw)
+	return printValue(w, raw, format)
 }
 
-// printJSON prints a value as indented JSON, and "<" as it is.
-func printJSON(w io.Writer, value any) error {
-	out := json.NewEncoder(w)
+// printValue prints a value that JSON can say in a format other than asTable, and "<" as it is.
+func printValue(w io.Writer, value any, format string) error {
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false)
-	out.SetIndent("", "  ")
-	return out.Encode(value)
+	if format == asJSON {
+		out.SetIndent("", "  ")
+	}
+	if err := out.Encode(value); err != nil {
+		return err
+	}
+	if format == asYAML {
+		return printYAML(w, text.Bytes())
+	}
+	_, err := w.Write(text.Bytes())
+	return err
+}
+
+// printYAML prints JSON, which is YAML in a style of its own, in the usual style and the same order.
+func printYAML(w io.Writer, text []byte) error {
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return err
+	}
+	usualStyle(&document)
+	out := yaml.NewEncoder(w)
+	out.SetIndent(2)
+	if err := out.Encode(&document); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// usualStyle takes JSON's style from a node and all below it. What is a string stays one: a token is
+// quoted, since a number that large is not safe with every reader.
+func usualStyle(node *yaml.Node) {
+	node.Style = 0
+	for _, below := range node.Content {
+		usualStyle(below)
+	}
 }
 
 // table prints rows of cells in aligned columns.

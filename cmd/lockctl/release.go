@@ -22,7 +22,7 @@ func newRelease(to *server) *cobra.Command {
 		Use:   "release NAME",
 		Short: "Give a lease back",
 		Long:  releaseHelp,
-		Example: `  eval "$(lockctl acquire orders/42)"; work; lockctl release orders/42
+		Example: `  eval "$(lockctl acquire orders/42)" && { work; lockctl release orders/42; }
   lockctl release nightly --lease-file /run/nightly.lease`,
 		Args: oneName,
 	}

@@ -25,14 +25,14 @@ func newRenew(to *server) *cobra.Command {
 		Use:   "renew NAME",
 		Short: "Restart the ttl of a lease",
 		Long:  renewHelp,
-		Example: `  eval "$(lockctl acquire orders/42)"; lockctl renew orders/42
+		Example: `  eval "$(lockctl acquire orders/42)" && lockctl renew orders/42
   lockctl renew nightly --lease-file /run/nightly.lease --ttl 10m`,
 		Args: oneName,
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&ttl, "ttl", 0, "how long it shall last (default: as before)")
+	durationVar(flags, &ttl, "ttl", "", 0, "how long it shall last (default: as before)")
 	flags.StringVar(&path, "lease-file", "", "read the lease id from this file")
-	output.register(cmd, asTable, asJSON)
+	output.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		id, err := leaseID(args[0], path)
 		if err != nil {
@@ -46,8 +46,8 @@ func newRenew(to *server) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output.name == asJSON {
-			return printMessage(cmd.OutOrStdout(), lease)
+		if output.name != asTable {
+			return printMessage(cmd.OutOrStdout(), lease, output.name)
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s runs out in %s unless renewed\n", plain(lease.GetName()), lease.GetTtl().AsDuration())
 		return err

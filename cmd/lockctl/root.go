@@ -43,6 +43,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		err = ran.err
 	}
 	code, text := explain(err)
+	failEval(cmd, code)
 	if text != "" {
 		fmt.Fprintf(stderr, "lockctl: %s\n", text)
 	}

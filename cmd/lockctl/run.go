@@ -54,7 +54,7 @@ type lossPolicy struct {
 
 func (p *lossPolicy) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.onLoss, "on-loss", lossTerm, "what the command gets when the lease is lost: term (SIGTERM, then SIGKILL), kill, warn")
-	cmd.Flags().DurationVar(&p.killAfter, "kill-after", 0, "how long it has between SIGTERM and SIGKILL; at most a third of the ttl (default a quarter, at most 5s)")
+	durationVar(cmd.Flags(), &p.killAfter, "kill-after", "", 0, "how long it has between SIGTERM and SIGKILL; at most a third of the ttl (default a quarter, at most 5s)")
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("on-loss", cobra.FixedCompletions([]string{lossTerm, lossKill, lossWarn}, cobra.ShellCompDirectiveNoFileComp))
 }

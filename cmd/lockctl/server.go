@@ -42,7 +42,8 @@ func (s *server) register(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.target, "server", target, "lockd, as host:port[,host:port…] or a gRPC target; also $"+serverVariable)
 	flags.BoolVar(&s.insecure, "insecure", false, "allow plaintext beyond loopback and unix sockets: lease ids are secrets and travel unprotected")
-	flags.DurationVar(&s.unavailableFor, "unavailable-for", lockd.DefaultUnavailableFor, "give up when nobody has served for so long")
+	durationVar(flags, &s.unavailableFor, "unavailable-for", "", lockd.DefaultUnavailableFor,
+		"give up when nobody has served for so long; at once if every address refuses the first connection")
 }
 
 // dial returns a client; closing it is the caller's.

@@ -25,7 +25,7 @@ func newStatus(to *server) *cobra.Command {
   lockctl status -o json | jq .store.grants`,
 		Args: cobra.NoArgs,
 	}
-	output.register(cmd, asTable, asJSON)
+	output.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
 		var resp *lockdv1.StatusResponse
 		_, err := to.ask(cmd.Context(), func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
@@ -35,8 +35,8 @@ func newStatus(to *server) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output.name == asJSON {
-			return printMessage(cmd.OutOrStdout(), resp)
+		if output.name != asTable {
+			return printMessage(cmd.OutOrStdout(), resp, output.name)
 		}
 		return table(cmd.OutOrStdout(), statusRows(to.target, resp))
 	})
@@ -61,7 +61,7 @@ func statusRows(target string, resp *lockdv1.StatusResponse) [][]string {
 		rows = append(rows, []string{"node", nodeLine(node)})
 	}
 	if n := store.GetPendingCleanups(); n != 0 {
-		rows = append(rows, []string{"pending", fmt.Sprintf("%d acquisitions given up, and releases, whose effect is not yet sure", n)})
+		rows = append(rows, []string{"pending", fmt.Sprintf("%d acquisitions given up and releases are being made sure of", n)})
 	}
 	if n := store.GetDesynchronised(); n != 0 {
 		rows = append(rows, []string{"answers", fmt.Sprintf("%d belonged to another call", n)})
