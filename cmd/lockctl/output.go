@@ -105,7 +105,9 @@ func printYAML(w io.Writer, text []byte) error {
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return err
 	}
-	usualStyle(&document)
+	if err := usualStyle(&document); err != nil {
+		return err
+	}
 	out := yaml.NewEncoder(w)
 	out.SetIndent(2)
 	if err := out.Encode(&document); err != nil {
@@ -115,12 +117,19 @@ func printYAML(w io.Writer, text []byte) error {
 }
 
 // usualStyle takes JSON's style from a node and all below it. What is a string stays one: a token is
-// quoted, since a number that large is not safe with every reader.
-func usualStyle(node *yaml.Node) {
+// quoted, since a number that large is not safe with every reader, and so are "yes" and "1:20", which
+// readers of YAML 1.1 take for something else.
+func usualStyle(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode && node.ShortTag() == "!!str" {
+		return node.Encode(node.Value) // in the style that its value needs
+	}
 	node.Style = 0
 	for _, below := range node.Content {
-		usualStyle(below)
+		if err := usualStyle(below); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // table prints rows of cells in aligned columns.
