@@ -16,8 +16,9 @@ const acquireHelp = `Acquire takes a lease on NAME, prints it and ends. Nobody r
 unless "lockctl renew" restarts it. For a command that is to run under a lease there is "lockctl run".
 
 On standard output come LOCKD_NAME, LOCKD_LEASE_ID, LOCKD_TOKEN and LOCKD_TTL_MS, one a line and quoted
-for a shell's eval, and a line that exports them. The lease id is a secret: who has it may renew and release the lease. With
---lease-file it goes to that file (mode 0600, replaced if it is there) and not to standard output.
+for a shell's eval, and a line that exports them. The lease id is a secret: who has it may renew and
+release the lease. With --lease-file it goes to that file (mode 0600, replaced if it is there) and not
+to standard output.
 
 Refused, it prints for the shell what unsets these variables and fails with the exit code, so that
 eval "$(lockctl acquire NAME)" fails as lockctl did.

@@ -30,7 +30,6 @@ and for how much longer, and ends with 75 or what -E says.`
 func (c *claim) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	durationVar(flags, &c.ttl, "ttl", "", 0, "how long the lease lasts from each renewal on; 1s to 1h unless the server says otherwise (default 30s)")
-	flags.Lookup("ttl").DefValue = "0s" // pflag prints no default for it: the server has one
 	flags.StringVar(&c.owner, "owner", "", "who holds it, for people (default user@host:pid)")
 	flags.StringArrayVar(&c.metadata, "metadata", nil, "attach key=value, for people and tools; may be repeated, 1 KiB in all")
 	durationVar(flags, &c.wait, "wait", "w", 0, "stand by for so long and no longer; 0 is --nonblock")

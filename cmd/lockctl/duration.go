@@ -13,7 +13,10 @@ type duration time.Duration
 // durationVar defines a flag for a duration; shorthand may be empty.
 func durationVar(flags *pflag.FlagSet, to *time.Duration, name, shorthand string, value time.Duration, usage string) {
 	*to = value
-	flags.VarP((*duration)(to), name, shorthand, usage)
+	flag := flags.VarPF((*duration)(to), name, shorthand, usage)
+	if value == 0 {
+		flag.DefValue = "" // help says "(default 0s)" otherwise, which is not what 0 means
+	}
 }
 
 // Set implements pflag.Value.

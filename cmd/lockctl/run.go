@@ -31,8 +31,8 @@ SIGKILL goes to the group and, on Linux, to all of CMD's descendants wherever th
 from a guard process, also when lockctl itself is killed (at once), stopped or suspended (at the safe
 deadline: a stopped lockctl renews nothing).
 
-When CMD ends and leaves processes in its group, they get SIGTERM, and SIGKILL after --kill-after, before
-the lease is released. What has left the group (a daemon) runs on without the lease.
+The lease is released when all of the group has ended. What CMD leaves in it has --kill-after to end by
+itself, then gets SIGTERM, and SIGKILL after --kill-after. What has left the group (a daemon) is let go.
 
 CMD finds these in its environment: LOCKD_NAME, LOCKD_TOKEN, LOCKD_LEASE_ID, LOCKD_OWNER, LOCKD_TTL_MS,
 LOCKD_SERVER and LOCKCTL_SERVER. It should pass LOCKD_TOKEN to what it writes to.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -96,6 +97,9 @@ func TestAStoppedCommandHearsSIGTERM(t *testing.T) {
 	server.ForceRelease(t, "job", "test")
 	l.await("term\n")
 	l.exits(exitLost)
+	if strings.Contains(l.Log(), "suspended") {
+		t.Error("lockctl was suspended, too")
+	}
 }
 
 func TestOnLossKillSparesNobodyForALostLease(t *testing.T) {

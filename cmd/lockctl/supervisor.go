@@ -184,7 +184,7 @@ func (s *supervisor) handle(event guard.Event) (code int, done bool, err error) 
 	case guard.Stopped:
 		s.suspend()
 	case guard.LeftBehind:
-		s.say("the command has ended and left %d processes behind: ending them, killing them in %s", event.Number, s.killAfter)
+		s.say("the command has ended, but not all of its group (%d left): ending it, killing it in %s", event.Number, s.killAfter)
 	case guard.Killing:
 		s.killAt = time.Time{}
 	case guard.Stuck:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
@@ -141,8 +142,6 @@ const (
 	ctrlZ = "\x1a"
 	// groups says which group it is in and which is in the foreground.
 	groups = `read -r _ _ _ _ group _ _ front _ < /proc/$$/stat; echo "group $group front $front."`
-	// inFront waits until it is in the foreground, which happens just after it has been started.
-	inFront = `until read -r _ _ _ _ group _ _ front _ < /proc/$$/stat; [ $group = $front ]; do :; done;`
 )
 
 func TestTheCommandHasTheTerminalAndGivesItBack(t *testing.T) {
@@ -150,8 +149,10 @@ func TestTheCommandHasTheTerminalAndGivesItBack(t *testing.T) {
 	server := lockdtest.Start(t)
 	// A script takes nothing back by itself: without the foreground its read fails.
 	term := onTerminal(t, server.Addr(), "sh", "-c",
-		`lockctl run job -- sh -c '`+inFront+` echo in front; read x; echo command read $x'; read y; echo script read $y`)
-	term.shows("in front")
+		`lockctl run job -- sh -c '`+groups+`; read x; echo command read $x'; read y; echo script read $y`)
+	if got := term.shows(`group (\d+) front (\d+)\.`); got[1] != got[2] {
+		t.Errorf("the command's first look finds its group %s and the foreground %s, want the same", got[1], got[2])
+	}
 	term.types("one\n")
 	term.shows("command read one")
 	term.types("two\n")
@@ -161,7 +162,7 @@ func TestTheCommandHasTheTerminalAndGivesItBack(t *testing.T) {
 	}
 }
 
-// It may ask for the keyboard before it has been given it, and is not left stopped.
+// It may ask for the keyboard as the first thing it does, and is not stopped for it.
 func TestTheCommandMayReadTheTerminalAtOnce(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
@@ -177,7 +178,7 @@ func TestTheCommandMayReadTheTerminalAtOnce(t *testing.T) {
 func TestInterruptedFromTheKeyboardTheCommandEnds(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
-	term := onTerminal(t, server.Addr(), "sh", "-c", `lockctl run job -- sh -c '`+inFront+` echo here; exec sleep 1000'; echo code $?; read y; echo script read $y`)
+	term := onTerminal(t, server.Addr(), "sh", "-c", `lockctl run job -- sh -c 'echo here; exec sleep 1000'; echo code $?; read y; echo script read $y`)
 	term.shows("here")
 	term.types(ctrlC)
 	term.shows("code 130")
@@ -201,11 +202,54 @@ func TestTheTerminalComesBackFromADeadGuard(t *testing.T) {
 	term.shows("script read two")
 }
 
+// What only exec finds out leaves the terminal where it was.
+func TestACommandThatCannotBeStartedLeavesTheTerminal(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	noScript := filepath.Join(t.TempDir(), "no-script")
+	if err := os.WriteFile(noScript, []byte("no script\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	term := onTerminal(t, server.Addr(), "sh", "-c", `lockctl run job -- `+noScript+`; echo code $?; read y; echo script read $y`)
+	term.shows("exec format error")
+	term.shows("code 126")
+	term.types("two\n")
+	term.shows("script read two")
+	if !isFree(t, server.Client(t), "job") {
+		t.Error("the lease is still held")
+	}
+}
+
+// What stands in for the command until it has the terminal does not lose it its death with the guard.
+func TestTheCommandOnTheTerminalDiesWithGuardAndLockctl(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	term := onTerminal(t, server.Addr(), "sh", "-c", `lockctl run job -- sh -c 'trap "" HUP; read -r _ _ _ lockctl _ </proc/$PPID/stat; echo $$ $PPID $lockctl.; exec sleep 1000'; echo code $?; read y`)
+	var pids []int
+	for _, text := range term.shows(`(\d+) (\d+) (\d+)\.`)[1:] {
+		pid, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	command, guard, lockctl := pids[0], pids[1], pids[2]
+	for _, kill := range []struct {
+		pid int
+		sig syscall.Signal
+	}{{guard, syscall.SIGSTOP}, {lockctl, syscall.SIGSTOP}, {guard, syscall.SIGKILL}, {lockctl, syscall.SIGKILL}} {
+		if err := syscall.Kill(kill.pid, kill.sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the command is dead", func() bool { return !alive(command) })
+}
+
 func TestSuspendedAndContinued(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
 	term := onTerminal(t, server.Addr(), "sh", "-i")
-	term.types(`lockctl run job -- sh -c '` + inFront + ` echo he""re; read x; echo read $x'` + "\n")
+	term.types(`lockctl run job -- sh -c 'echo he""re; read x; echo read $x'` + "\n")
 	term.shows("here")
 	term.types(ctrlZ)
 	term.shows("suspended; the lease on job ends in")
@@ -220,7 +264,7 @@ func TestSuspendedForTooLongTheCommandIsKilled(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
 	term := onTerminal(t, server.Addr(), "sh", "-i")
-	term.types(`lockctl run job --ttl 1s -- sh -c '` + inFront + ` echo command $$.; read x; echo read $x'` + "\n")
+	term.types(`lockctl run job --ttl 1s -- sh -c 'echo command $$.; read x; echo read $x'` + "\n")
 	pid, err := strconv.Atoi(term.shows(`command (\d+)\.`)[1])
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +287,7 @@ func TestWithoutAShellThereIsNoSuspending(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := onTerminal(t, server.Addr(), path, "run", "job", "--", "sh", "-c", inFront+" echo here; read x; echo read $x")
+	term := onTerminal(t, server.Addr(), path, "run", "job", "--", "sh", "-c", "echo here; read x; echo read $x")
 	term.shows("here")
 	term.types(ctrlZ)
 	term.shows("suspended")

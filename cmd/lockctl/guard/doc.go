@@ -17,6 +17,9 @@
 // The guard is there before the command is started, and no signal to the command's group or to the
 // caller's reaches it.
 //
+// If the command is to have the terminal, it has it before it is started: a stand-in leads its group
+// until the terminal is handed over, and then becomes the command by exec.
+//
 // No process number is trusted after its process may have been replaced: the command leads its
 // group and is reaped last, and as long as it is not reaped its number is taken; descendants are
 // signalled only as unreaped children.

@@ -32,6 +32,13 @@ func adopt() {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
+// dieWithParent has the calling thread's process killed when its parent dies, also after an exec in this
+// thread.
+func dieWithParent() {
+	// It fails only for a signal that does not exist.
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+}
+
 // spawn starts a command as the leader of a new group, to be killed if the calling thread dies.
 func spawn(path string, args []string) (leader int, err error) {
 	return syscall.ForkExec(path, args, &syscall.ProcAttr{

@@ -30,6 +30,9 @@ func bootClock() int64 {
 // adopt does nothing: there are no subreapers here.
 func adopt() {}
 
+// dieWithParent does nothing: a parent's death is not heard of here.
+func dieWithParent() {}
+
 // spawn starts a command as the leader of a new group.
 func spawn(path string, args []string) (leader int, err error) {
 	return syscall.ForkExec(path, args, &syscall.ProcAttr{

@@ -26,7 +26,8 @@ type Command struct {
 	Path string   // the file, already looked up
 	Args []string // including the name, like os.Args
 	Env  []string // of two values for a name the last one counts
-	// Linger is how long what the command leaves in its group has between SIGTERM and SIGKILL.
+	// Linger is how long what the command leaves in its group has to end by itself, and then how long
+	// between SIGTERM and SIGKILL.
 	Linger time.Duration
 }
 

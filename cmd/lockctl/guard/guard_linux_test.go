@@ -210,8 +210,6 @@ wait; sleep 1000`
 		},
 		"the leader died before": func(t *testing.T, g *Guard, leader int) {
 			must(t, unix.Kill(leader, unix.SIGKILL))
-			for next(t, g).Kind != LeftBehind {
-			}
 			must(t, g.Until(time.Now()))
 		},
 	} {
@@ -234,8 +232,20 @@ wait; sleep 1000`
 	}
 }
 
-func TestWhatIsLeftInTheGroupIsEnded(t *testing.T) {
+// Like the reader of a pipe that has not seen its end yet.
+func TestWhatIsLeftInTheGroupMayEndByItself(t *testing.T) {
 	g, out := startCommand(t, time.Time{}, time.Hour, `
+sh -c 'trap "echo term $$ >>$OUT; exit" TERM; echo reader $$ >>$OUT; sleep 0.1; echo done $$ >>$OUT' &
+until grep -q reader $OUT; do sleep 0.01; done 2>/dev/null
+exit 5`)
+	if diff := cmp.Diff([]Event{{Ended, 5}}, rest(t, g)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	out.await("done")
+}
+
+func TestWhatIsLeftInTheGroupIsEnded(t *testing.T) {
+	g, out := startCommand(t, time.Time{}, time.Second, `
 sh -c 'trap "echo term $$ >>$OUT; exit" TERM; echo obedient $$ >>$OUT; while :; do sleep 0.01; done' &
 setsid sh -c 'echo detached $$ >>$OUT; exec sleep 1000' &
 until grep -q obedient $OUT && grep -q detached $OUT; do sleep 0.01; done 2>/dev/null

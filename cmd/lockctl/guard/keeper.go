@@ -23,8 +23,11 @@ const (
 	stuckLooking = time.Second            // how often from then on
 )
 
-// Is reports whether the program was started as a guard: then Main is all it is to do.
-func Is(args []string) bool { return len(args) == 3 && args[1] == argument }
+// byHand is for whoever has found the hidden argument.
+const byHand = "this is started by lockctl run, not by hand"
+
+// Is reports whether the program was started as a guard, or by one: then Main is all it is to do.
+func Is(args []string) bool { return len(args) >= 3 && args[1] == argument }
 
 // keeper is the guard process: the parent of the command. All of it runs on one goroutine, so that
 // nobody reaps what it is about to signal.
@@ -36,20 +39,24 @@ type keeper struct {
 	out     *gob.Encoder
 	killAt  int64 // on bootClock, 0: never
 	ended   bool  // the command has ended but for being reaped
-	lingers int64 // on bootClock: when those left behind are killed; 0: nobody is
+	lingers int64 // on bootClock: until when those left behind have time
+	termed  bool  // they have had SIGTERM
 	killing int64 // on bootClock: since when everything is being killed; 0: it is not
 	told    bool  // that somebody is stuck
 }
 
-// Main is the guard process. It returns the exit code, which nobody reads.
+// Main is the guard process, or what becomes the command. It returns the exit code, which nobody reads.
 func Main(args []string) int {
+	if len(args) > 4 {
+		return stand(args)
+	}
 	// The parent-death signal of the command is tied to the thread that starts it.
 	runtime.LockOSThread()
 	children := catch()
 	adopt()
 	fd, err := strconv.Atoi(args[2])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "this is started by lockctl run, not by hand")
+		fmt.Fprintln(os.Stderr, byHand)
 		return 64
 	}
 	unix.CloseOnExec(fd)
@@ -73,6 +80,7 @@ func Main(args []string) int {
 		k.report(NotStarted, int(errnoOf(err)))
 		return 1
 	}
+	k.report(Started, k.group.leader)
 	k.keep(children)
 	return 0
 }
@@ -108,20 +116,34 @@ func receive(in *gob.Decoder) <-chan order {
 	return orders
 }
 
+// start starts the command, in the terminal's foreground if it is to have that.
 func (k *keeper) start() error {
-	leader, err := spawn(k.Path, k.Args)
+	k.tty = openTerminal(k.Home)
+	if !k.Eager || k.tty == nil {
+		leader, err := spawn(k.Path, k.Args)
+		if err != nil {
+			return err
+		}
+		k.started(leader)
+		return nil
+	}
+	in, err := startStandIn(k.Path, k.Args)
 	if err != nil {
 		return err
 	}
+	k.started(in.leader)
+	k.tty.take(in.leader)
+	if err := in.become(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (k *keeper) started(leader int) {
 	k.group = &group{leader: leader}
 	// Only now, since what is ignored is inherited: a background process that hands the terminal
 	// around must not be stopped for it.
 	signal.Ignore(unix.SIGTTOU, unix.SIGTTIN)
-	if k.tty = openTerminal(k.Home); k.Eager && k.tty.take(leader) {
-		k.group.signal(unix.SIGCONT) // it may have asked for the terminal already and been stopped
-	}
-	k.report(Started, leader)
-	return nil
 }
 
 // keep returns when the command is gone and the caller has been told.
@@ -183,9 +205,22 @@ func (k *keeper) look() (done bool) {
 	case k.group.others() == 0:
 		return true
 	case now >= k.lingers:
-		k.group.signal(unix.SIGKILL)
+		k.hurry(now)
 	}
 	return false
+}
+
+// hurry ends those left behind: the command is over, and the lease with it.
+func (k *keeper) hurry(now int64) {
+	if k.termed {
+		k.group.signal(unix.SIGKILL)
+		return
+	}
+	k.termed = true
+	k.lingers = now + int64(k.Linger)
+	k.report(LeftBehind, k.group.others())
+	k.group.signal(unix.SIGTERM)
+	k.group.signal(unix.SIGCONT)
 }
 
 // stopped deals with what job control has stopped. Where there is none, and for SIGSTOP, whoever stopped
@@ -205,15 +240,11 @@ func (k *keeper) stopped(sig syscall.Signal) {
 	k.report(Stopped, int(sig))
 }
 
-// leaderEnded asks those left behind to end: the command is over, and the lease with it.
+// leaderEnded gives those left behind time to end by themselves, as what a shell started with >(…) does
+// when it has read everything.
 func (k *keeper) leaderEnded() {
 	k.ended = true
 	k.tty.giveBack(k.group.leader)
-	if n := k.group.others(); n > 0 && k.killing == 0 {
-		k.report(LeftBehind, n)
-		k.group.signal(unix.SIGTERM)
-		k.group.signal(unix.SIGCONT)
-	}
 	k.lingers = bootClock() + int64(k.Linger)
 }
 

@@ -35,8 +35,8 @@ const (
 	// Stopped: job control has stopped the command, and the terminal was given back; call Continue to
 	// let it go on. Number is the signal.
 	Stopped
-	// LeftBehind: the command has ended and left Number processes in its group. They get SIGTERM and,
-	// after Command.Linger, SIGKILL.
+	// LeftBehind: the command has ended, and Command.Linger later Number processes are left in its group.
+	// They get SIGTERM now and, after another Linger, SIGKILL.
 	LeftBehind
 	// Killing: the moment has come, everything gets SIGKILL. Number is 0.
 	Killing
