@@ -17,7 +17,7 @@ const (
 	// repeatAfter is when a release is run again: no copy of an acquisition takes effect later than
 	// one call after it was sent, and half a second is room for clocks that run at different rates.
 	repeatAfter = maxCall + 500*time.Millisecond
-	// repeatFor is how long a repeated release goes on trying to get an answer.
+	// repeatFor is how long a release that was answered is repeated until it is answered again.
 	repeatFor = 10 * time.Second
 	// maxUndos bounds the undos under way. At half of it no acquisition is taken on, so that those
 	// already on their way find room to be undone.
@@ -59,9 +59,10 @@ func (c *cleanup) undo(u Undoing, delay, ttl time.Duration) {
 	})
 }
 
-// release runs a release again, once no late copy of its acquisition can take effect any more.
-func (c *cleanup) release(r ReleaseRequest) {
-	c.start(&c.releases, maxReleases, repeatAfter, repeatAfter+repeatFor, func(ctx context.Context) {
+// release runs a release again, once no late copy of its acquisition can take effect any more, until it
+// is answered, for at most limit.
+func (c *cleanup) release(r ReleaseRequest, limit time.Duration) {
+	c.start(&c.releases, maxReleases, repeatAfter, repeatAfter+limit, func(ctx context.Context) {
 		for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, time.Second) {
 			call, cancel := context.WithTimeout(ctx, maxCall)
 			_, err := c.store.Release(call, r)

@@ -13,6 +13,7 @@ const (
 	// maxCall bounds one call to a store. A lease's own calls get a quarter of its ttl if that is
 	// less, so that a holder whose call timed out has time for another.
 	maxCall = 500 * time.Millisecond
+	minCall = 50 * time.Millisecond // less is lost to any scheduler
 	// maxListCall bounds a page of List, which looks at many keys.
 	maxListCall = 2 * time.Second
 	// Until there is a line, whoever waits asks again after 10 ms, doubling to 250 ms, jittered.
@@ -186,9 +187,12 @@ func (l *Lessor) Release(ctx context.Context, r ReleaseRequest) (Outcome, error)
 	call, cancel := callContext(ctx, l.limits.MaxTTL)
 	defer cancel()
 	released, err := l.store.Release(call, r)
-	if released.Repeat || errors.Is(err, ErrUnknown) {
-		// The client has given its word, and lease ids are not used again: repeating harms nobody.
-		l.cleanup.release(r)
+	switch {
+	// The client has given its word, and lease ids are not used again: repeating harms nobody.
+	case err != nil:
+		l.cleanup.release(r, l.limits.MaxTTL+Grace(l.limits.MaxTTL)) // until it has surely run out
+	case released.Repeat:
+		l.cleanup.release(r, repeatFor)
 	}
 	return released.Outcome, err
 }
@@ -252,7 +256,7 @@ func (l *Lessor) Close(ctx context.Context) error { return l.cleanup.close(ctx) 
 // callContext bounds one store call for a lease of ttl and lets it outlive its caller: cancelling
 // cannot interrupt what is on its way, it would only leave us in doubt about it.
 func callContext(ctx context.Context, ttl time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), min(maxCall, ttl/4))
+	return context.WithTimeout(context.WithoutCancel(ctx), min(maxCall, max(minCall, ttl/4)))
 }
 
 // worthAskingAgain reports whether time may heal err within one request's wait. An unknown outcome

@@ -29,8 +29,19 @@ const oldestMajor, oldestMinor = 6, 2
 // checked is what a check of the Redis found.
 type checked struct {
 	node     lease.Node
-	refusal  string // why no leases may be granted; "" if they may
+	refusal  string // why we grant no leases; "" if we do
+	blocked  string // why Redis would take none; "" if it would
 	warnings []string
+}
+
+// unfit says why no lease can be had, or "".
+func (c checked) unfit() string {
+	for _, reason := range []string{c.node.Error, c.refusal, c.blocked} {
+		if reason != "" {
+			return reason
+		}
+	}
+	return ""
 }
 
 // firstCheck decides whether leases may be kept in this Redis at all.
@@ -84,6 +95,12 @@ func (s *Store) keepChecking(ctx context.Context) {
 // unreached is the last check's finding with what went wrong since.
 func (s *Store) unreached(err error) checked {
 	found := *s.node.Load()
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		// It answers, but is not what it was, and connections made before that still lead there.
+		found.refusal = refused.Error()
+		s.conns.dropAll()
+	}
 	found.node.Error = fmt.Sprintf("redis at %s does not answer: %v", s.address, err)
 	return found
 }
@@ -102,6 +119,7 @@ func (s *Store) accept(found checked) {
 	}
 	told(before.node.Error, found.node.Error, fmt.Sprintf("redis at %s answers again", s.address))
 	told(before.refusal, found.refusal, fmt.Sprintf("redis at %s: leases are granted again", s.address))
+	told(before.blocked, found.blocked, fmt.Sprintf("redis at %s takes writes again", s.address))
 	for _, warning := range found.warnings {
 		if !slices.Contains(before.warnings, warning) {
 			s.notice(warning)
@@ -115,12 +133,8 @@ func (s *Store) accept(found checked) {
 // Status implements lease.Store.
 func (s *Store) Status() lease.Status {
 	found := s.node.Load()
-	refusal := found.refusal
-	if found.node.Error != "" {
-		refusal = found.node.Error
-	}
 	return lease.Status{
-		Kind: "redis", Refusal: refusal, Warnings: found.warnings,
+		Kind: "redis", Refusal: found.unfit(), Warnings: found.warnings,
 		Nodes: []lease.Node{found.node}, Desynchronised: s.desynchronised.Load(),
 	}
 }
@@ -150,8 +164,11 @@ func (s *Store) check(ctx context.Context) (checked, error) {
 	if problem := versionProblem(found.node.Version); problem != "" {
 		return checked{}, &RefusedError{Address: s.address, Problem: problem}
 	}
+	if found.node.Role != "master" {
+		return checked{}, &RefusedError{Address: s.address, Problem: roleProblem(found.node.Role)}
+	}
 	found.refusal, found.warnings = s.judge(found.node)
-	found.warnings = append(found.warnings, s.full(info)...)
+	found.blocked = s.blocked(ctx)
 	return found, s.preload(ctx)
 }
 
@@ -171,14 +188,16 @@ func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 	return refusal, warnings
 }
 
-// full says that Redis has used up the memory it may use, or "".
-func (s *Store) full(info map[string]string) []string {
-	used, _ := strconv.ParseInt(info["used_memory"], 10, 64)
-	most, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
-	if most == 0 || used < most {
-		return nil
+// blocked says why Redis takes no writes (it is full, lacks replicas, cannot persist), or "". It asks by
+// writing what is there anyway. Grants are not forbidden for it: Redis refuses them, and knows first
+// when it no longer does.
+func (s *Store) blocked(ctx context.Context) string {
+	err := s.client.SetXX(ctx, s.keys.layout(), layout, redis.KeepTTL).Err()
+	var answered redis.Error
+	if errors.As(err, &answered) && !errors.Is(err, redis.Nil) {
+		return fmt.Sprintf("redis at %s takes no writes: %v", s.address, answered)
 	}
-	return []string{fmt.Sprintf("redis at %s is full: no leases are granted until it uses less than its maxmemory of %d bytes", s.address, most)}
+	return ""
 }
 
 // connectError makes a refused connection's reason the error, and a wrong password final.
@@ -236,6 +255,10 @@ func (s *Store) persistence(ctx context.Context, info map[string]string) string 
 }
 
 const noEviction = "noeviction"
+
+func roleProblem(role any) string {
+	return fmt.Sprintf("is a %v; want a primary: a replica's leases are nobody's", role)
+}
 
 func evictionProblem(policy string) string {
 	return fmt.Sprintf("evicts keys when full (maxmemory-policy %s): it would evict leases that are held; want maxmemory-policy noeviction", policy)

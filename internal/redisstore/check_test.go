@@ -155,3 +155,52 @@ func TestVersionProblem(t *testing.T) {
 		}
 	}
 }
+
+// A primary that becomes a replica is refused while running, also over connections made before.
+func TestADemotedPrimaryGrantsNothing(t *testing.T) {
+	other := redisproc.Start(t, redisproc.TCP())
+	r := redisproc.Start(t, redisproc.Args("--replica-read-only", "no"))
+	s, c := open(t, r.URL()), client(t, r)
+	host, port, _ := strings.Cut(other.Addr(), ":")
+	if err := c.SlaveOf(t.Context(), host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 10*time.Second, "the refusal", func() bool { return strings.Contains(s.Status().Refusal, "want a primary") })
+	if l, err := s.Acquire(soon(t), asking("job")); err == nil {
+		t.Errorf("Acquire of a replica = token %d, want an error", l.Token)
+	}
+	if err := c.SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 10*time.Second, "grants are back", func() bool { return s.Status().Refusal == "" })
+	acquire(t, s, asking("job"))
+}
+
+// A Redis that takes no writes, for whatever reason of its own, shows in Status; nothing is granted or
+// released, and both come back by themselves.
+func TestARedisThatTakesNoWrites(t *testing.T) {
+	r := redisproc.Start(t)
+	s, c := open(t, r.URL()), client(t, r)
+	a := asking("held")
+	acquire(t, s, a)
+	c.ConfigSet(t.Context(), "min-replicas-to-write", "1")
+	until(t, 10*time.Second, "the refusal", func() bool { return strings.Contains(s.Status().Refusal, "NOREPLICAS") })
+	if _, err := s.Acquire(soon(t), asking("new")); !errors.Is(err, lease.ErrUnavailable) {
+		t.Errorf("Acquire = %v, want ErrUnavailable", err)
+	}
+	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: "held", ID: a.ID}); !errors.Is(err, lease.ErrUnavailable) {
+		t.Errorf("Release = %v, want ErrUnavailable", err)
+	}
+	c.ConfigSet(t.Context(), "min-replicas-to-write", "0")
+	acquire(t, s, asking("new")) // at once: Redis knows first
+	until(t, 10*time.Second, "the refusal is over", func() bool { return s.Status().Refusal == "" })
+}
+
+func TestJudgeRefusesASkewedClock(t *testing.T) {
+	s := &Store{address: "redis"}
+	for skew, refused := range map[time.Duration]bool{0: false, maxSkew: false, maxSkew + time.Millisecond: true, -time.Hour: true} {
+		if refusal, _ := s.judge(lease.Node{Eviction: noEviction, ClockSkew: skew}); (refusal != "") != refused {
+			t.Errorf("judge(skew %s) = %q, want a refusal: %v", skew, refusal, refused)
+		}
+	}
+}

@@ -23,8 +23,12 @@ func newClock() *clock {
 	return c
 }
 
-// learn takes the TIME, in µs, of a reply to a call that began at sent.
+// learn takes the TIME, in µs, of a reply to a call that began at sent and has just ended. It learns
+// nothing from one that took longer than callTimeout: that is all that an undo allows for.
 func (c *clock) learn(sent time.Time, redisMicros int64) {
+	if time.Since(sent) > callTimeout {
+		return
+	}
 	c.offset.Store(redisMicros - sent.Sub(c.base).Microseconds())
 }
 

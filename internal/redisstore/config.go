@@ -17,9 +17,13 @@ import (
 // contexts.
 const callTimeout = 500 * time.Millisecond
 
-// poolSize is how many connections may be open: enough for a call each of as many callers as two
-// cores keep busy. Beyond it callers wait within their deadlines.
-const poolSize = 32
+// maxCalls is how many script calls may be under way; further ones wait within their deadlines. They
+// wait here and not in go-redis's pool, which would not say whether a call that got no connection in
+// time was sent. The pool has some more connections, for the checks and List.
+const (
+	maxCalls = 32
+	poolSize = maxCalls + 8
+)
 
 // Config says which Redis and how.
 type Config struct {
@@ -58,7 +62,8 @@ func (c Config) options() (*redis.Options, error) {
 		return nil, fmt.Errorf("key prefix %q contains a brace; want none, they place keys in a cluster", c.KeyPrefix)
 	}
 	u, err := url.Parse(c.URL)
-	if err != nil {
+	if err != nil || strings.Contains(c.URL, "#") || strings.Contains(u.Host+u.Path+u.RawQuery, "@") {
+		// What follows an unescaped # / or ? of a password would be taken for something else, and quoted.
 		return nil, errors.New("redis URL cannot be read; want redis://host:port or unix:///path/to.sock, special characters percent-encoded")
 	}
 	options := &redis.Options{

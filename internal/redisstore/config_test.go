@@ -26,6 +26,9 @@ func TestConfigCheck(t *testing.T) {
 		{"unix://", "", "names no socket"},
 		{"unix://run/redis.sock", "", "names no socket"},
 		{"redis://u:se cret@localhost:port", "", "cannot be read"},
+		{"redis://u:12#34se cret@localhost:6379", "", "cannot be read"},
+		{"redis://u:12?34se%20cret@localhost:6379", "", "cannot be read"},
+		{"redis://u:12/34se%20cret@localhost:6379", "", "cannot be read"},
 		{"redis://localhost", "a{b}", "brace"},
 	} {
 		err := Config{URL: test.url, KeyPrefix: test.prefix}.Check()

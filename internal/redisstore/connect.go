@@ -64,7 +64,7 @@ func (s *Store) checkRole(cmd *redis.Cmd) error {
 		return err
 	}
 	if len(reply) == 0 || reply[0] != "master" {
-		return &RefusedError{Address: s.address, Problem: fmt.Sprintf("is a %v; want a primary: a replica's leases are nobody's", first(reply))}
+		return &RefusedError{Address: s.address, Problem: roleProblem(first(reply))}
 	}
 	return nil
 }

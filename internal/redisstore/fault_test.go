@@ -143,8 +143,12 @@ func TestASwappedReplyIsNotBelieved(t *testing.T) {
 	if s.Status().Desynchronised == 0 {
 		t.Error("Status().Desynchronised = 0, want the swapped replies counted")
 	}
+	before := p.Accepted()
 	if _, err := s.Renew(soon(t), lease.Renewal{Name: "a", ID: a.ID}); err != nil {
 		t.Errorf("Renew on a fresh connection = %v, want nil", err)
+	}
+	if p.Accepted() == before {
+		t.Error("no connection is new, want those from before dropped")
 	}
 }
 
@@ -214,6 +218,34 @@ func TestTokensGrowAcrossEveryLossOfData(t *testing.T) {
 func TestALateAnswerMendsTheClock(t *testing.T) {
 	s := open(t, redisproc.Shared(t).URL())
 	s.clock.offset.Add(-time.Hour.Microseconds()) // as if Redis's clock had jumped an hour ahead
+	acquire(t, s, asking("job"))
+}
+
+// A reply that was long under way says too little of Redis's clock: an undo allows for no more.
+func TestTheClockLearnsNothingFromASlowReply(t *testing.T) {
+	c := newClock()
+	before := c.offset.Load()
+	c.learn(time.Now().Add(-callTimeout-time.Millisecond), 1)
+	if c.offset.Load() != before {
+		t.Error("the clock believed a reply that took longer than a call")
+	}
+	if c.learn(time.Now(), 1); c.offset.Load() == before {
+		t.Error("the clock did not learn from a quick reply")
+	}
+}
+
+// A call that found no free connection was certainly not sent.
+func TestACallWithoutAConnectionIsCertain(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	for range maxCalls {
+		s.calls <- struct{}{}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Acquire(ctx, asking("job")); !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
+		t.Errorf("Acquire = %v, want ErrUnavailable and not ErrUnknown", err)
+	}
+	<-s.calls
 	acquire(t, s, asking("job"))
 }
 

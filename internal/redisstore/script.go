@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -46,6 +47,8 @@ func newScript(body string) *redis.Script { return redis.NewScript(valueLua + bo
 var (
 	// errDesynchronised: the reply was another call's, so nothing is known of this one.
 	errDesynchronised = errors.New("the connection is desynchronised: it answered another call")
+	// errNoConnection: every connection was busy until the call's deadline, so nothing was sent.
+	errNoConnection = errors.New("all connections are busy")
 	// errLate: the script ran after the call's deadline and wrote nothing.
 	errLate = fmt.Errorf("%w: the call reached redis too late", lease.ErrUnavailable)
 )
@@ -59,6 +62,12 @@ type answer struct {
 // run executes script once. EVALSHA falls back to EVAL only after NOSCRIPT, when nothing was done.
 // Errors are go-redis's or errDesynchronised; see failed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
+	select {
+	case s.calls <- struct{}{}:
+		defer func() { <-s.calls }()
+	case <-ctx.Done():
+		return answer{}, errNoConnection
+	}
 	nonce := strconv.FormatUint(rand.Uint64(), 16)
 	sent := time.Now()
 	raw, err := script.Run(ctx, s.client, keys, append([]any{nonce}, args...)...).Result()
@@ -159,7 +168,7 @@ func (s *Store) failed(op, name string, err error) error {
 	var answered redis.Error
 	var notSent *dialError
 	switch {
-	case errors.As(err, &notSent), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrClosed):
+	case errors.As(err, &notSent), errors.Is(err, errNoConnection), errors.Is(err, redis.ErrClosed):
 		return fmt.Errorf("%s %q: %w: %w", op, name, lease.ErrUnavailable, err)
 	case errors.As(err, &answered):
 		// Redis said no to the script, or the script raised where it had written nothing.
@@ -172,7 +181,7 @@ func (s *Store) failed(op, name string, err error) error {
 // fromRedis turns Redis's word for why it did nothing into ours.
 func fromRedis(text string) error {
 	kind := lease.ErrUnavailable
-	if len(text) >= 3 && text[:3] == "OOM" {
+	if strings.Contains(text, "OOM ") { // Redis 6 puts the script's name before it
 		kind = lease.ErrStoreFull
 	}
 	return fmt.Errorf("%w: redis says: %s", kind, text)

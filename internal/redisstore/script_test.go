@@ -138,6 +138,23 @@ func commandCalls(t *testing.T, c *redis.Client, command string) int {
 	return n
 }
 
+// A late copy writes nothing on its own lease either: it would hide the lease from a pending undo.
+func TestALateCopyDoesNotTouchItsOwnLease(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	a := asking("job")
+	acquire(t, s, a)
+	before, _ := direct.Get(t.Context(), s.keys.lock("job")).Result()
+	args := append([]any{time.Now().UnixMicro(), s.clock.at(time.Now().Add(-time.Second)), maxSkew.Microseconds(), 1}, operation(retry(a))...)
+	answer, err := s.run(soon(t), acquireScript, []string{s.keys.fence(), s.keys.lock("job")}, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := direct.Get(t.Context(), s.keys.lock("job")).Result(); kinds(answer.replies)[0] != "LATE" || after != before {
+		t.Errorf("reply %v, value %q, want LATE and %q", answer.replies, after, before)
+	}
+}
+
 // Beyond 2 s of clock difference, either way, nothing new is granted; what is held goes on.
 func TestClockGuard(t *testing.T) {
 	s := open(t, redisproc.Shared(t).URL())
@@ -209,5 +226,13 @@ func TestAForceRaisesTheFence(t *testing.T) {
 	}
 	if fence, _ := direct.Get(t.Context(), s.keys.fence()).Int64(); l.Token != ahead+1 || fence != ahead+2 {
 		t.Errorf("token = %d, fence after the force = %d, want %d and %d", l.Token, fence, int64(ahead+1), int64(ahead+2))
+	}
+	l = acquire(t, s, asking("job"))
+	direct.Del(t.Context(), s.keys.fence()) // by hand
+	if _, err := s.ForceRelease(soon(t), lease.ForceRequest{Name: "job", Token: l.Token}); err != nil {
+		t.Fatal(err)
+	}
+	if fence, _ := direct.Get(t.Context(), s.keys.fence()).Int64(); fence != int64(l.Token)+1 {
+		t.Errorf("fence after the force, gone before = %d, want %d", fence, int64(l.Token)+1)
 	}
 }

@@ -33,6 +33,7 @@ type Store struct {
 	conns   *connections
 	keys    keys
 	clock   *clock
+	calls   chan struct{} // holds one for each script call under way; see maxCalls
 	notice  func(string)
 
 	refusal        atomic.Pointer[string] // why nothing new is granted, as last checked; never nil
@@ -50,7 +51,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{address: options.Addr, conns: newConnections(), keys: newKeys(c.KeyPrefix), clock: newClock(), notice: c.Notice}
+	s := &Store{address: options.Addr, conns: newConnections(), keys: newKeys(c.KeyPrefix), clock: newClock(), calls: make(chan struct{}, maxCalls), notice: c.Notice}
 	if s.notice == nil {
 		s.notice = func(string) {}
 	}
