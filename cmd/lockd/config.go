@@ -67,15 +67,12 @@ func (c *config) load(flags *pflag.FlagSet, env []string) error {
 	return c.check()
 }
 
-// hasPassword reports whether text, if it is a URL, carries a password. What cannot be read as a URL
-// but has an @ may well be one with a password that wants escaping.
+// hasPassword reports whether text, if it is a URL, carries a password. It looks at the text and not at
+// how it parses: a password with an unescaped # / or ? in it parses as something else.
 func hasPassword(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil {
-		return strings.Contains(text, "@")
-	}
-	_, has := u.User.Password()
-	return has
+	_, rest, _ := strings.Cut(text, "://")
+	at := strings.LastIndex(rest, "@")
+	return at >= 0 && strings.Contains(rest[:at], ":")
 }
 
 // check says what is wrong with c, and prepares what is derived from it.

@@ -266,6 +266,7 @@ func TestAPasswordComesFromEnvironmentOrFileNeverFromAFlag(t *testing.T) {
 	const secret = "hunter2"
 	for _, url := range []string{
 		"redis://:hunter2@localhost", "redis://u:hunter2@localhost", "unix://:hunter2@/run/redis.sock", "redis://u:%zzhunter2@localhost",
+		"redis://u:12#hunter2@localhost", "redis://u:12?hunter2@localhost", "redis://u:12/hunter2@localhost",
 	} {
 		code, out, stderr := check(nil, "--redis", url)
 		if code != exitUsage || !strings.Contains(stderr, "LOCKD_REDIS") || strings.Contains(out+stderr, secret) {
@@ -283,7 +284,8 @@ func TestAPasswordComesFromEnvironmentOrFileNeverFromAFlag(t *testing.T) {
 		t.Errorf("a password file gives %q, %v, want its first line", c.redis.Password, err)
 	}
 	// Faults in a URL with a password, from where it may stand, show none of it either.
-	for _, url := range []string{"redis://:hunter2@local host", "redis://:hunter2@localhost:port", "redis://:%zzhunter2@localhost", "http://:hunter2@a", "redis://:hunter2@a/db?x=hunter2"} {
+	for _, url := range []string{"redis://:hunter2@local host", "redis://:hunter2@localhost:port", "redis://:%zzhunter2@localhost", "http://:hunter2@a", "redis://:hunter2@a/db?x=hunter2",
+		"redis://u:12#hunter2@localhost", "redis://u:12?hunter2@localhost", "redis://u:12/hunter2@localhost"} {
 		code, _, stderr := check([]string{"LOCKD_REDIS=" + url})
 		if code != exitUsage || strings.Contains(stderr, secret) {
 			t.Errorf("a bad URL with a password exits %d and says %q, want 64 without the password", code, stderr)
