@@ -134,6 +134,7 @@ func (k *keeper) start() error {
 	k.started(in.leader)
 	k.tty.take(in.leader)
 	if err := in.become(); err != nil {
+		k.tty.giveBack(in.leader)
 		return err
 	}
 	return nil
