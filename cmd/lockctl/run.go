@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"time"
@@ -96,6 +98,7 @@ func newRun(to *server) *cobra.Command {
 	}
 	c.register(cmd)
 	policy.register(cmd)
+	cmd.SetFlagErrorFunc(missingDash)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if err := errors.Join(c.check(cmd), policy.check(cmd)); err != nil {
 			return err
@@ -108,6 +111,14 @@ func newRun(to *server) *cobra.Command {
 		return run(cmd, to, &c, &policy, args[0], args[1:])
 	})
 	return cmd
+}
+
+// missingDash points out that a flag may have been meant for the command.
+func missingDash(cmd *cobra.Command, err error) error {
+	if cmd.Flags().NArg() > 1 { // so far
+		return fmt.Errorf("%w; want NAME -- CMD, with the flags of CMD after the --", err)
+	}
+	return err
 }
 
 func nameAndCommand(cmd *cobra.Command, args []string) error {
@@ -139,19 +150,30 @@ func run(cmd *cobra.Command, to *server, c *claim, policy *lossPolicy, name stri
 		stop()
 		return err
 	}
-	err = policy.fit(lease.TTL())
-	s := newSupervisor(lease, *policy, cmd.ErrOrStderr())
-	stop() // from here on signals are the command's
-	if by := (*interrupted)(nil); errors.As(context.Cause(ctx), &by) {
-		err = by
-	}
+	s, err := takeCharge(ctx, stop, lease, policy, cmd.ErrOrStderr())
 	if err != nil {
-		return errors.Join(err, giveBack(lease))
+		return err
 	}
 	code, err := s.run(guard.Command{
 		Path: path, Args: command, Env: append(os.Environ(), childEnvironment(to, lease)...), Linger: policy.killAfter,
 	})
 	return s.result(code, err)
+}
+
+// takeCharge makes the signals that ended ctx so far those of a supervisor. If one came before, or the
+// policy does not fit the lease, nothing is to be started, and the lease is given back.
+func takeCharge(ctx context.Context, stop func(), lease *lockd.Lease, policy *lossPolicy, stderr io.Writer) (*supervisor, error) {
+	err := policy.fit(lease.TTL())
+	s := newSupervisor(lease, *policy, stderr)
+	stop() // only now, so that no signal falls in between
+	if by := (*interrupted)(nil); errors.As(context.Cause(ctx), &by) {
+		err = by
+	}
+	if err != nil {
+		signal.Stop(s.signals)
+		return nil, errors.Join(err, giveBack(lease))
+	}
+	return s, nil
 }
 
 // lookUp finds the command as a shell would.

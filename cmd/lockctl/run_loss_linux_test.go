@@ -53,6 +53,25 @@ func TestACommandWithoutRenewalsMayEndByItself(t *testing.T) {
 	l.await("could not be renewed")
 }
 
+// SIGTERM comes --kill-after before the safe deadline: neither so late that nothing can be cleaned up,
+// nor while a renewal may still be answered.
+func TestTheCommandHasKillAfterToEndInTime(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	between := proxy.GRPC(t, server.Addr())
+	l := start(t, between.Addr(), "run", "job", "--ttl", "4s", "--", "sh", "-c", obedient)
+	l.awaitPIDs("command")
+	between.HoldRequests()
+	left, err := time.ParseDuration(l.await(`could not be renewed and ends in (\S+): ending the command`)[1])
+	l.Must(err)
+	// A quarter of the ttl, less what this machine takes to notice.
+	if left > time.Second || left < 400*time.Millisecond {
+		t.Errorf("the command was told to end %s before the deadline, want 1s", left)
+	}
+	l.await("term\n")
+	l.exits(exitLost)
+}
+
 func TestAnOutageShorterThanTheLeaseIsNotNoticed(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)

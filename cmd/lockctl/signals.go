@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,24 +15,31 @@ var ending = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 
 // untilInterrupted returns a context that ends with the first of those signals, *interrupted being
 // the cause. The next one ends the program, as if nobody had listened. What was ignored from the
-// start (nohup) stays ignored.
+// start (nohup) stays ignored. Stop ends it, too; a signal that came before that is the cause all the same.
 func untilInterrupted(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	heard := listen(ending...)
-	ended := make(chan struct{})
+	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer signal.Stop(heard)
 		select {
 		case sig := <-heard:
 			cancel(&interrupted{sig.(syscall.Signal)})
+		case <-over:
 		case <-ctx.Done():
 		}
+		signal.Stop(heard)
+		select {
+		case sig := <-heard:
+			cancel(&interrupted{sig.(syscall.Signal)}) // to no effect if it is the second one
+		default:
+			cancel(context.Canceled)
+		}
 	}()
-	return ctx, func() {
-		cancel(context.Canceled)
+	return ctx, sync.OnceFunc(func() {
+		close(over)
 		<-ended
-	}
+	})
 }
 
 // listen is signal.Notify without the signals that are ignored.
