@@ -36,7 +36,7 @@ test: need .bin/noskip ## every test of every module; one that is skipped is a f
 	$(GO) test -json -race -count=1 $$($(GO) list ./... | grep -v '/$(TIMING)$$') | .bin/noskip
 	$(GO) test -json -count=1 ./$(TIMING) | .bin/noskip
 	for module in $(MODULES); do \
-		(cd $$module && $(GO) test -json -count=1 ./...) | .bin/noskip; \
+		(cd $$module && $(GO) test -json -race -count=1 ./...) | .bin/noskip; \
 	done
 
 check: lint generated darwin test ## what CI runs: format, vet, staticcheck, generated code, darwin, every test

@@ -162,14 +162,14 @@ func TestADemotedPrimaryGrantsNothing(t *testing.T) {
 	r := redisproc.Start(t, redisproc.Args("--replica-read-only", "no"))
 	s, c := open(t, r.URL()), client(t, r)
 	host, port, _ := strings.Cut(other.Addr(), ":")
-	if err := c.SlaveOf(t.Context(), host, port).Err(); err != nil {
+	if err := c.ReplicaOf(t.Context(), host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	until(t, 10*time.Second, "the refusal", func() bool { return strings.Contains(s.Status().Refusal, "want a primary") })
 	if l, err := s.Acquire(soon(t), asking("job")); err == nil {
 		t.Errorf("Acquire of a replica = token %d, want an error", l.Token)
 	}
-	if err := c.SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+	if err := c.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
 	until(t, 10*time.Second, "grants are back", func() bool { return s.Status().Refusal == "" })
