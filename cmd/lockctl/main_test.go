@@ -107,20 +107,6 @@ func (l *lockctl) exits(want int) {
 	}
 }
 
-// eventually looks until ok says so.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	look := time.NewTicker(2 * time.Millisecond)
-	defer look.Stop()
-	for late := time.After(patience); !ok(); {
-		select {
-		case <-look.C:
-		case <-late:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
-}
-
 // takeOver takes a lease as somebody else, waiting for it.
 func takeOver(t *testing.T, c *lockd.Client, name string) *lockd.Lease {
 	t.Helper()

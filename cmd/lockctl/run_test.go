@@ -41,7 +41,7 @@ func TestInterruptedBetweenGrantAndStartNothingIsStartedAndNothingHeld(t *testin
 	cancel(&interrupted{syscall.SIGTERM})
 	stopped := false
 	s, err := takeCharge(ctx, func() { stopped = true }, lease, &lossPolicy{onLoss: lossTerm}, io.Discard)
-	if code, text := explain(err); s != nil || code != 128+15 || text != "interrupted (terminated)" {
+	if by := (*interrupted)(nil); s != nil || !errors.As(err, &by) || by.signal != syscall.SIGTERM {
 		t.Errorf("takeCharge = %v, %v, want no supervisor, interrupted by SIGTERM", s, err)
 	}
 	if !stopped {
@@ -98,9 +98,9 @@ func TestTheLeaseIsNotReleasedWhilePartOfTheCommandRunsOn(t *testing.T) {
 		s := newSupervisor(lease, lossPolicy{onLoss: lossTerm}, io.Discard)
 		signal.Stop(s.signals)
 		report(s)
-		code, _ := explain(s.result(0, nil))
-		if code != exitLost {
-			t.Errorf("%s: lockctl ends with %d, want %d", how, code, exitLost)
+		err := s.result(0, nil)
+		if known := (*exitError)(nil); !errors.As(err, &known) || known.code != exitLost {
+			t.Errorf("%s: result() = %v, want the exit code %d", how, err, exitLost)
 		}
 		if isFree(t, server.Client(t), how) {
 			t.Errorf("%s: the lease was released", how)
