@@ -115,7 +115,8 @@ func (c *claim) standBy(ctx context.Context, client *lockd.Client, name string, 
 	defer cancel()
 	lease, err := client.Acquire(waiting, name, opts...)
 	var held *lockd.HeldError
-	unheard := errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &held) && !errors.Is(err, lockd.ErrUnavailable)
+	// Not even a connection may have come about: that proves no absence in so short a time.
+	unheard := err != nil && waiting.Err() != nil && !errors.As(err, &held)
 	if !unheard || c.wait >= firstAnswer || ctx.Err() != nil {
 		return lease, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -72,6 +73,26 @@ func TestTheCommandDiesWithGuardAndLockctl(t *testing.T) {
 	}
 	l.Kill()
 	eventually(t, "the command is dead", func() bool { return !alive(pid) })
+}
+
+// Whoever stops or kills a job does so to its whole group: the guard is in none that anybody knows of.
+func TestWhatHappensToLockctlsGroupDoesNotHappenToTheGuard(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		server := lockdtest.Start(t)
+		inner := command(t, server.Addr(), "run", "job", "--ttl", "1s", "--", "sh", "-c", `echo command $$; exec sleep 1000`)
+		cmd := exec.Command("setsid", inner.Args...) // which makes it the leader of a group
+		cmd.Env = inner.Env
+		l := runCommand(t, cmd)
+		pid := l.awaitPIDs("command")[0]
+		if err := syscall.Kill(-l.PID(), sig); err != nil {
+			t.Fatal(err)
+		}
+		takeOver(t, server.Client(t), "job")
+		if alive(pid) {
+			t.Errorf("after %s to lockctl's group somebody else holds the name and the command is alive", sig)
+		}
+	}
 }
 
 // A stopped lockctl renews nothing and kills nobody; the guard knows the deadline.

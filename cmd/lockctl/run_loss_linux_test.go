@@ -102,6 +102,9 @@ func TestAForcedReleaseEndsTheCommandAndThenKillsIt(t *testing.T) {
 		t.Errorf("the command was killed %s after SIGTERM, want 200ms", took)
 	}
 	l.await("is gone")
+	if strings.Contains(l.Log(), "guard") {
+		t.Error("it was not the guard that killed the command")
+	}
 }
 
 // Whoever is stopped hears SIGTERM only when it is continued.
