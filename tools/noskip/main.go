@@ -123,7 +123,7 @@ func (r *report) finish() bool {
 		ok = false
 	}
 	if ok {
-		fmt.Fprintf(r.w, "%d tests passed, none skipped\n", r.passed)
+		fmt.Fprintf(r.w, "%d passed, 0 failed, 0 skipped\n", r.passed)
 	}
 	return ok
 }

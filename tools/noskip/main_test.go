@@ -20,7 +20,7 @@ func TestVerdicts(t *testing.T) {
 		ok       bool
 		says     string
 	}{
-		{"all passed", pass + noTests + packages, true, "ok    p 1.5s\n1 tests passed, none skipped"},
+		{"all passed", pass + noTests + packages, true, "ok    p 1.5s\n1 passed, 0 failed, 0 skipped"},
 		{"one failed", pass + output + fail, false, "what it said\nFAIL  p TestB"},
 		{"one skipped", pass + output + skip, false, "what it said\nSKIP  p TestB"},
 		{"one never ended", pass + output, false, "did not end: p TestB\nwhat it said"},
