@@ -115,8 +115,9 @@ func (c *claim) standBy(ctx context.Context, client *lockd.Client, name string, 
 	defer cancel()
 	lease, err := client.Acquire(waiting, name, opts...)
 	var held *lockd.HeldError
-	// Not even a connection may have come about: that proves no absence in so short a time.
-	unheard := err != nil && waiting.Err() != nil && !errors.As(err, &held)
+	// Not even a connection may have come about: that proves no absence in so short a time. Waiting itself
+	// is not asked: gRPC goes by its deadline, which passes before its timer has run.
+	unheard := (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, lockd.ErrUnavailable)) && !errors.As(err, &held)
 	if !unheard || c.wait >= firstAnswer || ctx.Err() != nil {
 		return lease, err
 	}
