@@ -255,7 +255,9 @@ func TestServerNamesTheField(t *testing.T) {
 // until waits until condition holds.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); !condition(); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatalf("waited 10 s for %s", what)
 		}
