@@ -206,8 +206,8 @@ func (f *Fault) exchange(c *conn, reply []byte) ([]byte, bool) {
 		}
 	default: // the second
 		first := <-f.swap
+		f.bite() // before either reply is out: whoever got one may look at Hits at once
 		f.swapped <- reply
-		f.bite()
 		return first, true
 	}
 }
