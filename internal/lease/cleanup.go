@@ -19,9 +19,9 @@ const (
 	repeatAfter = maxCall + 500*time.Millisecond
 	// repeatFor is how long a release that was answered is repeated until it is answered again.
 	repeatFor = 10 * time.Second
-	// maxUndos bounds the undos under way. At half of it no acquisition is taken on, so that those
+	// maxUndos bounds the undos under way; a stream that breaks leaves one for each of its waiters. At half of it no acquisition is taken on, so that those
 	// already on their way find room to be undone.
-	maxUndos = 20_000
+	maxUndos = 50_000
 	// maxReleases bounds the repeated releases under way. They have a bound of their own: releases of
 	// what is not there are cheap to send, and must not keep others from acquiring.
 	maxReleases = 10_000

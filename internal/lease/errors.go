@@ -22,8 +22,11 @@ var (
 	ErrGrantsRefused = errors.New("no leases are granted for now")
 	// ErrStoreFull: the store has no memory left. Nothing was done.
 	ErrStoreFull = errors.New("the store is full")
-	// ErrOverloaded: too many outcomes are still unknown here to take on another. Nothing was done.
-	ErrOverloaded = errors.New("too many outcomes are still unknown")
+	// ErrOverloaded: too many outcomes are still unknown here, or too many wait, to take on another.
+	// Nothing was done.
+	ErrOverloaded = errors.New("too much is under way here")
+	// ErrLineFull: MaxLine are in line for the name. Nothing was done.
+	ErrLineFull = errors.New("too many wait for this name")
 	// ErrDraining: this server is going away; another one will serve.
 	ErrDraining = errors.New("the server is draining")
 )
@@ -40,15 +43,33 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)}
 }
 
-// HeldError says that another lease is in force. Nothing was done.
+// HeldError says that another lease is in force. Nothing was done, but that who asked to may have got
+// a place in line.
 type HeldError struct {
 	Holder Lease
+	Place  int   // in line, 1 being next; 0: not in line
+	Ticket int64 // of that place; 0: not in line
 }
 
 func (e *HeldError) Error() string {
 	return fmt.Sprintf("%q is held by %q since %s, for another %s unless renewed", e.Holder.Name, e.Holder.Owner,
 		e.Holder.Since.UTC().Format(time.RFC3339), e.Holder.ExpiresIn.Truncate(time.Millisecond))
 }
+
+// LostError is an ErrLost whose cause is known.
+type LostError struct {
+	Loss Loss
+}
+
+func (e *LostError) Error() string {
+	if e.Loss.Cause == CauseForced {
+		return fmt.Sprintf("%s: %q ended it: %s", ErrLost, e.Loss.By, e.Loss.Reason)
+	}
+	return ErrLost.Error()
+}
+
+// Is makes errors.Is(e, ErrLost) true.
+func (e *LostError) Is(target error) bool { return target == ErrLost }
 
 // TokenError says that a forced token is not the one in force. Nothing was done.
 type TokenError struct {

@@ -3,7 +3,6 @@ package lease
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -16,137 +15,29 @@ const (
 	minCall = 50 * time.Millisecond // less is lost to any scheduler
 	// maxListCall bounds a page of List, which looks at many keys.
 	maxListCall = 2 * time.Second
-	// Until there is a line, whoever waits asks again after 10 ms, doubling to 250 ms, jittered.
+	// While the store cannot serve, who waits asks again after 10 ms, doubling to 250 ms, jittered.
 	firstPause = 10 * time.Millisecond
 	lastPause  = 250 * time.Millisecond
+	// maxShown is how many waiters Get answers.
+	maxShown = 100
 )
 
-// Lessor stands in front of a store: it checks arguments, fills in defaults, waits, bounds every
-// store call, and cleans up after acquisitions whose outcome nobody was told. It is safe for
-// concurrent use.
+// Lessor stands in front of a store: it checks arguments, fills in defaults, keeps those who wait,
+// bounds every store call, cleans up after acquisitions whose outcome nobody was told, and tells
+// holders of their loss. It is safe for concurrent use.
 type Lessor struct {
-	store    Store
-	limits   Limits
-	cleanup  *cleanup
-	draining chan struct{}
+	store   Store
+	limits  Limits
+	cleanup *cleanup
+	lobby   *lobby
+	losses  *losses
 }
 
 // NewLessor returns a Lessor over store. limits must be valid with their defaults set.
 func NewLessor(store Store, limits Limits) *Lessor {
-	return &Lessor{store: store, limits: limits, cleanup: newCleanup(store), draining: make(chan struct{})}
-}
-
-// AcquireRequest is what a client asks for.
-type AcquireRequest struct {
-	Name     string
-	ID       ID
-	Attempt  uint32 // 1, then one more for each retry; 0: not counted
-	Told     Token  // the token the client was told for ID, 0 if never
-	Owner    string
-	TTL      *time.Duration // nil: the default
-	Wait     time.Duration  // 0: answer at once
-	Metadata map[string]string
-}
-
-// Grant is a lease and what its holder needs to know how long it may count on it.
-type Grant struct {
-	Lease Lease
-	// Waited is how long the request had been here when the store call that granted it began. Too
-	// small is safe: the holder's deadline is counted from its sending of the request plus Waited.
-	Waited time.Duration
-}
-
-// Acquire grants r.Name, standing by for up to r.Wait while another lease is in force. Repeated with
-// the same ID it answers the same lease. Order among those who wait is not promised. If ctx ends
-// first, nothing is left behind.
-func (l *Lessor) Acquire(ctx context.Context, r AcquireRequest) (Grant, error) {
-	arrived := time.Now()
-	a, err := l.acquisition(r)
-	if err != nil {
-		return Grant{}, err
-	}
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		// Read before the call, whatever retries happen inside it: too small is safe.
-		waited := time.Since(arrived)
-		granted, err := l.try(ctx, a)
-		if err == nil {
-			return Grant{Lease: granted, Waited: waited}, nil
-		}
-		left := r.Wait - time.Since(arrived)
-		if !worthAskingAgain(err) || left <= 0 {
-			return Grant{}, err
-		}
-		if err := l.pause(ctx, min(jittered(pause), left)); err != nil {
-			return Grant{}, err
-		}
-	}
-}
-
-// acquisition checks r and fills in defaults.
-func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
-	ttl := l.limits.DefaultTTL
-	if r.TTL != nil {
-		var err error
-		if ttl, err = l.limits.checkTTL(*r.TTL); err != nil {
-			return Acquisition{}, err
-		}
-	}
-	if r.Told != 0 {
-		if err := checkToken(r.Told); err != nil {
-			return Acquisition{}, err
-		}
-	}
-	err := firstOf(CheckName(r.Name), checkID(r.ID), l.limits.checkWait(r.Wait), checkOwner(r.Owner), checkMetadata(r.Metadata))
-	return Acquisition{
-		Name: r.Name, ID: r.ID, Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
-		TTL: ttl, Owner: r.Owner, Metadata: r.Metadata,
-	}, err
-}
-
-// try executes an acquisition once. What it does not answer with a grant, it sees undone: at once if
-// the caller has gone, or after a while in which the caller's retry may take the lease over.
-func (l *Lessor) try(ctx context.Context, a Acquisition) (Lease, error) {
-	if err := ctx.Err(); err != nil {
-		return Lease{}, err
-	}
-	if l.cleanup.full() {
-		return Lease{}, fmt.Errorf("acquire %q: %w", a.Name, ErrOverloaded)
-	}
-	a.Tag.Exec = newExec()
-	// Detached: a cancelled caller must not leave us in doubt about a call that is on its way.
-	call, cancel := callContext(ctx, a.TTL)
-	defer cancel()
-	deadline, _ := call.Deadline()
-
-	granted, err := l.store.Acquire(call, a)
-	unknown, gone := errors.Is(err, ErrUnknown), ctx.Err()
-	open := Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, Deadline: deadline}
-	switch {
-	case a.Told != 0:
-		// A token was told, so the client may count on the lease: never undone.
-	case gone != nil && (unknown || err == nil):
-		l.cleanup.undo(open, 0, a.TTL)
-	case unknown:
-		l.cleanup.undo(open, retryWindow, a.TTL)
-	}
-	if gone != nil {
-		return Lease{}, gone
-	}
-	return granted, err
-}
-
-// pause waits for d unless ctx ends or the server drains first.
-func (l *Lessor) pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-l.draining:
-		return ErrDraining
-	}
+	l := &Lessor{store: store, limits: limits, cleanup: newCleanup(store), lobby: newLobby(), losses: newLosses()}
+	store.Forced(l.losses.forced)
+	return l
 }
 
 // RenewRequest asks to restart a lease.
@@ -154,10 +45,11 @@ type RenewRequest struct {
 	Name string
 	ID   ID
 	TTL  *time.Duration // nil: the lease's own
+	Told Token          // the token the client was told for ID, if it says: helps to tell why it is lost
 }
 
-// Renew restarts the ttl of a lease that r.ID still holds. ErrLost is final; after any other error
-// the lease is good until its deadline.
+// Renew restarts the ttl of a lease that r.ID still holds. ErrLost is final, and a *LostError if its
+// cause is known here; after any other error the lease is good until its deadline.
 func (l *Lessor) Renew(ctx context.Context, r RenewRequest) (Lease, error) {
 	if err := firstOf(CheckName(r.Name), checkID(r.ID)); err != nil {
 		return Lease{}, err
@@ -176,7 +68,11 @@ func (l *Lessor) Renew(ctx context.Context, r RenewRequest) (Lease, error) {
 	}
 	call, cancel := callContext(ctx, ttl)
 	defer cancel()
-	return l.store.Renew(call, renewal)
+	renewed, err := l.store.Renew(call, renewal)
+	if loss, known := l.losses.of(r.Name, r.Told); known && errors.Is(err, ErrLost) {
+		err = &LostError{Loss: loss}
+	}
+	return renewed, err
 }
 
 // Release gives a lease back. Every outcome is a success: the lease is not in force any more.
@@ -199,7 +95,7 @@ func (l *Lessor) Release(ctx context.Context, r ReleaseRequest) (Outcome, error)
 
 // ForceRelease ends the lease that holds r.Name with exactly r.Token and answers it as it was.
 func (l *Lessor) ForceRelease(ctx context.Context, r ForceRequest) (Lease, error) {
-	if err := firstOf(CheckName(r.Name), checkToken(r.Token), checkReason(r.Reason)); err != nil {
+	if err := firstOf(CheckName(r.Name), checkToken(r.Token), checkReason(r.Reason), checkText("by", r.By, MaxOwnerBytes)); err != nil {
 		return Lease{}, err
 	}
 	call, cancel := callContext(ctx, l.limits.MaxTTL)
@@ -207,11 +103,15 @@ func (l *Lessor) ForceRelease(ctx context.Context, r ForceRequest) (Lease, error
 	return l.store.ForceRelease(call, r)
 }
 
-// Get answers the lease on a name and whether there is one.
-func (l *Lessor) Get(ctx context.Context, r GetRequest) (Lease, bool, error) {
-	if err := CheckName(r.Name); err != nil {
-		return Lease{}, false, err
+// Get answers who holds a name and who waits for it: the first 100 and how many.
+func (l *Lessor) Get(ctx context.Context, name string) (Standing, error) {
+	if err := CheckName(name); err != nil {
+		return Standing{}, err
 	}
+	return l.get(ctx, GetRequest{Name: name, Waiters: maxShown})
+}
+
+func (l *Lessor) get(ctx context.Context, r GetRequest) (Standing, error) {
 	call, cancel := context.WithTimeout(ctx, maxCall)
 	defer cancel()
 	return l.store.Get(call, r)
@@ -222,8 +122,18 @@ func (l *Lessor) CheckToken(ctx context.Context, name string, token Token) (bool
 	if err := firstOf(CheckName(name), checkToken(token)); err != nil {
 		return false, err
 	}
-	held, ok, err := l.Get(ctx, GetRequest{Name: name})
-	return ok && held.Token == token, err
+	standing, err := l.get(ctx, GetRequest{Name: name})
+	return standing.Held && standing.Lease.Token == token, err
+}
+
+// Watch calls deliver with what happens to names under prefix, as Store.Watch does.
+func (l *Lessor) Watch(ctx context.Context, prefix string, deliver func(Event)) (stop func(), err error) {
+	if err := CheckPrefix(prefix); err != nil {
+		return nil, err
+	}
+	call, cancel := context.WithTimeout(ctx, maxListCall)
+	defer cancel()
+	return l.store.Watch(call, prefix, deliver)
 }
 
 // List answers a page of leases.
@@ -247,8 +157,13 @@ func (l *Lessor) Status() Status {
 	return status
 }
 
-// Drain ends every wait with ErrDraining. What is held stays held. Call it once.
-func (l *Lessor) Drain() { close(l.draining) }
+// Drain ends every wait with ErrDraining, and every one to come; places in line are kept. What is held
+// stays held. It comes before Close.
+func (l *Lessor) Drain() {
+	for _, a := range l.lobby.close() {
+		a.drain()
+	}
+}
 
 // Close waits until everything given up is gone from the store, or for ctx. No call may be under way.
 func (l *Lessor) Close(ctx context.Context) error { return l.cleanup.close(ctx) }
@@ -257,13 +172,6 @@ func (l *Lessor) Close(ctx context.Context) error { return l.cleanup.close(ctx) 
 // cannot interrupt what is on its way, it would only leave us in doubt about it.
 func callContext(ctx context.Context, ttl time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), min(maxCall, max(minCall, ttl/4)))
-}
-
-// worthAskingAgain reports whether time may heal err within one request's wait. An unknown outcome
-// is not asked about again here: only the client's retry, with its next attempt, tells the two apart.
-func worthAskingAgain(err error) bool {
-	var held *HeldError
-	return errors.As(err, &held) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrGrantsRefused) || errors.Is(err, ErrStoreFull)
 }
 
 // jittered spreads d over [d/2, 3d/2), so that those who wait do not ask in step.

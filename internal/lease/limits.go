@@ -88,27 +88,24 @@ func checkToken(token Token) error {
 	return nil
 }
 
-func checkOwner(owner string) error {
-	if len(owner) > MaxOwnerBytes {
-		return invalid("owner", "has %d bytes; want at most %d", len(owner), MaxOwnerBytes)
+// checkText checks a text for people of at most limit bytes.
+func checkText(field, text string, limit int) error {
+	if len(text) > limit {
+		return invalid(field, "has %d bytes; want at most %d", len(text), limit)
 	}
-	if problem := textProblem(owner); problem != "" {
-		return invalid("owner", "%s", problem)
+	if problem := textProblem(text); problem != "" {
+		return invalid(field, "%s", problem)
 	}
 	return nil
 }
+
+func checkOwner(owner string) error { return checkText("owner", owner, MaxOwnerBytes) }
 
 func checkReason(reason string) error {
 	if reason == "" {
 		return invalid("reason", "is empty; say why the lease is ended, in up to %d bytes", MaxReasonBytes)
 	}
-	if len(reason) > MaxReasonBytes {
-		return invalid("reason", "has %d bytes; want at most %d", len(reason), MaxReasonBytes)
-	}
-	if problem := textProblem(reason); problem != "" {
-		return invalid("reason", "%s", problem)
-	}
-	return nil
+	return checkText("reason", reason, MaxReasonBytes)
 }
 
 func checkMetadata(metadata map[string]string) error {

@@ -9,9 +9,18 @@ import (
 //
 // Requests come from a Lessor and are valid. Every ctx has a deadline. A method returns its result
 // or one of this package's errors; after an error other than ErrUnknown nothing was done.
+//
+// # The line
+//
+// Each name has a line: who waits for it, in the order in which the store took them in. A place in it
+// belongs to a name and a lease id and has a ticket, which is larger than all tickets before it in that
+// line. A waiter is present, or away: passed over and not shown, its place kept for KeepPlace in case it
+// asks again. Whatever frees a name (Release, ForceRelease, Undo, expiry) hands it to the first who is
+// present, with a new token, in the same step: while anybody present waits, no name is free, so nobody
+// overtakes. A hand-over that is not taken up within Unclaimed is passed on.
 type Store interface {
-	// Acquire executes an acquisition once and answers at once. If the name is free it is granted
-	// with a new token. If a.ID holds it already, the lease is answered as it stands (token, owner,
+	// Acquire executes an acquisition once and answers at once. If the name is free, and after whoever
+	// is in line for it, it is granted with a new token. If a.ID holds it already, the lease is answered as it stands (token, owner,
 	// metadata, since), its ttl restarted and never shortened, and its tag replaced:
 	//
 	//	a.Tag.Attempt < stored              ErrSuperseded, nothing written
@@ -21,14 +30,22 @@ type Store interface {
 	//
 	// With a.Told set nothing is granted anew: ErrLost unless a.ID holds the name with that token.
 	//
+	// If another lease is in force and a.Turn is set, a.ID takes its place at the end of the line until
+	// a.Until, or is present again at the place that it had; the tag there follows the rules above, and a
+	// Turn of an earlier attempt is never called any more. The answer is a *HeldError with Place set.
+	// From then on, or a moment before, the store may call a.Turn: at most once, with the lease that is
+	// now a.ID's. If a.Turn is nil and a.ID stood in line, it is away from now on, and the *HeldError
+	// says which place it had. Held by another and neither: a *HeldError with Place 0.
+	//
 	// ctx's deadline is part of the meaning: the execution takes no effect after it, however late
 	// it arrives at the store. Errors: *HeldError, ErrSuperseded, ErrLost, ErrUnknown,
-	// ErrUnavailable, ErrGrantsRefused, ErrStoreFull.
+	// ErrUnavailable, ErrGrantsRefused, ErrStoreFull, ErrLineFull.
 	Acquire(ctx context.Context, a Acquisition) (Lease, error)
 
-	// Undo takes back an execution that nobody was told of: it frees the name if it is held by u.ID
-	// with exactly u.Tag, and returns when that execution can take no more effect. It goes on trying
-	// until then or until ctx ends, with ErrUnknown.
+	// Undo takes back an execution that nobody was told of, or that waits in vain: it frees the name if it
+	// is held by u.ID with exactly u.Tag, takes u.ID out of the line if it stands there with exactly
+	// u.Tag, and returns when that execution can take no more effect. With u.KeepPlace a waiter is away
+	// instead, its place kept. Undo goes on trying until then or until ctx ends, with ErrUnknown.
 	Undo(ctx context.Context, u Undoing) error
 
 	// Renew restarts the ttl of a lease that r.ID still holds; it never creates and never shortens
@@ -40,21 +57,33 @@ type Store interface {
 	Release(ctx context.Context, r ReleaseRequest) (Released, error)
 
 	// ForceRelease frees a name that is held with exactly r.Token and answers the lease as it was.
-	// The next token is larger than r.Token also if the store's clock stands still.
+	// The next token is larger than r.Token also if the store's clock stands still. Whoever listens
+	// (see Forced) is told.
 	// Errors: *TokenError, ErrUnknown, ErrUnavailable.
 	ForceRelease(ctx context.Context, r ForceRequest) (Lease, error)
 
-	// Get answers the lease on a name and whether there is one. Errors: ErrUnavailable.
-	Get(ctx context.Context, r GetRequest) (Lease, bool, error)
+	// Get answers who holds a name and who is present in its line. Errors: ErrUnavailable.
+	Get(ctx context.Context, r GetRequest) (Standing, error)
 
 	// List answers up to r.Size leases under r.Prefix after bounded work. See Page.
 	// Errors: *InvalidError if r.Token is none of this store's, ErrUnavailable.
 	List(ctx context.Context, r ListRequest) (Page, error)
 
+	// Watch calls deliver with what happens to names under prefix, from its return until stop is called,
+	// whichever server does it. The events of one name come in order, one at a time; a gap in what the
+	// store could see is an EventMissed. deliver must not block and must not call the store. Once stop
+	// has returned deliver is not called any more. Errors: ErrUnavailable.
+	Watch(ctx context.Context, prefix string, deliver func(Event)) (stop func(), err error)
+
+	// Forced has deliver called with every EventForced, whichever server forced, for as long as the
+	// store is open; as a hint, one can be missed. It is called once, before anything else; deliver must
+	// not block and must not call the store.
+	Forced(deliver func(Event))
+
 	// Status describes the store as last checked; it asks nobody and cannot fail.
 	Status() Status
 
-	// Close ends what the store started. No call may be under way.
+	// Close ends what the store started. No call may be under way. Who is still in line is away.
 	Close() error
 }
 
@@ -67,7 +96,31 @@ type Acquisition struct {
 	TTL      time.Duration
 	Owner    string
 	Metadata map[string]string
+
+	// Turn, if not nil, asks for a place in line while another lease is in force, and is called when its
+	// turn has come. It must not block and must not call the store.
+	Turn func(Handover)
+	// Until is when the wait ends: after it no turn comes, should Undo not have been heard.
+	Until time.Time
 }
+
+// A Handover is a lease that has come to a waiter. If nobody is there to be told of it, Undo it.
+type Handover struct {
+	Lease Lease
+	// Began is a moment before the store call that last set the lease's ttl began: the holder may count
+	// the ttl from it.
+	Began time.Time
+}
+
+const (
+	// KeepPlace is for how long the place of a waiter who is away is kept.
+	KeepPlace = 10 * time.Second
+	// Unclaimed is how long a hand-over to a waiter of another server stands until that server has taken
+	// it up; then the next one has it.
+	Unclaimed = 2 * time.Second
+	// MaxLine is how many may be present in the line of one name.
+	MaxLine = 10_000
+)
 
 // An Undoing names an execution to take back.
 type Undoing struct {
@@ -76,6 +129,8 @@ type Undoing struct {
 	Tag  Tag
 	// Deadline is the one its Acquire had: before it, the execution may still take effect.
 	Deadline time.Time
+	// KeepPlace keeps a waiter's place for KeepPlace.
+	KeepPlace bool
 }
 
 // A Renewal restarts a lease.
@@ -113,12 +168,30 @@ type Released struct {
 type ForceRequest struct {
 	Name   string
 	Token  Token
-	Reason string // for the record; the store does not keep it
+	Reason string // for the holder and the record, as By
+	By     string // who forces, for people
 }
 
 // GetRequest names what to look at.
 type GetRequest struct {
-	Name string
+	Name    string
+	Waiters int // at most this many waiters are answered
+}
+
+// Standing is what stands on a name.
+type Standing struct {
+	Held    bool
+	Lease   Lease    // if Held
+	Waiters []Waiter // the first ones present in line, in order
+	Waiting int      // how many are present in line
+}
+
+// Waiter is one who stands in line, as anybody may see it.
+type Waiter struct {
+	Owner     string
+	Principal string
+	Since     time.Time // when the place was taken, by the store's clock
+	Ticket    int64     // smaller is earlier
 }
 
 // ListRequest asks for a page of leases.

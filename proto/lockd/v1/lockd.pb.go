@@ -26,6 +26,16 @@
 // Renew). An interval of one clock plus an interval of another: two clocks are never compared. Every
 // grant and renewal yields such a deadline; the latest counts.
 //
+// # Waiting in line
+//
+// Who asks for a name that is held, with a wait, stands in line for it: first come, first served, in
+// the order in which the store took them in, whichever lockd they asked. A ticket says which place:
+// smaller is earlier. A place belongs to a name and a lease id. It is
+// - given up at once by a cancellation on a Session;
+// - passed over, but kept for 10 s, when the wait is over, the client has gone or the server has:
+//   whoever asks again with the same lease_id in that time, here or at another lockd, has it back.
+// A name never falls free while somebody stands in line for it, so nobody overtakes.
+//
 // # Errors
 //
 // Every error carries a google.rpc.ErrorInfo with domain "lockd" and one of these reasons:
@@ -33,14 +43,17 @@
 //	code                 reason             meaning
 //	ABORTED              LEASE_HELD         another lease is in force; details: Held, google.rpc.RetryInfo
 //	ABORTED              SUPERSEDED         a later attempt of the same lease id has already been served
-//	FAILED_PRECONDITION  LEASE_LOST         the lease is gone; final, acquire anew with a new lease id
+//	FAILED_PRECONDITION  LEASE_LOST         the lease is gone; final, acquire anew with a new lease id; details: Loss if the cause is known
 //	FAILED_PRECONDITION  TOKEN_NOT_IN_FORCE the token to force is not the one in force; details: Held if one is
 //	UNAVAILABLE          STORE_UNAVAILABLE  the store did not answer, the outcome is unknown; retry with the same lease id
 //	UNAVAILABLE          GRANTS_REFUSED     the store may not grant now (clock skew, eviction); nothing was done, renew and release go on
 //	UNAVAILABLE          DRAINING           this server is going away; retry at another one
 //	INVALID_ARGUMENT     INVALID_ARGUMENT   a field is wrong; details: google.rpc.BadRequest names it and what would be right
 //	RESOURCE_EXHAUSTED   STORE_FULL         the store is out of memory; nothing was done
-//	RESOURCE_EXHAUSTED   OVERLOADED         too many outcomes are still unknown here; nothing was done
+//	RESOURCE_EXHAUSTED   OVERLOADED         too many outcomes are still unknown here, or too many wait; nothing was done
+//	RESOURCE_EXHAUSTED   LINE_FULL          too many wait for this name; nothing was done
+//	RESOURCE_EXHAUSTED   SLOW_READER        a stream's client does not read what it is sent; the stream has ended
+//	INVALID_ARGUMENT     PROTOCOL           a stream's client broke its rules; the stream has ended
 //	INTERNAL             INTERNAL           a fault of the server; its text is in the server's log only
 //
 // CANCELLED and DEADLINE_EXCEEDED speak of the caller's own context and carry no reason. Neither do the
@@ -70,6 +83,61 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+type Loss_Cause int32
+
+const (
+	Loss_CAUSE_UNSPECIFIED Loss_Cause = 0 // not known here
+	// It was not renewed in time.
+	Loss_EXPIRED Loss_Cause = 1
+	// An operator ended it.
+	Loss_FORCED Loss_Cause = 2
+	// The name was granted to another while the lease should have stood: the store lost it.
+	Loss_GRANTED_TO_ANOTHER Loss_Cause = 3
+)
+
+// Enum value maps for Loss_Cause.
+var (
+	Loss_Cause_name = map[int32]string{
+		0: "CAUSE_UNSPECIFIED",
+		1: "EXPIRED",
+		2: "FORCED",
+		3: "GRANTED_TO_ANOTHER",
+	}
+	Loss_Cause_value = map[string]int32{
+		"CAUSE_UNSPECIFIED":  0,
+		"EXPIRED":            1,
+		"FORCED":             2,
+		"GRANTED_TO_ANOTHER": 3,
+	}
+)
+
+func (x Loss_Cause) Enum() *Loss_Cause {
+	p := new(Loss_Cause)
+	*p = x
+	return p
+}
+
+func (x Loss_Cause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Loss_Cause) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_lockd_v1_lockd_proto_enumTypes[0].Descriptor()
+}
+
+func (Loss_Cause) Type() protoreflect.EnumType {
+	return &file_proto_lockd_v1_lockd_proto_enumTypes[0]
+}
+
+func (x Loss_Cause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Loss_Cause.Descriptor instead.
+func (Loss_Cause) EnumDescriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{2, 0}
+}
 
 // What a release found. Nothing was changed unless it is HELD.
 type ReleaseResponse_Outcome int32
@@ -111,11 +179,11 @@ func (x ReleaseResponse_Outcome) String() string {
 }
 
 func (ReleaseResponse_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_proto_lockd_v1_lockd_proto_enumTypes[0].Descriptor()
+	return file_proto_lockd_v1_lockd_proto_enumTypes[1].Descriptor()
 }
 
 func (ReleaseResponse_Outcome) Type() protoreflect.EnumType {
-	return &file_proto_lockd_v1_lockd_proto_enumTypes[0]
+	return &file_proto_lockd_v1_lockd_proto_enumTypes[1]
 }
 
 func (x ReleaseResponse_Outcome) Number() protoreflect.EnumNumber {
@@ -124,7 +192,82 @@ func (x ReleaseResponse_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReleaseResponse_Outcome.Descriptor instead.
 func (ReleaseResponse_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{7, 0}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{9, 0}
+}
+
+type Event_Kind int32
+
+const (
+	Event_KIND_UNSPECIFIED Event_Kind = 0
+	// The watch has begun. Always first; sent once.
+	Event_SYNCED Event_Kind = 1
+	// A lease was granted.
+	Event_ACQUIRED Event_Kind = 2
+	// Its holder gave it back.
+	Event_RELEASED Event_Kind = 3
+	// It ran out; reported when noticed, within a second.
+	Event_EXPIRED Event_Kind = 4
+	// An operator ended it.
+	Event_FORCED Event_Kind = 5
+	// Somebody took a place in line.
+	Event_QUEUED Event_Kind = 6
+	// Somebody left the line without a lease, or is passed over for now.
+	Event_LEFT Event_Kind = 7
+	// Events are missing here.
+	Event_MISSED Event_Kind = 8
+)
+
+// Enum value maps for Event_Kind.
+var (
+	Event_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "SYNCED",
+		2: "ACQUIRED",
+		3: "RELEASED",
+		4: "EXPIRED",
+		5: "FORCED",
+		6: "QUEUED",
+		7: "LEFT",
+		8: "MISSED",
+	}
+	Event_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"SYNCED":           1,
+		"ACQUIRED":         2,
+		"RELEASED":         3,
+		"EXPIRED":          4,
+		"FORCED":           5,
+		"QUEUED":           6,
+		"LEFT":             7,
+		"MISSED":           8,
+	}
+)
+
+func (x Event_Kind) Enum() *Event_Kind {
+	p := new(Event_Kind)
+	*p = x
+	return p
+}
+
+func (x Event_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Event_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_lockd_v1_lockd_proto_enumTypes[2].Descriptor()
+}
+
+func (Event_Kind) Type() protoreflect.EnumType {
+	return &file_proto_lockd_v1_lockd_proto_enumTypes[2]
+}
+
+func (x Event_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Event_Kind.Descriptor instead.
+func (Event_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{20, 0}
 }
 
 // Lease is what may be known of a lease by anybody. The lease id is never shown.
@@ -244,7 +387,11 @@ type Held struct {
 	// The lease in force.
 	Lease *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	// Until the name is free unless the lease is renewed; longer than the lease's ttl_left by a grace.
-	ExpiresIn     *durationpb.Duration `protobuf:"bytes,2,opt,name=expires_in,json=expiresIn,proto3" json:"expires_in,omitempty"`
+	ExpiresIn *durationpb.Duration `protobuf:"bytes,2,opt,name=expires_in,json=expiresIn,proto3" json:"expires_in,omitempty"`
+	// The caller's place in line, 1 being next; 0 if it does not stand in line. As last looked at.
+	Place int64 `protobuf:"varint,3,opt,name=place,proto3" json:"place,omitempty"`
+	// The ticket of that place, as Get and Watch show it; 0 without one.
+	Ticket        int64 `protobuf:"varint,4,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +440,165 @@ func (x *Held) GetExpiresIn() *durationpb.Duration {
 	return nil
 }
 
+func (x *Held) GetPlace() int64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
+func (x *Held) GetTicket() int64 {
+	if x != nil {
+		return x.Ticket
+	}
+	return 0
+}
+
+// Loss says why a lease ended that its holder did not release.
+type Loss struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Cause Loss_Cause             `protobuf:"varint,1,opt,name=cause,proto3,enum=lockd.v1.Loss_Cause" json:"cause,omitempty"`
+	// Who forced it, as they called themselves.
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// Why, in their words.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Loss) Reset() {
+	*x = Loss{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Loss) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Loss) ProtoMessage() {}
+
+func (x *Loss) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Loss.ProtoReflect.Descriptor instead.
+func (*Loss) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Loss) GetCause() Loss_Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return Loss_CAUSE_UNSPECIFIED
+}
+
+func (x *Loss) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Loss) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Waiter is one who stands in line.
+type Waiter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who waits, for people.
+	Owner string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Who waits, as authenticated by the server; "" while nothing is authenticated.
+	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	// When its place was taken, by the store's clock.
+	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// Which place: smaller is earlier. Unique in its line.
+	Ticket int64 `protobuf:"varint,4,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// 1 is next.
+	Place         int64 `protobuf:"varint,5,opt,name=place,proto3" json:"place,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiter) Reset() {
+	*x = Waiter{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiter) ProtoMessage() {}
+
+func (x *Waiter) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiter.ProtoReflect.Descriptor instead.
+func (*Waiter) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Waiter) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Waiter) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *Waiter) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Waiter) GetTicket() int64 {
+	if x != nil {
+		return x.Ticket
+	}
+	return 0
+}
+
+func (x *Waiter) GetPlace() int64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
 type AcquireRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
@@ -307,8 +613,8 @@ type AcquireRequest struct {
 	Owner string `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
 	// Absent: the server's default (30 s). Present: within the server's bounds (1 s to 1 h by default).
 	Ttl *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	// How long to stand by while another holds the name. Absent or 0: answer at once. At most 5 min; a
-	// client waits longer by asking again with the same lease_id.
+	// How long to stand in line while another holds the name. Absent or 0: answer at once. At most 5 min;
+	// a client waits longer by asking again with the same lease_id, at best before the wait is over.
 	Wait *durationpb.Duration `protobuf:"bytes,6,opt,name=wait,proto3" json:"wait,omitempty"`
 	// For people and tools; at most 1 KiB, keys and values together. Keys are not empty.
 	Metadata map[string]string `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -321,7 +627,7 @@ type AcquireRequest struct {
 
 func (x *AcquireRequest) Reset() {
 	*x = AcquireRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[2]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +639,7 @@ func (x *AcquireRequest) String() string {
 func (*AcquireRequest) ProtoMessage() {}
 
 func (x *AcquireRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[2]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +652,7 @@ func (x *AcquireRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcquireRequest.ProtoReflect.Descriptor instead.
 func (*AcquireRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{2}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AcquireRequest) GetName() string {
@@ -418,7 +724,7 @@ type AcquireResponse struct {
 
 func (x *AcquireResponse) Reset() {
 	*x = AcquireResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[3]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -430,7 +736,7 @@ func (x *AcquireResponse) String() string {
 func (*AcquireResponse) ProtoMessage() {}
 
 func (x *AcquireResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[3]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -443,7 +749,7 @@ func (x *AcquireResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcquireResponse.ProtoReflect.Descriptor instead.
 func (*AcquireResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{3}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *AcquireResponse) GetLease() *Lease {
@@ -467,14 +773,16 @@ type RenewRequest struct {
 	// Required.
 	LeaseId string `protobuf:"bytes,2,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
 	// Absent: the lease's own. Present: within the server's bounds.
-	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// The lease's token, if the caller says: helps LEASE_LOST to say why. It is not compared.
+	Token         int64 `protobuf:"varint,4,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[4]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +794,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[4]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +807,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{4}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RenewRequest) GetName() string {
@@ -523,6 +831,13 @@ func (x *RenewRequest) GetTtl() *durationpb.Duration {
 	return nil
 }
 
+func (x *RenewRequest) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
 type RenewResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lease, with the ttl that was set.
@@ -533,7 +848,7 @@ type RenewResponse struct {
 
 func (x *RenewResponse) Reset() {
 	*x = RenewResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[5]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +860,7 @@ func (x *RenewResponse) String() string {
 func (*RenewResponse) ProtoMessage() {}
 
 func (x *RenewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[5]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +873,7 @@ func (x *RenewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
 func (*RenewResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{5}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RenewResponse) GetLease() *Lease {
@@ -580,7 +895,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[6]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +907,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[6]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +920,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{6}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReleaseRequest) GetName() string {
@@ -631,7 +946,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[7]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +958,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[7]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +971,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{7}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReleaseResponse) GetOutcome() ReleaseResponse_Outcome {
@@ -676,7 +991,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[8]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +1003,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[8]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +1016,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{8}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetRequest) GetName() string {
@@ -717,14 +1032,18 @@ type GetResponse struct {
 	// Whether a lease is in force.
 	Held bool `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
 	// The lease in force; absent when the name is free.
-	Lease         *Lease `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	Lease *Lease `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Who stands in line, in order: the first 100.
+	Waiters []*Waiter `protobuf:"bytes,4,rep,name=waiters,proto3" json:"waiters,omitempty"`
+	// How many stand in line.
+	WaiterCount   int64 `protobuf:"varint,5,opt,name=waiter_count,json=waiterCount,proto3" json:"waiter_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[9]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +1055,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[9]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +1068,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{9}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetResponse) GetName() string {
@@ -773,6 +1092,20 @@ func (x *GetResponse) GetLease() *Lease {
 	return nil
 }
 
+func (x *GetResponse) GetWaiters() []*Waiter {
+	if x != nil {
+		return x.Waiters
+	}
+	return nil
+}
+
+func (x *GetResponse) GetWaiterCount() int64 {
+	if x != nil {
+		return x.WaiterCount
+	}
+	return 0
+}
+
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only names that are this one or lie below it: "a/b" selects "a/b" and "a/b/...". Empty: all.
@@ -787,7 +1120,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[10]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +1132,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[10]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +1145,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{10}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListRequest) GetPrefix() string {
@@ -848,7 +1181,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[11]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +1193,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[11]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +1206,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{11}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListResponse) GetLeases() []*Lease {
@@ -902,7 +1235,7 @@ type CheckTokenRequest struct {
 
 func (x *CheckTokenRequest) Reset() {
 	*x = CheckTokenRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[12]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -914,7 +1247,7 @@ func (x *CheckTokenRequest) String() string {
 func (*CheckTokenRequest) ProtoMessage() {}
 
 func (x *CheckTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[12]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -927,7 +1260,7 @@ func (x *CheckTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckTokenRequest.ProtoReflect.Descriptor instead.
 func (*CheckTokenRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{12}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CheckTokenRequest) GetName() string {
@@ -954,7 +1287,7 @@ type CheckTokenResponse struct {
 
 func (x *CheckTokenResponse) Reset() {
 	*x = CheckTokenResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[13]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1299,7 @@ func (x *CheckTokenResponse) String() string {
 func (*CheckTokenResponse) ProtoMessage() {}
 
 func (x *CheckTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[13]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1312,7 @@ func (x *CheckTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckTokenResponse.ProtoReflect.Descriptor instead.
 func (*CheckTokenResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{13}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CheckTokenResponse) GetInForce() bool {
@@ -995,15 +1328,17 @@ type ForceReleaseRequest struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Required: the token of the lease to end, as Get shows it.
 	Token int64 `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
-	// Required, for the record: at most 256 bytes without control characters.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Required, for the holder and the record: at most 256 bytes without control characters.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who forces, for the holder and the record: at most 256 bytes without control characters.
+	By            string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ForceReleaseRequest) Reset() {
 	*x = ForceReleaseRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[14]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1350,7 @@ func (x *ForceReleaseRequest) String() string {
 func (*ForceReleaseRequest) ProtoMessage() {}
 
 func (x *ForceReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[14]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1363,7 @@ func (x *ForceReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ForceReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{14}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ForceReleaseRequest) GetName() string {
@@ -1052,6 +1387,13 @@ func (x *ForceReleaseRequest) GetReason() string {
 	return ""
 }
 
+func (x *ForceReleaseRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 type ForceReleaseResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lease as it was when it was ended.
@@ -1062,7 +1404,7 @@ type ForceReleaseResponse struct {
 
 func (x *ForceReleaseResponse) Reset() {
 	*x = ForceReleaseResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[15]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1416,7 @@ func (x *ForceReleaseResponse) String() string {
 func (*ForceReleaseResponse) ProtoMessage() {}
 
 func (x *ForceReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[15]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,12 +1429,927 @@ func (x *ForceReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ForceReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{15}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ForceReleaseResponse) GetLease() *Lease {
 	if x != nil {
 		return x.Lease
+	}
+	return nil
+}
+
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only names that are this one or lie below it: "a/b" selects "a/b" and "a/b/...". Empty: all.
+	Prefix        string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *WatchRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At least one, in order.
+	Events        []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WatchResponse) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+// Event is something that happened to a name, or to the watch itself.
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  Event_Kind             `protobuf:"varint,1,opt,name=kind,proto3,enum=lockd.v1.Event_Kind" json:"kind,omitempty"`
+	// Empty for SYNCED and MISSED.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// When, by the store's clock; of EXPIRED, when it was noticed.
+	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	// The lease's; 0 for QUEUED and LEFT.
+	Token int64 `protobuf:"varint,4,opt,name=token,proto3" json:"token,omitempty"`
+	// The lease's or the waiter's.
+	Owner     string `protobuf:"bytes,5,opt,name=owner,proto3" json:"owner,omitempty"`
+	Principal string `protobuf:"bytes,6,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Which place: of QUEUED and LEFT, and of ACQUIRED when it ended a wait in line.
+	Ticket int64 `protobuf:"varint,7,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// Who ended it and why; FORCED only.
+	By     string `protobuf:"bytes,8,opt,name=by,proto3" json:"by,omitempty"`
+	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How many events are missing, 0 if not known; MISSED only.
+	Missed        int64 `protobuf:"varint,10,opt,name=missed,proto3" json:"missed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Event) GetKind() Event_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Event_KIND_UNSPECIFIED
+}
+
+func (x *Event) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Event) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Event) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *Event) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Event) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *Event) GetTicket() int64 {
+	if x != nil {
+		return x.Ticket
+	}
+	return 0
+}
+
+func (x *Event) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Event) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Event) GetMissed() int64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+type SessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the first message, and in no other.
+	Hello *Hello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
+	// What to do, in the order to begin it.
+	Operations []*Operation `protobuf:"bytes,2,rep,name=operations,proto3" json:"operations,omitempty"`
+	// Ids of acquisitions to give up, after operations. One that waits leaves the line at once and is
+	// answered CANCELLED; one that was granted meanwhile is released; one that was answered otherwise
+	// is none any more, and nothing happens.
+	Cancels []uint64 `protobuf:"varint,3,rep,packed,name=cancels,proto3" json:"cancels,omitempty"`
+	// Leases that the client holds already, from another stream: it wants to be told of their loss.
+	Resumed       []*Resumed `protobuf:"bytes,4,rep,name=resumed,proto3" json:"resumed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRequest) Reset() {
+	*x = SessionRequest{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRequest) ProtoMessage() {}
+
+func (x *SessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRequest.ProtoReflect.Descriptor instead.
+func (*SessionRequest) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SessionRequest) GetHello() *Hello {
+	if x != nil {
+		return x.Hello
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetOperations() []*Operation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetCancels() []uint64 {
+	if x != nil {
+		return x.Cancels
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetResumed() []*Resumed {
+	if x != nil {
+		return x.Resumed
+	}
+	return nil
+}
+
+// Hello begins a session.
+type Hello struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which client, for the server's log, as in "lockd-go/0.1": at most 256 bytes without control characters.
+	Client        string `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hello) Reset() {
+	*x = Hello{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hello) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hello) ProtoMessage() {}
+
+func (x *Hello) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hello.ProtoReflect.Descriptor instead.
+func (*Hello) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Hello) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+// Operation is one request.
+type Operation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Larger than every id before it on this stream.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Types that are valid to be assigned to Request:
+	//
+	//	*Operation_Acquire
+	//	*Operation_Renew
+	//	*Operation_Release
+	Request       isOperation_Request `protobuf_oneof:"request"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Operation) Reset() {
+	*x = Operation{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Operation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Operation) ProtoMessage() {}
+
+func (x *Operation) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Operation.ProtoReflect.Descriptor instead.
+func (*Operation) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Operation) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Operation) GetRequest() isOperation_Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *Operation) GetAcquire() *AcquireRequest {
+	if x != nil {
+		if x, ok := x.Request.(*Operation_Acquire); ok {
+			return x.Acquire
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetRenew() *RenewRequest {
+	if x != nil {
+		if x, ok := x.Request.(*Operation_Renew); ok {
+			return x.Renew
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetRelease() *ReleaseRequest {
+	if x != nil {
+		if x, ok := x.Request.(*Operation_Release); ok {
+			return x.Release
+		}
+	}
+	return nil
+}
+
+type isOperation_Request interface {
+	isOperation_Request()
+}
+
+type Operation_Acquire struct {
+	Acquire *AcquireRequest `protobuf:"bytes,2,opt,name=acquire,proto3,oneof"`
+}
+
+type Operation_Renew struct {
+	Renew *RenewRequest `protobuf:"bytes,3,opt,name=renew,proto3,oneof"`
+}
+
+type Operation_Release struct {
+	Release *ReleaseRequest `protobuf:"bytes,4,opt,name=release,proto3,oneof"`
+}
+
+func (*Operation_Acquire) isOperation_Request() {}
+
+func (*Operation_Renew) isOperation_Request() {}
+
+func (*Operation_Release) isOperation_Request() {}
+
+// Resumed names a lease that was granted elsewhere.
+type Resumed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Token         int64                  `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resumed) Reset() {
+	*x = Resumed{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resumed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resumed) ProtoMessage() {}
+
+func (x *Resumed) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
+func (*Resumed) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Resumed) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Resumed) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+type SessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the first message.
+	Welcome *Welcome `protobuf:"bytes,1,opt,name=welcome,proto3" json:"welcome,omitempty"`
+	// Answers to operations.
+	Answers []*Answer `protobuf:"bytes,2,rep,name=answers,proto3" json:"answers,omitempty"`
+	// Leases of this client that are gone. It learns so at its next renewal, too.
+	Lost []*Lost `protobuf:"bytes,3,rep,name=lost,proto3" json:"lost,omitempty"`
+	// The server is going away: go on at another one. Sent once.
+	Draining      bool `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionResponse) Reset() {
+	*x = SessionResponse{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionResponse) ProtoMessage() {}
+
+func (x *SessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
+func (*SessionResponse) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SessionResponse) GetWelcome() *Welcome {
+	if x != nil {
+		return x.Welcome
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetAnswers() []*Answer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetLost() []*Lost {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+// Welcome answers the hello.
+type Welcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server process, as in Status.
+	Instance string `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	// Its version.
+	Version       string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Welcome) Reset() {
+	*x = Welcome{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Welcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Welcome) ProtoMessage() {}
+
+func (x *Welcome) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
+func (*Welcome) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Welcome) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *Welcome) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// Answer is what became of an operation.
+type Answer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operation's.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Types that are valid to be assigned to Result:
+	//
+	//	*Answer_Acquired
+	//	*Answer_Renewed
+	//	*Answer_Released
+	//	*Answer_Error
+	//	*Answer_Queued
+	Result        isAnswer_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Answer) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Answer) GetResult() isAnswer_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Answer) GetAcquired() *AcquireResponse {
+	if x != nil {
+		if x, ok := x.Result.(*Answer_Acquired); ok {
+			return x.Acquired
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetRenewed() *RenewResponse {
+	if x != nil {
+		if x, ok := x.Result.(*Answer_Renewed); ok {
+			return x.Renewed
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetReleased() *ReleaseResponse {
+	if x != nil {
+		if x, ok := x.Result.(*Answer_Released); ok {
+			return x.Released
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetError() *Error {
+	if x != nil {
+		if x, ok := x.Result.(*Answer_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetQueued() *Held {
+	if x != nil {
+		if x, ok := x.Result.(*Answer_Queued); ok {
+			return x.Queued
+		}
+	}
+	return nil
+}
+
+type isAnswer_Result interface {
+	isAnswer_Result()
+}
+
+type Answer_Acquired struct {
+	Acquired *AcquireResponse `protobuf:"bytes,2,opt,name=acquired,proto3,oneof"`
+}
+
+type Answer_Renewed struct {
+	Renewed *RenewResponse `protobuf:"bytes,3,opt,name=renewed,proto3,oneof"`
+}
+
+type Answer_Released struct {
+	Released *ReleaseResponse `protobuf:"bytes,4,opt,name=released,proto3,oneof"`
+}
+
+type Answer_Error struct {
+	// It was not done, or nobody knows; see the head of this file.
+	Error *Error `protobuf:"bytes,5,opt,name=error,proto3,oneof"`
+}
+
+type Answer_Queued struct {
+	// Not final: the acquisition stands in line, behind this lease.
+	Queued *Held `protobuf:"bytes,6,opt,name=queued,proto3,oneof"`
+}
+
+func (*Answer_Acquired) isAnswer_Result() {}
+
+func (*Answer_Renewed) isAnswer_Result() {}
+
+func (*Answer_Released) isAnswer_Result() {}
+
+func (*Answer_Error) isAnswer_Result() {}
+
+func (*Answer_Queued) isAnswer_Result() {}
+
+// Error is a unary RPC's error with its details.
+type Error struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As google.rpc.Code.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// As in the head of this file; empty for CANCELLED and DEADLINE_EXCEEDED.
+	Reason  string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// Of LEASE_HELD.
+	Held *Held `protobuf:"bytes,4,opt,name=held,proto3" json:"held,omitempty"`
+	// Of LEASE_LOST, if the cause is known.
+	Loss *Loss `protobuf:"bytes,5,opt,name=loss,proto3" json:"loss,omitempty"`
+	// Of INVALID_ARGUMENT: which one is wrong.
+	Field         string `protobuf:"bytes,6,opt,name=field,proto3" json:"field,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Error) Reset() {
+	*x = Error{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Error) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Error) ProtoMessage() {}
+
+func (x *Error) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Error.ProtoReflect.Descriptor instead.
+func (*Error) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Error) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *Error) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Error) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Error) GetHeld() *Held {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *Error) GetLoss() *Loss {
+	if x != nil {
+		return x.Loss
+	}
+	return nil
+}
+
+func (x *Error) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+// Lost says that a lease has ended.
+type Lost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Token         int64                  `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
+	Loss          *Loss                  `protobuf:"bytes,3,opt,name=loss,proto3" json:"loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lost) Reset() {
+	*x = Lost{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lost) ProtoMessage() {}
+
+func (x *Lost) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lost.ProtoReflect.Descriptor instead.
+func (*Lost) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Lost) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Lost) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *Lost) GetLoss() *Loss {
+	if x != nil {
+		return x.Loss
 	}
 	return nil
 }
@@ -1105,7 +2362,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +2374,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +2387,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{16}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{30}
 }
 
 type StatusResponse struct {
@@ -1149,7 +2406,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1161,7 +2418,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1174,7 +2431,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{17}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -1229,7 +2486,7 @@ type StoreStatus struct {
 
 func (x *StoreStatus) Reset() {
 	*x = StoreStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +2498,7 @@ func (x *StoreStatus) String() string {
 func (*StoreStatus) ProtoMessage() {}
 
 func (x *StoreStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +2511,7 @@ func (x *StoreStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreStatus.ProtoReflect.Descriptor instead.
 func (*StoreStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{18}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StoreStatus) GetKind() string {
@@ -1334,7 +2591,7 @@ type NodeStatus struct {
 
 func (x *NodeStatus) Reset() {
 	*x = NodeStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +2603,7 @@ func (x *NodeStatus) String() string {
 func (*NodeStatus) ProtoMessage() {}
 
 func (x *NodeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +2616,7 @@ func (x *NodeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStatus.ProtoReflect.Descriptor instead.
 func (*NodeStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{19}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *NodeStatus) GetAddress() string {
@@ -1441,11 +2698,29 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\bmetadata\x18\b \x03(\v2\x1d.lockd.v1.Lease.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"g\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +
 	"\x04Held\x12%\n" +
 	"\x05lease\x18\x01 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\x128\n" +
 	"\n" +
-	"expires_in\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\texpiresIn\"\xe2\x02\n" +
+	"expires_in\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\texpiresIn\x12\x14\n" +
+	"\x05place\x18\x03 \x01(\x03R\x05place\x12\x16\n" +
+	"\x06ticket\x18\x04 \x01(\x03R\x06ticket\"\xab\x01\n" +
+	"\x04Loss\x12*\n" +
+	"\x05cause\x18\x01 \x01(\x0e2\x14.lockd.v1.Loss.CauseR\x05cause\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"O\n" +
+	"\x05Cause\x12\x15\n" +
+	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aEXPIRED\x10\x01\x12\n" +
+	"\n" +
+	"\x06FORCED\x10\x02\x12\x16\n" +
+	"\x12GRANTED_TO_ANOTHER\x10\x03\"\x9c\x01\n" +
+	"\x06Waiter\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
+	"\x06ticket\x18\x04 \x01(\x03R\x06ticket\x12\x14\n" +
+	"\x05place\x18\x05 \x01(\x03R\x05place\"\xe2\x02\n" +
 	"\x0eAcquireRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
 	"\blease_id\x18\x02 \x01(\tR\aleaseId\x12\x18\n" +
@@ -1460,11 +2735,12 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"k\n" +
 	"\x0fAcquireResponse\x12%\n" +
 	"\x05lease\x18\x01 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\x121\n" +
-	"\x06waited\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06waited\"j\n" +
+	"\x06waited\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06waited\"\x80\x01\n" +
 	"\fRenewRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
 	"\blease_id\x18\x02 \x01(\tR\aleaseId\x12+\n" +
-	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"6\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\x03R\x05token\"6\n" +
 	"\rRenewResponse\x12%\n" +
 	"\x05lease\x18\x01 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\"?\n" +
 	"\x0eReleaseRequest\x12\x12\n" +
@@ -1479,11 +2755,13 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\rHELD_BY_OTHER\x10\x03\" \n" +
 	"\n" +
 	"GetRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\\\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xab\x01\n" +
 	"\vGetResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04held\x18\x02 \x01(\bR\x04held\x12%\n" +
-	"\x05lease\x18\x03 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\"a\n" +
+	"\x05lease\x18\x03 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\x12*\n" +
+	"\awaiters\x18\x04 \x03(\v2\x10.lockd.v1.WaiterR\awaiters\x12!\n" +
+	"\fwaiter_count\x18\x05 \x01(\x03R\vwaiterCount\"a\n" +
 	"\vListRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1496,13 +2774,89 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\"/\n" +
 	"\x12CheckTokenResponse\x12\x19\n" +
-	"\bin_force\x18\x01 \x01(\bR\ainForce\"W\n" +
+	"\bin_force\x18\x01 \x01(\bR\ainForce\"g\n" +
 	"\x13ForceReleaseRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"=\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"=\n" +
 	"\x14ForceReleaseResponse\x12%\n" +
-	"\x05lease\x18\x01 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\"\x0f\n" +
+	"\x05lease\x18\x01 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\"&\n" +
+	"\fWatchRequest\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\"8\n" +
+	"\rWatchResponse\x12'\n" +
+	"\x06events\x18\x01 \x03(\v2\x0f.lockd.v1.EventR\x06events\"\x94\x03\n" +
+	"\x05Event\x12(\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x14.lockd.v1.Event.KindR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\x03R\x05token\x12\x14\n" +
+	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x1c\n" +
+	"\tprincipal\x18\x06 \x01(\tR\tprincipal\x12\x16\n" +
+	"\x06ticket\x18\a \x01(\x03R\x06ticket\x12\x0e\n" +
+	"\x02by\x18\b \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x16\n" +
+	"\x06missed\x18\n" +
+	" \x01(\x03R\x06missed\"\x7f\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06SYNCED\x10\x01\x12\f\n" +
+	"\bACQUIRED\x10\x02\x12\f\n" +
+	"\bRELEASED\x10\x03\x12\v\n" +
+	"\aEXPIRED\x10\x04\x12\n" +
+	"\n" +
+	"\x06FORCED\x10\x05\x12\n" +
+	"\n" +
+	"\x06QUEUED\x10\x06\x12\b\n" +
+	"\x04LEFT\x10\a\x12\n" +
+	"\n" +
+	"\x06MISSED\x10\b\"\xb3\x01\n" +
+	"\x0eSessionRequest\x12%\n" +
+	"\x05hello\x18\x01 \x01(\v2\x0f.lockd.v1.HelloR\x05hello\x123\n" +
+	"\n" +
+	"operations\x18\x02 \x03(\v2\x13.lockd.v1.OperationR\n" +
+	"operations\x12\x18\n" +
+	"\acancels\x18\x03 \x03(\x04R\acancels\x12+\n" +
+	"\aresumed\x18\x04 \x03(\v2\x11.lockd.v1.ResumedR\aresumed\"\x1f\n" +
+	"\x05Hello\x12\x16\n" +
+	"\x06client\x18\x01 \x01(\tR\x06client\"\xc2\x01\n" +
+	"\tOperation\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x124\n" +
+	"\aacquire\x18\x02 \x01(\v2\x18.lockd.v1.AcquireRequestH\x00R\aacquire\x12.\n" +
+	"\x05renew\x18\x03 \x01(\v2\x16.lockd.v1.RenewRequestH\x00R\x05renew\x124\n" +
+	"\arelease\x18\x04 \x01(\v2\x18.lockd.v1.ReleaseRequestH\x00R\areleaseB\t\n" +
+	"\arequest\"3\n" +
+	"\aResumed\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\"\xaa\x01\n" +
+	"\x0fSessionResponse\x12+\n" +
+	"\awelcome\x18\x01 \x01(\v2\x11.lockd.v1.WelcomeR\awelcome\x12*\n" +
+	"\aanswers\x18\x02 \x03(\v2\x10.lockd.v1.AnswerR\aanswers\x12\"\n" +
+	"\x04lost\x18\x03 \x03(\v2\x0e.lockd.v1.LostR\x04lost\x12\x1a\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\"?\n" +
+	"\aWelcome\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"\x9c\x02\n" +
+	"\x06Answer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x127\n" +
+	"\bacquired\x18\x02 \x01(\v2\x19.lockd.v1.AcquireResponseH\x00R\bacquired\x123\n" +
+	"\arenewed\x18\x03 \x01(\v2\x17.lockd.v1.RenewResponseH\x00R\arenewed\x127\n" +
+	"\breleased\x18\x04 \x01(\v2\x19.lockd.v1.ReleaseResponseH\x00R\breleased\x12'\n" +
+	"\x05error\x18\x05 \x01(\v2\x0f.lockd.v1.ErrorH\x00R\x05error\x12(\n" +
+	"\x06queued\x18\x06 \x01(\v2\x0e.lockd.v1.HeldH\x00R\x06queuedB\b\n" +
+	"\x06result\"\xab\x01\n" +
+	"\x05Error\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\"\n" +
+	"\x04held\x18\x04 \x01(\v2\x0e.lockd.v1.HeldR\x04held\x12\"\n" +
+	"\x04loss\x18\x05 \x01(\v2\x0e.lockd.v1.LossR\x04loss\x12\x14\n" +
+	"\x05field\x18\x06 \x01(\tR\x05field\"T\n" +
+	"\x04Lost\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\x12\"\n" +
+	"\x04loss\x18\x03 \x01(\v2\x0e.lockd.v1.LossR\x04loss\"\x0f\n" +
 	"\rStatusRequest\"\xa9\x01\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
@@ -1528,7 +2882,7 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\n" +
 	"clock_skew\x18\a \x01(\v2\x19.google.protobuf.DurationR\tclockSkew\x12 \n" +
 	"\vpersistence\x18\b \x01(\tR\vpersistence\x12\x1a\n" +
-	"\beviction\x18\t \x01(\tR\beviction2\xfc\x02\n" +
+	"\beviction\x18\t \x01(\tR\beviction2\xfc\x03\n" +
 	"\fLeaseService\x12>\n" +
 	"\aAcquire\x12\x18.lockd.v1.AcquireRequest\x1a\x19.lockd.v1.AcquireResponse\x128\n" +
 	"\x05Renew\x12\x16.lockd.v1.RenewRequest\x1a\x17.lockd.v1.RenewResponse\x12>\n" +
@@ -1536,7 +2890,9 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x03Get\x12\x14.lockd.v1.GetRequest\x1a\x15.lockd.v1.GetResponse\x125\n" +
 	"\x04List\x12\x15.lockd.v1.ListRequest\x1a\x16.lockd.v1.ListResponse\x12G\n" +
 	"\n" +
-	"CheckToken\x12\x1b.lockd.v1.CheckTokenRequest\x1a\x1c.lockd.v1.CheckTokenResponse2\x9a\x01\n" +
+	"CheckToken\x12\x1b.lockd.v1.CheckTokenRequest\x1a\x1c.lockd.v1.CheckTokenResponse\x12:\n" +
+	"\x05Watch\x12\x16.lockd.v1.WatchRequest\x1a\x17.lockd.v1.WatchResponse0\x01\x12B\n" +
+	"\aSession\x12\x18.lockd.v1.SessionRequest\x1a\x19.lockd.v1.SessionResponse(\x010\x012\x9a\x01\n" +
 	"\fAdminService\x12M\n" +
 	"\fForceRelease\x12\x1d.lockd.v1.ForceReleaseRequest\x1a\x1e.lockd.v1.ForceReleaseResponse\x12;\n" +
 	"\x06Status\x12\x17.lockd.v1.StatusRequest\x1a\x18.lockd.v1.StatusResponseB/Z-github.com/lockd/lockd/proto/lockd/v1;lockdv1b\x06proto3"
@@ -1553,78 +2909,121 @@ func file_proto_lockd_v1_lockd_proto_rawDescGZIP() []byte {
 	return file_proto_lockd_v1_lockd_proto_rawDescData
 }
 
-var file_proto_lockd_v1_lockd_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_proto_lockd_v1_lockd_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_proto_lockd_v1_lockd_proto_goTypes = []any{
-	(ReleaseResponse_Outcome)(0),  // 0: lockd.v1.ReleaseResponse.Outcome
-	(*Lease)(nil),                 // 1: lockd.v1.Lease
-	(*Held)(nil),                  // 2: lockd.v1.Held
-	(*AcquireRequest)(nil),        // 3: lockd.v1.AcquireRequest
-	(*AcquireResponse)(nil),       // 4: lockd.v1.AcquireResponse
-	(*RenewRequest)(nil),          // 5: lockd.v1.RenewRequest
-	(*RenewResponse)(nil),         // 6: lockd.v1.RenewResponse
-	(*ReleaseRequest)(nil),        // 7: lockd.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),       // 8: lockd.v1.ReleaseResponse
-	(*GetRequest)(nil),            // 9: lockd.v1.GetRequest
-	(*GetResponse)(nil),           // 10: lockd.v1.GetResponse
-	(*ListRequest)(nil),           // 11: lockd.v1.ListRequest
-	(*ListResponse)(nil),          // 12: lockd.v1.ListResponse
-	(*CheckTokenRequest)(nil),     // 13: lockd.v1.CheckTokenRequest
-	(*CheckTokenResponse)(nil),    // 14: lockd.v1.CheckTokenResponse
-	(*ForceReleaseRequest)(nil),   // 15: lockd.v1.ForceReleaseRequest
-	(*ForceReleaseResponse)(nil),  // 16: lockd.v1.ForceReleaseResponse
-	(*StatusRequest)(nil),         // 17: lockd.v1.StatusRequest
-	(*StatusResponse)(nil),        // 18: lockd.v1.StatusResponse
-	(*StoreStatus)(nil),           // 19: lockd.v1.StoreStatus
-	(*NodeStatus)(nil),            // 20: lockd.v1.NodeStatus
-	nil,                           // 21: lockd.v1.Lease.MetadataEntry
-	nil,                           // 22: lockd.v1.AcquireRequest.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(Loss_Cause)(0),               // 0: lockd.v1.Loss.Cause
+	(ReleaseResponse_Outcome)(0),  // 1: lockd.v1.ReleaseResponse.Outcome
+	(Event_Kind)(0),               // 2: lockd.v1.Event.Kind
+	(*Lease)(nil),                 // 3: lockd.v1.Lease
+	(*Held)(nil),                  // 4: lockd.v1.Held
+	(*Loss)(nil),                  // 5: lockd.v1.Loss
+	(*Waiter)(nil),                // 6: lockd.v1.Waiter
+	(*AcquireRequest)(nil),        // 7: lockd.v1.AcquireRequest
+	(*AcquireResponse)(nil),       // 8: lockd.v1.AcquireResponse
+	(*RenewRequest)(nil),          // 9: lockd.v1.RenewRequest
+	(*RenewResponse)(nil),         // 10: lockd.v1.RenewResponse
+	(*ReleaseRequest)(nil),        // 11: lockd.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),       // 12: lockd.v1.ReleaseResponse
+	(*GetRequest)(nil),            // 13: lockd.v1.GetRequest
+	(*GetResponse)(nil),           // 14: lockd.v1.GetResponse
+	(*ListRequest)(nil),           // 15: lockd.v1.ListRequest
+	(*ListResponse)(nil),          // 16: lockd.v1.ListResponse
+	(*CheckTokenRequest)(nil),     // 17: lockd.v1.CheckTokenRequest
+	(*CheckTokenResponse)(nil),    // 18: lockd.v1.CheckTokenResponse
+	(*ForceReleaseRequest)(nil),   // 19: lockd.v1.ForceReleaseRequest
+	(*ForceReleaseResponse)(nil),  // 20: lockd.v1.ForceReleaseResponse
+	(*WatchRequest)(nil),          // 21: lockd.v1.WatchRequest
+	(*WatchResponse)(nil),         // 22: lockd.v1.WatchResponse
+	(*Event)(nil),                 // 23: lockd.v1.Event
+	(*SessionRequest)(nil),        // 24: lockd.v1.SessionRequest
+	(*Hello)(nil),                 // 25: lockd.v1.Hello
+	(*Operation)(nil),             // 26: lockd.v1.Operation
+	(*Resumed)(nil),               // 27: lockd.v1.Resumed
+	(*SessionResponse)(nil),       // 28: lockd.v1.SessionResponse
+	(*Welcome)(nil),               // 29: lockd.v1.Welcome
+	(*Answer)(nil),                // 30: lockd.v1.Answer
+	(*Error)(nil),                 // 31: lockd.v1.Error
+	(*Lost)(nil),                  // 32: lockd.v1.Lost
+	(*StatusRequest)(nil),         // 33: lockd.v1.StatusRequest
+	(*StatusResponse)(nil),        // 34: lockd.v1.StatusResponse
+	(*StoreStatus)(nil),           // 35: lockd.v1.StoreStatus
+	(*NodeStatus)(nil),            // 36: lockd.v1.NodeStatus
+	nil,                           // 37: lockd.v1.Lease.MetadataEntry
+	nil,                           // 38: lockd.v1.AcquireRequest.MetadataEntry
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
 }
 var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
-	23, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
-	24, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	24, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
-	21, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
-	1,  // 4: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
-	24, // 5: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
-	24, // 6: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
-	24, // 7: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
-	22, // 8: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
-	1,  // 9: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
-	24, // 10: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
-	24, // 11: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
-	1,  // 12: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
-	0,  // 13: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
-	1,  // 14: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
-	1,  // 15: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
-	1,  // 16: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
-	23, // 17: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	19, // 18: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
-	20, // 19: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
-	24, // 20: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	3,  // 21: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
-	5,  // 22: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
-	7,  // 23: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
-	9,  // 24: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
-	11, // 25: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
-	13, // 26: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	15, // 27: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	17, // 28: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	4,  // 29: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	6,  // 30: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	8,  // 31: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	10, // 32: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	12, // 33: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	14, // 34: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	16, // 35: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	18, // 36: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	29, // [29:37] is the sub-list for method output_type
-	21, // [21:29] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	39, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
+	40, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	40, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
+	37, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
+	3,  // 4: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
+	40, // 5: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
+	0,  // 6: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
+	39, // 7: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
+	40, // 8: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
+	40, // 9: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
+	38, // 10: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
+	3,  // 11: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
+	40, // 12: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
+	40, // 13: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
+	3,  // 14: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
+	1,  // 15: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
+	3,  // 16: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
+	6,  // 17: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
+	3,  // 18: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
+	3,  // 19: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
+	23, // 20: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
+	2,  // 21: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
+	39, // 22: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
+	25, // 23: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
+	26, // 24: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
+	27, // 25: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
+	7,  // 26: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
+	9,  // 27: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
+	11, // 28: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
+	29, // 29: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
+	30, // 30: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
+	32, // 31: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
+	8,  // 32: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
+	10, // 33: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
+	12, // 34: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
+	31, // 35: lockd.v1.Answer.error:type_name -> lockd.v1.Error
+	4,  // 36: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
+	4,  // 37: lockd.v1.Error.held:type_name -> lockd.v1.Held
+	5,  // 38: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
+	5,  // 39: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
+	39, // 40: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	35, // 41: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
+	36, // 42: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
+	40, // 43: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
+	7,  // 44: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
+	9,  // 45: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
+	11, // 46: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
+	13, // 47: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
+	15, // 48: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
+	17, // 49: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
+	21, // 50: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	24, // 51: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	19, // 52: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	33, // 53: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	8,  // 54: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	10, // 55: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	12, // 56: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	14, // 57: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	16, // 58: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	18, // 59: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	22, // 60: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	28, // 61: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	20, // 62: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	34, // 63: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	54, // [54:64] is the sub-list for method output_type
+	44, // [44:54] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_proto_lockd_v1_lockd_proto_init() }
@@ -1632,13 +3031,25 @@ func file_proto_lockd_v1_lockd_proto_init() {
 	if File_proto_lockd_v1_lockd_proto != nil {
 		return
 	}
+	file_proto_lockd_v1_lockd_proto_msgTypes[23].OneofWrappers = []any{
+		(*Operation_Acquire)(nil),
+		(*Operation_Renew)(nil),
+		(*Operation_Release)(nil),
+	}
+	file_proto_lockd_v1_lockd_proto_msgTypes[27].OneofWrappers = []any{
+		(*Answer_Acquired)(nil),
+		(*Answer_Renewed)(nil),
+		(*Answer_Released)(nil),
+		(*Answer_Error)(nil),
+		(*Answer_Queued)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_lockd_v1_lockd_proto_rawDesc), len(file_proto_lockd_v1_lockd_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   22,
+			NumEnums:      3,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

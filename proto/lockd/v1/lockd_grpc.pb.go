@@ -26,6 +26,16 @@
 // Renew). An interval of one clock plus an interval of another: two clocks are never compared. Every
 // grant and renewal yields such a deadline; the latest counts.
 //
+// # Waiting in line
+//
+// Who asks for a name that is held, with a wait, stands in line for it: first come, first served, in
+// the order in which the store took them in, whichever lockd they asked. A ticket says which place:
+// smaller is earlier. A place belongs to a name and a lease id. It is
+// - given up at once by a cancellation on a Session;
+// - passed over, but kept for 10 s, when the wait is over, the client has gone or the server has:
+//   whoever asks again with the same lease_id in that time, here or at another lockd, has it back.
+// A name never falls free while somebody stands in line for it, so nobody overtakes.
+//
 // # Errors
 //
 // Every error carries a google.rpc.ErrorInfo with domain "lockd" and one of these reasons:
@@ -33,14 +43,17 @@
 //	code                 reason             meaning
 //	ABORTED              LEASE_HELD         another lease is in force; details: Held, google.rpc.RetryInfo
 //	ABORTED              SUPERSEDED         a later attempt of the same lease id has already been served
-//	FAILED_PRECONDITION  LEASE_LOST         the lease is gone; final, acquire anew with a new lease id
+//	FAILED_PRECONDITION  LEASE_LOST         the lease is gone; final, acquire anew with a new lease id; details: Loss if the cause is known
 //	FAILED_PRECONDITION  TOKEN_NOT_IN_FORCE the token to force is not the one in force; details: Held if one is
 //	UNAVAILABLE          STORE_UNAVAILABLE  the store did not answer, the outcome is unknown; retry with the same lease id
 //	UNAVAILABLE          GRANTS_REFUSED     the store may not grant now (clock skew, eviction); nothing was done, renew and release go on
 //	UNAVAILABLE          DRAINING           this server is going away; retry at another one
 //	INVALID_ARGUMENT     INVALID_ARGUMENT   a field is wrong; details: google.rpc.BadRequest names it and what would be right
 //	RESOURCE_EXHAUSTED   STORE_FULL         the store is out of memory; nothing was done
-//	RESOURCE_EXHAUSTED   OVERLOADED         too many outcomes are still unknown here; nothing was done
+//	RESOURCE_EXHAUSTED   OVERLOADED         too many outcomes are still unknown here, or too many wait; nothing was done
+//	RESOURCE_EXHAUSTED   LINE_FULL          too many wait for this name; nothing was done
+//	RESOURCE_EXHAUSTED   SLOW_READER        a stream's client does not read what it is sent; the stream has ended
+//	INVALID_ARGUMENT     PROTOCOL           a stream's client broke its rules; the stream has ended
 //	INTERNAL             INTERNAL           a fault of the server; its text is in the server's log only
 //
 // CANCELLED and DEADLINE_EXCEEDED speak of the caller's own context and carry no reason. Neither do the
@@ -73,6 +86,8 @@ const (
 	LeaseService_Get_FullMethodName        = "/lockd.v1.LeaseService/Get"
 	LeaseService_List_FullMethodName       = "/lockd.v1.LeaseService/List"
 	LeaseService_CheckToken_FullMethodName = "/lockd.v1.LeaseService/CheckToken"
+	LeaseService_Watch_FullMethodName      = "/lockd.v1.LeaseService/Watch"
+	LeaseService_Session_FullMethodName    = "/lockd.v1.LeaseService/Session"
 )
 
 // LeaseServiceClient is the client API for LeaseService service.
@@ -81,16 +96,17 @@ const (
 //
 // LeaseService grants, renews and releases leases and shows who holds what.
 type LeaseServiceClient interface {
-	// Acquire asks for a lease on a name, standing by for up to wait if another is in force.
+	// Acquire asks for a lease on a name, standing in line for up to wait if another is in force.
 	//
 	// Safe to retry with the same lease_id and attempt + 1: the answer is the same lease with the same
 	// token and its ttl restarted, never shortened. Owner, metadata and since stay those of the first
 	// grant. An UNAVAILABLE acquisition that nobody retries within 1 s is undone by the server.
-	// Send an attempt only after the one before has ended; cancelling one gives the acquisition up.
-	// Order among those who wait is not promised yet.
+	// Cancelling a call gives its attempt up, its place in line after 10 s. An attempt sent while the one
+	// before still waits takes its place over: that one ends with SUPERSEDED.
 	//
 	// Errors: LEASE_HELD when wait is over, SUPERSEDED, LEASE_LOST (only with token set),
-	// STORE_UNAVAILABLE, GRANTS_REFUSED, DRAINING, STORE_FULL, OVERLOADED, INVALID_ARGUMENT.
+	// STORE_UNAVAILABLE, GRANTS_REFUSED, DRAINING (the place is kept: ask another server), STORE_FULL,
+	// OVERLOADED, LINE_FULL, INVALID_ARGUMENT.
 	Acquire(ctx context.Context, in *AcquireRequest, opts ...grpc.CallOption) (*AcquireResponse, error)
 	// Renew restarts the ttl of a lease that lease_id still holds. It never re-creates a lease and
 	// never shortens one. It succeeds until the name is really free, also past the holder's deadline.
@@ -105,7 +121,7 @@ type LeaseServiceClient interface {
 	// Safe to retry; only a first, unambiguous answer proves that the lease was still held.
 	// Errors: STORE_UNAVAILABLE (retry, or leave it to its ttl), INVALID_ARGUMENT.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
-	// Get says who holds a name. A free name is no error: held is false.
+	// Get says who holds a name and who waits for it. A free name is no error: held is false.
 	//
 	// Read only. Errors: STORE_UNAVAILABLE, INVALID_ARGUMENT.
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (*GetResponse, error)
@@ -120,6 +136,34 @@ type LeaseServiceClient interface {
 	//
 	// Read only. Errors: STORE_UNAVAILABLE, INVALID_ARGUMENT.
 	CheckToken(ctx context.Context, in *CheckTokenRequest, opts ...grpc.CallOption) (*CheckTokenResponse, error)
+	// Watch streams what happens to names from now on, beginning with one SYNCED event: what happens
+	// after it is on the stream, what happened before is not. It holds nobody up: events that a slow
+	// reader has no room for are dropped and counted in one MISSED event, and so is a gap in what the
+	// store could tell. Events of one name come in the order in which they happened.
+	//
+	// The stream goes on until the client ends it. Errors: DRAINING (watch at another server),
+	// STORE_UNAVAILABLE, INVALID_ARGUMENT.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
+	// Session carries many acquisitions, renewals and releases at once, in both directions as many in
+	// a message as there are, and tells of a loss without being asked. Each operation means exactly
+	// what the unary RPC of its request means, and is as safe to retry: after the stream broke, on
+	// another one.
+	//
+	// The first message carries hello; operations may follow in the same message. Operations are
+	// begun in the order sent and answered in any. Each gets one answer that is final; an acquisition
+	// that goes to stand in line gets a queued answer before.
+	//
+	// The end of a stream ends no lease. Acquisitions that were waiting lose nothing but their turn:
+	// their place is kept for 10 s. Before a server goes away it says draining, answers what is
+	// waiting with DRAINING, and ends the stream, with UNAVAILABLE and DRAINING, when the client has closed its
+	// half or after some seconds. An operation without an answer at the end of the stream may have been done or
+	// not: ask again.
+	//
+	// The stream ends with PROTOCOL when an operation's id is not larger than all before it, a
+	// cancellation names an id that was never used, anything comes before the hello or there is a second
+	// one; with SLOW_READER when answers pile up unread for 10 s; with RESOURCE_EXHAUSTED
+	// when a message is over 64 KiB or more than 20 000 operations are unanswered.
+	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error)
 }
 
 type leaseServiceClient struct {
@@ -190,22 +234,55 @@ func (c *leaseServiceClient) CheckToken(ctx context.Context, in *CheckTokenReque
 	return out, nil
 }
 
+func (c *leaseServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &LeaseService_ServiceDesc.Streams[0], LeaseService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeaseService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
+func (c *leaseServiceClient) Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &LeaseService_ServiceDesc.Streams[1], LeaseService_Session_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SessionRequest, SessionResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeaseService_SessionClient = grpc.BidiStreamingClient[SessionRequest, SessionResponse]
+
 // LeaseServiceServer is the server API for LeaseService service.
 // All implementations must embed UnimplementedLeaseServiceServer
 // for forward compatibility.
 //
 // LeaseService grants, renews and releases leases and shows who holds what.
 type LeaseServiceServer interface {
-	// Acquire asks for a lease on a name, standing by for up to wait if another is in force.
+	// Acquire asks for a lease on a name, standing in line for up to wait if another is in force.
 	//
 	// Safe to retry with the same lease_id and attempt + 1: the answer is the same lease with the same
 	// token and its ttl restarted, never shortened. Owner, metadata and since stay those of the first
 	// grant. An UNAVAILABLE acquisition that nobody retries within 1 s is undone by the server.
-	// Send an attempt only after the one before has ended; cancelling one gives the acquisition up.
-	// Order among those who wait is not promised yet.
+	// Cancelling a call gives its attempt up, its place in line after 10 s. An attempt sent while the one
+	// before still waits takes its place over: that one ends with SUPERSEDED.
 	//
 	// Errors: LEASE_HELD when wait is over, SUPERSEDED, LEASE_LOST (only with token set),
-	// STORE_UNAVAILABLE, GRANTS_REFUSED, DRAINING, STORE_FULL, OVERLOADED, INVALID_ARGUMENT.
+	// STORE_UNAVAILABLE, GRANTS_REFUSED, DRAINING (the place is kept: ask another server), STORE_FULL,
+	// OVERLOADED, LINE_FULL, INVALID_ARGUMENT.
 	Acquire(context.Context, *AcquireRequest) (*AcquireResponse, error)
 	// Renew restarts the ttl of a lease that lease_id still holds. It never re-creates a lease and
 	// never shortens one. It succeeds until the name is really free, also past the holder's deadline.
@@ -220,7 +297,7 @@ type LeaseServiceServer interface {
 	// Safe to retry; only a first, unambiguous answer proves that the lease was still held.
 	// Errors: STORE_UNAVAILABLE (retry, or leave it to its ttl), INVALID_ARGUMENT.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
-	// Get says who holds a name. A free name is no error: held is false.
+	// Get says who holds a name and who waits for it. A free name is no error: held is false.
 	//
 	// Read only. Errors: STORE_UNAVAILABLE, INVALID_ARGUMENT.
 	Get(context.Context, *GetRequest) (*GetResponse, error)
@@ -235,6 +312,34 @@ type LeaseServiceServer interface {
 	//
 	// Read only. Errors: STORE_UNAVAILABLE, INVALID_ARGUMENT.
 	CheckToken(context.Context, *CheckTokenRequest) (*CheckTokenResponse, error)
+	// Watch streams what happens to names from now on, beginning with one SYNCED event: what happens
+	// after it is on the stream, what happened before is not. It holds nobody up: events that a slow
+	// reader has no room for are dropped and counted in one MISSED event, and so is a gap in what the
+	// store could tell. Events of one name come in the order in which they happened.
+	//
+	// The stream goes on until the client ends it. Errors: DRAINING (watch at another server),
+	// STORE_UNAVAILABLE, INVALID_ARGUMENT.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
+	// Session carries many acquisitions, renewals and releases at once, in both directions as many in
+	// a message as there are, and tells of a loss without being asked. Each operation means exactly
+	// what the unary RPC of its request means, and is as safe to retry: after the stream broke, on
+	// another one.
+	//
+	// The first message carries hello; operations may follow in the same message. Operations are
+	// begun in the order sent and answered in any. Each gets one answer that is final; an acquisition
+	// that goes to stand in line gets a queued answer before.
+	//
+	// The end of a stream ends no lease. Acquisitions that were waiting lose nothing but their turn:
+	// their place is kept for 10 s. Before a server goes away it says draining, answers what is
+	// waiting with DRAINING, and ends the stream, with UNAVAILABLE and DRAINING, when the client has closed its
+	// half or after some seconds. An operation without an answer at the end of the stream may have been done or
+	// not: ask again.
+	//
+	// The stream ends with PROTOCOL when an operation's id is not larger than all before it, a
+	// cancellation names an id that was never used, anything comes before the hello or there is a second
+	// one; with SLOW_READER when answers pile up unread for 10 s; with RESOURCE_EXHAUSTED
+	// when a message is over 64 KiB or more than 20 000 operations are unanswered.
+	Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error
 	mustEmbedUnimplementedLeaseServiceServer()
 }
 
@@ -262,6 +367,12 @@ func (UnimplementedLeaseServiceServer) List(context.Context, *ListRequest) (*Lis
 }
 func (UnimplementedLeaseServiceServer) CheckToken(context.Context, *CheckTokenRequest) (*CheckTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckToken not implemented")
+}
+func (UnimplementedLeaseServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
+}
+func (UnimplementedLeaseServiceServer) Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error {
+	return status.Error(codes.Unimplemented, "method Session not implemented")
 }
 func (UnimplementedLeaseServiceServer) mustEmbedUnimplementedLeaseServiceServer() {}
 func (UnimplementedLeaseServiceServer) testEmbeddedByValue()                      {}
@@ -392,6 +503,24 @@ func _LeaseService_CheckToken_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LeaseService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LeaseServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeaseService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
+
+func _LeaseService_Session_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(LeaseServiceServer).Session(&grpc.GenericServerStream[SessionRequest, SessionResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeaseService_SessionServer = grpc.BidiStreamingServer[SessionRequest, SessionResponse]
+
 // LeaseService_ServiceDesc is the grpc.ServiceDesc for LeaseService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -424,7 +553,19 @@ var LeaseService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _LeaseService_CheckToken_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Watch",
+			Handler:       _LeaseService_Watch_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Session",
+			Handler:       _LeaseService_Session_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "proto/lockd/v1/lockd.proto",
 }
 
@@ -440,8 +581,8 @@ const (
 // AdminService is for operators.
 type AdminServiceClient interface {
 	// ForceRelease ends the lease that holds a name with exactly this token; the holder's next renewal
-	// answers LEASE_LOST. Comparing the token, it can never break the next holder. Only the token
-	// protects from what the former holder still does.
+	// answers LEASE_LOST, and a holder with a Session is told at once. Comparing the token, it can
+	// never break the next holder. Only the token protects from what the former holder still does.
 	//
 	// A retry after success answers TOKEN_NOT_IN_FORCE and harms nobody.
 	// Errors: TOKEN_NOT_IN_FORCE, STORE_UNAVAILABLE, INVALID_ARGUMENT (no reason given).
@@ -487,8 +628,8 @@ func (c *adminServiceClient) Status(ctx context.Context, in *StatusRequest, opts
 // AdminService is for operators.
 type AdminServiceServer interface {
 	// ForceRelease ends the lease that holds a name with exactly this token; the holder's next renewal
-	// answers LEASE_LOST. Comparing the token, it can never break the next holder. Only the token
-	// protects from what the former holder still does.
+	// answers LEASE_LOST, and a holder with a Session is told at once. Comparing the token, it can
+	// never break the next holder. Only the token protects from what the former holder still does.
 	//
 	// A retry after success answers TOKEN_NOT_IN_FORCE and harms nobody.
 	// Errors: TOKEN_NOT_IN_FORCE, STORE_UNAVAILABLE, INVALID_ARGUMENT (no reason given).

@@ -1,0 +1,348 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// AcquireRequest is what a client asks for.
+type AcquireRequest struct {
+	Name     string
+	ID       ID
+	Attempt  uint32 // 1, then one more for each retry; 0: not counted
+	Told     Token  // the token the client was told for ID, 0 if never
+	Owner    string
+	TTL      *time.Duration // nil: the default
+	Wait     time.Duration  // 0: answer at once
+	Metadata map[string]string
+}
+
+// Grant is a lease and what its holder needs to know how long it may count on it.
+type Grant struct {
+	Lease Lease
+	// Waited is how long the request had been here when the store call that granted or refreshed the
+	// lease began. Too small is safe: the holder's deadline is counted from its sending of the request
+	// plus Waited.
+	Waited time.Duration
+
+	open Undoing // what TakeBack undoes; the zero value if the lease must not be undone
+}
+
+// Asker is who asked. Its methods must not block.
+type Asker interface {
+	// Queued is told that the request stands in line; at most once, before Answered.
+	Queued(held *HeldError)
+	// Answered is told how it ended; once, unless Cancel ended it. A grant that cannot be passed on goes
+	// back by Lessor.TakeBack.
+	Answered(g Grant, err error)
+}
+
+// Asking is one acquisition, from its request to its answer. While it waits it costs no goroutine.
+type Asking struct {
+	lessor  *Lessor
+	to      Asker
+	arrived time.Time
+	until   time.Time // when the wait is over
+
+	// The rest is guarded by mu, which is never held during a call.
+	mu      sync.Mutex
+	next    Acquisition // what is executed next, or was last
+	open    Undoing     // the last execution
+	state   state
+	handed  *Handover   // came while a call was under way
+	timer   *time.Timer // while waiting: the end of the wait; while pausing: the next try
+	pause   time.Duration
+	inLine  bool // has been
+	keep    bool // cancelled, but its place is to be kept
+	granted bool // and answered so: the lease is the client's
+	unknown bool // ended by an unknown outcome: its undo is under way, and leaves time for a retry
+}
+
+// state is what an Asking is doing. over is final.
+type state int
+
+const (
+	calling state = iota // a store call is under way, or about to begin
+	waiting              // in line
+	pausing              // until the store is asked again
+	over                 // answered or cancelled
+)
+
+// Ask begins an acquisition; Run executes it. The request is granted when its turn has come, within
+// r.Wait. Repeated with the same ID it answers the same lease, or has its place in line again. Errors:
+// *InvalidError, ErrOverloaded, ErrDraining.
+func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
+	next, err := l.acquisition(r)
+	if err != nil {
+		return nil, err
+	}
+	if l.cleanup.full() {
+		return nil, fmt.Errorf("acquire %q: %w", r.Name, ErrOverloaded)
+	}
+	a := &Asking{lessor: l, to: to, arrived: time.Now(), next: next, pause: firstPause}
+	a.until = a.arrived.Add(r.Wait)
+	a.next.Tag.Exec = newExec()
+	if r.Wait > 0 {
+		a.next.Until, a.next.Turn = a.until, a.turn
+	}
+	if err := l.lobby.enter(a); err != nil {
+		return nil, fmt.Errorf("acquire %q: %w", r.Name, err)
+	}
+	return a, nil
+}
+
+// acquisition checks r and fills in defaults.
+func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
+	ttl := l.limits.DefaultTTL
+	if r.TTL != nil {
+		var err error
+		if ttl, err = l.limits.checkTTL(*r.TTL); err != nil {
+			return Acquisition{}, err
+		}
+	}
+	if r.Told != 0 {
+		if err := checkToken(r.Told); err != nil {
+			return Acquisition{}, err
+		}
+	}
+	err := firstOf(CheckName(r.Name), checkID(r.ID), l.limits.checkWait(r.Wait), checkOwner(r.Owner), checkMetadata(r.Metadata))
+	return Acquisition{
+		Name: r.Name, ID: r.ID, Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
+		TTL: ttl, Owner: r.Owner, Metadata: r.Metadata,
+	}, err
+}
+
+// Run executes the acquisition and returns when it has been answered, stands in line, or pauses before
+// it asks a store that cannot serve again: within one store call. Call it once.
+func (a *Asking) Run() {
+	a.mu.Lock()
+	execution := a.next
+	if a.state == over {
+		a.mu.Unlock()
+		return
+	}
+	// Detached from any caller: a cancelled one must not leave us in doubt about a call on its way.
+	call, cancel := callContext(context.Background(), execution.TTL)
+	defer cancel()
+	deadline, _ := call.Deadline()
+	a.open = Undoing{Name: execution.Name, ID: execution.ID, Tag: execution.Tag, Deadline: deadline}
+	a.mu.Unlock()
+
+	// Read before the call, whatever retries happen inside it: too small is safe.
+	waited := time.Since(a.arrived)
+	granted, err := a.lessor.store.Acquire(call, execution)
+	a.settle(Grant{Lease: granted, Waited: waited}, err)
+}
+
+// settle takes the result of an execution.
+func (a *Asking) settle(g Grant, err error) {
+	a.mu.Lock()
+	if a.handed != nil { // its turn came while the call was under way, which proves more than its result
+		g, err = a.grantOf(*a.handed), nil
+	}
+	var held *HeldError
+	queued := errors.As(err, &held) && held.Place > 0 && a.next.Turn != nil
+	a.inLine = a.inLine || queued
+	left := time.Until(a.until)
+	// Once draining, nothing is waited for any more: what Drain did not find waiting ends here.
+	draining := a.lessor.lobby.closed()
+	switch {
+	case a.state == over: // cancelled meanwhile
+		if err == nil || a.inLine || errors.Is(err, ErrUnknown) {
+			a.undoLocked(0, a.keep)
+		}
+		a.mu.Unlock()
+	case queued && !draining:
+		a.state = waiting
+		a.timer = time.AfterFunc(left, a.outOfTime)
+		a.to.Queued(held) // with the mutex held: nothing that is told later may overtake it
+		a.mu.Unlock()
+	case mayHeal(err) && left > 0 && !draining:
+		a.state = pausing
+		a.timer = time.AfterFunc(min(jittered(a.pause), left), a.again)
+		a.pause = min(2*a.pause, lastPause)
+		a.mu.Unlock()
+	case queued, mayHeal(err) && left > 0:
+		a.finish(Grant{}, ErrDraining)
+	default:
+		a.finish(g, err)
+	}
+}
+
+// turn is the store's word that the lease is ours.
+func (a *Asking) turn(h Handover) {
+	a.mu.Lock()
+	switch a.state {
+	case calling: // settle will see it
+		a.handed = &h
+		a.mu.Unlock()
+	case over:
+		// Nobody is there to be told, unless the lease was answered already, to the same call of the
+		// client, or is about to be undone.
+		if !a.granted && !a.unknown {
+			a.undoLocked(0, a.keep)
+		}
+		a.mu.Unlock()
+	default:
+		a.finish(a.grantOf(h), nil)
+	}
+}
+
+func (a *Asking) grantOf(h Handover) Grant {
+	return Grant{Lease: h.Lease, Waited: max(0, h.Began.Sub(a.arrived))}
+}
+
+// outOfTime asks a last time, without a wait: that gives the turn up, keeps the place, and tells who
+// is in the way by now.
+func (a *Asking) outOfTime() { a.resume(waiting, func() { a.next.Turn = nil }) }
+
+// again asks a store again that could not serve. The execution before certainly did nothing, so this
+// is another one.
+func (a *Asking) again() { a.resume(pausing, func() { a.next.Tag.Exec = newExec() }) }
+
+// resume runs once more, prepared, if the state is still from.
+func (a *Asking) resume(from state, prepare func()) {
+	a.mu.Lock()
+	if a.state != from {
+		a.mu.Unlock()
+		return
+	}
+	a.state = calling
+	prepare()
+	a.mu.Unlock()
+	a.lessor.cleanup.running.Go(a.Run)
+}
+
+// Cancel ends the acquisition unless it has been answered, and reports whether it did; then nobody is
+// told anything any more, and nothing is left behind but, with keepPlace, its place in line for
+// KeepPlace.
+func (a *Asking) Cancel(keepPlace bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state == over {
+		return false
+	}
+	if a.state == waiting {
+		a.undoLocked(0, keepPlace)
+	}
+	a.keep = keepPlace // if calling, settle undoes
+	a.leaveLocked()
+	return true
+}
+
+// drain ends a wait because the server goes away. A call under way is left to its result.
+func (a *Asking) drain() {
+	a.mu.Lock()
+	if a.state == calling || a.state == over {
+		a.mu.Unlock()
+		return
+	}
+	a.finish(Grant{}, ErrDraining)
+}
+
+// finish answers and unlocks mu, which must be held.
+func (a *Asking) finish(g Grant, err error) {
+	switch {
+	case err == nil:
+		a.granted = true
+		if a.next.Told == 0 {
+			g.open = a.open
+		}
+	case errors.Is(err, ErrUnknown):
+		a.unknown = true
+		a.undoLocked(retryWindow, true)
+	case a.inLine && !errors.As(err, new(*HeldError)): // that one has given the turn up already
+		a.undoLocked(0, true)
+	}
+	a.leaveLocked()
+	a.mu.Unlock()
+	if err == nil {
+		a.lessor.losses.granted(g.Lease)
+	} else {
+		err = fmt.Errorf("acquire %q: %w", a.next.Name, err)
+	}
+	a.to.Answered(g, err)
+}
+
+func (a *Asking) leaveLocked() {
+	a.state = over
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.lessor.lobby.leave(a)
+}
+
+// undoLocked has the last execution undone after delay, unless the client was told a token: then it
+// may count on the lease.
+func (a *Asking) undoLocked(delay time.Duration, keepPlace bool) {
+	if a.next.Told != 0 {
+		return
+	}
+	open := a.open
+	open.KeepPlace = keepPlace
+	a.lessor.cleanup.undo(open, delay, a.next.TTL)
+}
+
+// TakeBack undoes a grant that could not be passed on: the client has gone. Its place, had it one, is
+// kept for KeepPlace.
+func (l *Lessor) TakeBack(g Grant) {
+	if g.open.ID == "" {
+		return // the client was told of it once, and may count on it
+	}
+	open := g.open
+	open.KeepPlace = true
+	l.cleanup.undo(open, 0, g.Lease.TTL)
+}
+
+// Acquire asks and waits for the answer. If ctx ends first, nothing is left behind but a place in line
+// for KeepPlace.
+func (l *Lessor) Acquire(ctx context.Context, r AcquireRequest) (Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return Grant{}, err
+	}
+	answer := make(answer, 1)
+	a, err := l.Ask(r, answer)
+	if err != nil {
+		return Grant{}, err
+	}
+	a.Run()
+	var got answered
+	select {
+	case got = <-answer:
+	case <-ctx.Done():
+		if a.Cancel(true) {
+			return Grant{}, ctx.Err()
+		}
+		got = <-answer
+	}
+	if gone := ctx.Err(); gone != nil {
+		if got.err == nil {
+			l.TakeBack(got.grant)
+		}
+		return Grant{}, gone
+	}
+	return got.grant, got.err
+}
+
+// answer is the Asker of one who does nothing but wait; it has room for one.
+type answer chan answered
+
+type answered struct {
+	grant Grant
+	err   error
+}
+
+// Queued implements Asker.
+func (answer) Queued(*HeldError) {}
+
+// Answered implements Asker.
+func (c answer) Answered(g Grant, err error) { c <- answered{g, err} }
+
+// mayHeal reports whether time may heal err within one request's wait. An unknown outcome is not asked
+// about again here: only the client's retry, with its next attempt, tells the two apart.
+func mayHeal(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrGrantsRefused) || errors.Is(err, ErrStoreFull)
+}

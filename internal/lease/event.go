@@ -1,0 +1,48 @@
+package lease
+
+import "time"
+
+// EventKind is what happened.
+type EventKind int
+
+// What can happen to a name, or to the watch itself.
+const (
+	EventAcquired EventKind = iota + 1 // a lease was granted
+	EventReleased                      // its holder gave it back, or it was undone
+	EventExpired                       // it ran out; at is when that was noticed, within a second
+	EventForced                        // an operator ended it
+	EventQueued                        // somebody took a place in line, or is present at it again
+	EventLeft                          // somebody left the line without a lease, or is away
+	EventMissed                        // events are missing here
+)
+
+// Event is something that happened. It carries no lease id.
+type Event struct {
+	Kind      EventKind
+	Name      string // "" for EventMissed
+	At        time.Time
+	Token     Token  // the lease's; 0 for EventQueued and EventLeft
+	Owner     string // the lease's or the waiter's
+	Principal string
+	Ticket    int64  // of the place, also if EventAcquired ended a wait in line; else 0
+	By        string // who ended it; EventForced only, as Reason
+	Reason    string
+	Missed    int64 // how many events are missing, 0 if not known; EventMissed only
+}
+
+// Cause is why a lease ended that its holder did not release.
+type Cause int
+
+// The causes; 0 is an unknown one.
+const (
+	CauseExpired Cause = iota + 1
+	CauseForced
+	CauseGrantedToAnother // while it should have stood: the store lost it
+)
+
+// Loss says why a lease ended.
+type Loss struct {
+	Cause  Cause
+	By     string // who forced it
+	Reason string
+}
