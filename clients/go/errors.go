@@ -14,6 +14,9 @@ var (
 	// ErrLost: lockd says that the lease is gone: it ran out there, was released by force, or the
 	// store lost it.
 	ErrLost = errors.New("lockd: the lease is gone")
+	// ErrForceReleased: an operator ended the lease. It comes as a *[ForcedError], which says who and
+	// why, and is an ErrLost too, for code that treats all losses alike.
+	ErrForceReleased = errors.New("lockd: the lease was released by force")
 	// ErrReleased: Release was called.
 	ErrReleased = errors.New("lockd: the lease was released")
 	// ErrClosed: the Client was closed.
@@ -28,6 +31,23 @@ var (
 	ErrUnavailable = errors.New("lockd: unavailable")
 )
 
+// ForcedError is an [ErrForceReleased], and an [ErrLost].
+type ForcedError struct {
+	By     string // who did it, as they called themselves; "" if they did not
+	Reason string // why, in their words
+}
+
+func (e *ForcedError) Error() string {
+	text := ErrForceReleased.Error()
+	if e.By != "" {
+		text += fmt.Sprintf(" by %q", e.By)
+	}
+	return text + ": " + e.Reason
+}
+
+// Is makes errors.Is true for ErrForceReleased and for ErrLost.
+func (e *ForcedError) Is(target error) bool { return target == ErrForceReleased || target == ErrLost }
+
 // HeldError says who stood in the way when lockd last looked. It is made for people: by the time
 // it is read the lease may have changed hands.
 type HeldError struct {
@@ -36,12 +56,17 @@ type HeldError struct {
 	Token     int64         // of the lease in force; 0 if lockd did not say
 	Since     time.Time     // of its grant, by the store's clock
 	ExpiresIn time.Duration // until the name would have been free without a renewal
+	Position  int           // the caller's place in line, 1 being next; 0: not in line, or lockd did not say
 }
 
 func (e *HeldError) Error() string {
-	if e.Token == 0 {
-		return fmt.Sprintf("lockd: %q is held by another", e.Name)
+	text := fmt.Sprintf("lockd: %q is held by another", e.Name)
+	if e.Token != 0 {
+		text = fmt.Sprintf("lockd: %q is held by %q since %s, for another %s unless renewed",
+			e.Name, e.Owner, e.Since.UTC().Format(time.RFC3339), e.ExpiresIn.Truncate(time.Millisecond))
 	}
-	return fmt.Sprintf("lockd: %q is held by %q since %s, for another %s unless renewed",
-		e.Name, e.Owner, e.Since.UTC().Format(time.RFC3339), e.ExpiresIn.Truncate(time.Millisecond))
+	if e.Position > 0 {
+		text += fmt.Sprintf("; place in line: %d", e.Position)
+	}
+	return text
 }

@@ -62,6 +62,7 @@ type request struct {
 	ttl       *time.Duration // nil: the server's default
 	metadata  map[string]string
 	keepalive bool
+	queued    func(HeldError) // nil: nobody wants to know
 }
 
 func newRequest(opts []AcquireOption) request {
@@ -90,6 +91,14 @@ func WithMetadata(metadata map[string]string) AcquireOption {
 // by Release or when its ttl runs out. For a lease that is handed on to another process.
 func WithoutKeepalive() AcquireOption {
 	return func(r *request) { r.keepalive = false }
+}
+
+// WithQueued has f told, while Acquire waits, who is in the way and which place in line the caller has:
+// as soon as lockd says so, and again when it says otherwise, at least once a minute if that changed.
+// Position is 0 when the place is not known. f is called on the goroutine of Acquire, before it
+// returns, so it must not block: a turn that comes meanwhile waits for it.
+func WithQueued(f func(HeldError)) AcquireOption {
+	return func(r *request) { r.queued = f }
 }
 
 // defaultOwner returns user@host:pid, with what cannot be found out left out.
