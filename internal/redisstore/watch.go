@@ -1,0 +1,70 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+const (
+	// watchedFor is the PX of the watched key: scripts publish that long after the last watcher died.
+	watchedFor = 5 * time.Second
+	// keepEvery is how often it is renewed.
+	keepEvery = time.Second
+)
+
+// Watch implements lease.Store.
+func (s *Store) Watch(ctx context.Context, prefix string, deliver func(lease.Event)) (stop func(), err error) {
+	mark, err := s.keepWatched(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("watch %q: %w: %w", prefix, lease.ErrUnavailable, err)
+	}
+	return s.hub.watch(prefix, mark, deliver), nil
+}
+
+// Forced implements lease.Store.
+func (s *Store) Forced(deliver func(lease.Event)) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.forced = deliver
+}
+
+// keepWatched has the scripts publish for another watchedFor, and answers what stands in the watched
+// key: something else than before means that it had gone meanwhile, and events with it.
+func (s *Store) keepWatched(ctx context.Context) (mark string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var set *redis.BoolCmd
+	var found *redis.StringCmd
+	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		set = p.SetNX(ctx, s.keys.watched(), randomMark(), watchedFor)
+		found = p.GetEx(ctx, s.keys.watched(), watchedFor)
+		return nil
+	})
+	// A full Redis refuses the first and still does the second, which is all that a standing key needs.
+	if mark, missing := found.Result(); missing == nil {
+		return mark, nil
+	}
+	return "", errors.Join(err, set.Err())
+}
+
+// publishMark sends a mark through the events channel.
+func (s *Store) publishMark(ctx context.Context, mark string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	text, err := json.Marshal(map[string]string{"kind": markKind, "mark": mark})
+	if err != nil {
+		return err
+	}
+	return s.client.Publish(ctx, s.keys.events(), text).Err()
+}
+
+func randomMark() string { return strconv.FormatUint(rand.Uint64(), 16) }

@@ -1,0 +1,89 @@
+package redisstore
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// book holds the watched leases that are in force as far as is known, since no script runs when one
+// expires. Each is due a look when its key should be over: a renewal publishes nothing, so it may
+// well stand. O(log n) a change.
+type book struct {
+	byName map[string]*entry
+	byDue  dueHeap
+}
+
+// entry is one lease.
+type entry struct {
+	name  string
+	token lease.Token
+	owner string
+	end   time.Time // it cannot have expired before; renewals move it unseen
+	due   time.Time // when to look
+	doubt bool      // since a gap in the events: its end may have been among what is missing
+	index int       // in byDue
+}
+
+func newBook() book { return book{byName: make(map[string]*entry)} }
+
+// put writes a lease down that may expire at end, in the place of any other of that name.
+func (b *book) put(name string, token lease.Token, owner string, end time.Time) {
+	if old := b.byName[name]; old != nil {
+		b.strike(old)
+	}
+	e := &entry{name: name, token: token, owner: owner, end: end, due: end}
+	b.byName[name] = e
+	heap.Push(&b.byDue, e)
+}
+
+func (b *book) strike(e *entry) {
+	delete(b.byName, e.name)
+	heap.Remove(&b.byDue, e.index)
+}
+
+// postpone has e looked at only at due.
+func (b *book) postpone(e *entry, due time.Time) {
+	e.due = due
+	heap.Fix(&b.byDue, e.index)
+}
+
+// first answers the entry that is due by now the longest, or nil.
+func (b *book) first(now time.Time) *entry {
+	if len(b.byDue) == 0 || b.byDue[0].due.After(now) {
+		return nil
+	}
+	return b.byDue[0]
+}
+
+// doubtAll makes every entry due and doubtful.
+func (b *book) doubtAll(now time.Time) {
+	for _, e := range b.byDue {
+		e.due, e.doubt = now, true // all the same: still a heap
+	}
+}
+
+// dueHeap implements heap.Interface.
+type dueHeap []*entry
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *dueHeap) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*h)
+	*h = append(*h, e)
+}
+
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return e
+}
