@@ -58,16 +58,16 @@ func list(ctx context.Context, to *server, prefix string) ([]*lockdv1.Lease, err
 	if err := checkText("prefix", prefix); err != nil {
 		return nil, err
 	}
-	session, err := to.connect(ctx)
+	caller, err := to.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer session.close()
+	defer caller.close()
 	latest := make(map[string]*lockdv1.Lease)
 	req := &lockdv1.ListRequest{Prefix: prefix, PageSize: listPage}
 	for more := true; more; more = req.PageToken != "" {
 		var page *lockdv1.ListResponse
-		_, err := session.ask(func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
+		_, err := caller.ask(func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
 			page, err = lockdv1.NewLeaseServiceClient(conn).List(ctx, req, opts...)
 			return err
 		})

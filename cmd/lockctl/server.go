@@ -62,8 +62,8 @@ func (s *server) dial(opts ...lockd.DialOption) (*lockd.Client, error) {
 	return client, err
 }
 
-// session is one connection for the requests of one command.
-type session struct {
+// caller makes the requests of one command, on one client.
+type caller struct {
 	server
 	client  *lockd.Client
 	ctx     context.Context // ends when the user interrupts
@@ -71,19 +71,19 @@ type session struct {
 	reached bool // some request has reached a connection
 }
 
-// connect opens a session; closing it is the caller's. It does not wait for a connection.
-func (s *server) connect(ctx context.Context) (*session, error) {
+// connect returns a caller, to be closed. It does not wait for a connection.
+func (s *server) connect(ctx context.Context) (*caller, error) {
 	client, err := s.dial()
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := untilInterrupted(ctx)
-	return &session{server: *s, client: client, ctx: ctx, stop: stop}, nil
+	return &caller{server: *s, client: client, ctx: ctx, stop: stop}, nil
 }
 
-func (s *session) close() {
-	s.stop()
-	_ = s.client.Close() // it holds no leases that could be left over
+func (c *caller) close() {
+	c.stop()
+	_ = c.client.Close() // it holds no leases that could be left over
 }
 
 // request is one RPC; all that lockctl makes may be repeated.
@@ -91,55 +91,55 @@ type request func(ctx context.Context, conn grpc.ClientConnInterface, opts ...gr
 
 // ask makes a request, and again as long as a lockd can be reached but does not serve, up to
 // --unavailable-for. It returns how often it asked.
-func (s *session) ask(request request) (asked int, err error) {
-	giveUp := time.Now().Add(s.unavailableFor)
+func (c *caller) ask(request request) (asked int, err error) {
+	giveUp := time.Now().Add(c.unavailableFor)
 	for {
 		asked++
-		err := s.once(request, giveUp)
+		err := c.once(request, giveUp)
 		switch {
 		case err == nil:
 			return asked, nil
-		case s.ctx.Err() != nil:
-			return asked, context.Cause(s.ctx)
+		case c.ctx.Err() != nil:
+			return asked, context.Cause(c.ctx)
 		case !unserved(err):
 			return asked, err
-		case !s.reached:
-			return asked, exitWith(exitUnavailable, "cannot connect to %s: %s", s.target, status.Convert(err).Message())
+		case !c.reached:
+			return asked, exitWith(exitUnavailable, "cannot connect to %s: %s", c.target, status.Convert(err).Message())
 		}
 		select {
 		case <-time.After(min(askAgain, time.Until(giveUp))):
-		case <-s.ctx.Done():
-			return asked, context.Cause(s.ctx)
+		case <-c.ctx.Done():
+			return asked, context.Cause(c.ctx)
 		}
 		if !time.Now().Before(giveUp) {
-			return asked, exitWith(exitUnavailable, "nobody served at %s for %s: %s", s.target, s.unavailableFor, status.Convert(err).Message())
+			return asked, exitWith(exitUnavailable, "nobody served at %s for %s: %s", c.target, c.unavailableFor, status.Convert(err).Message())
 		}
 	}
 }
 
-func (s *session) once(request request, giveUp time.Time) error {
+func (c *caller) once(request request, giveUp time.Time) error {
 	limit := replyWithin
-	if !s.reached {
+	if !c.reached {
 		limit = connectWithin
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, min(limit, time.Until(giveUp)))
+	ctx, cancel := context.WithTimeout(c.ctx, min(limit, time.Until(giveUp)))
 	defer cancel()
 	var answered peer.Peer
 	// Once there has been a connection the next one is worth waiting for; before, a refusal by every
 	// address is an answer.
-	err := request(ctx, s.client.Conn(), grpc.Peer(&answered), grpc.WaitForReady(s.reached))
-	s.reached = s.reached || answered.Addr != nil
+	err := request(ctx, c.client.Conn(), grpc.Peer(&answered), grpc.WaitForReady(c.reached))
+	c.reached = c.reached || answered.Addr != nil
 	return err
 }
 
-// ask is session.ask for a command that makes one request.
+// ask is caller.ask for a command that makes one request.
 func (s *server) ask(ctx context.Context, request request) (asked int, err error) {
-	session, err := s.connect(ctx)
+	caller, err := s.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer session.close()
-	return session.ask(request)
+	defer caller.close()
+	return caller.ask(request)
 }
 
 // unserved reports whether err says no more than that asking again may help.

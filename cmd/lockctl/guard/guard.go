@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -79,19 +78,18 @@ func Start(c Command, until time.Time) (*Guard, error) {
 	return g, nil
 }
 
-// launch starts this program again as a guard. The socket keeps its number rather than becoming
-// descriptor 3, which the command may have inherited from the caller's own parent.
+// launch starts this program again as a guard.
 func launch(env []string, socket *os.File) (*exec.Cmd, error) {
 	self, err := executable()
 	if err != nil {
 		return nil, err
 	}
-	fd := socket.Fd()
-	if _, err := unix.FcntlInt(fd, unix.F_SETFD, 0); err != nil {
+	number, err := bequeath(socket)
+	if err != nil {
 		return nil, err
 	}
 	process := &exec.Cmd{
-		Path: self, Args: []string{os.Args[0], argument, strconv.Itoa(int(fd))}, Env: env,
+		Path: self, Args: []string{os.Args[0], argument, number}, Env: env,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
@@ -99,18 +97,6 @@ func launch(env []string, socket *os.File) (*exec.Cmd, error) {
 		return nil, fmt.Errorf("the guard cannot be started: %w", err)
 	}
 	return process, nil
-}
-
-func socketPair() (ours, theirs *os.File, err error) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	unix.CloseOnExec(fds[0])
-	unix.CloseOnExec(fds[1])
-	return os.NewFile(uintptr(fds[0]), "guard"), os.NewFile(uintptr(fds[1]), "caller"), nil
 }
 
 // inForeground reports whether the terminal is the caller's to give away.

@@ -3,11 +3,9 @@ package guard
 import (
 	"encoding/gob"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -22,9 +20,6 @@ const (
 	stuckAfter   = time.Second            // of killing
 	stuckLooking = time.Second            // how often from then on
 )
-
-// byHand is for whoever has found the hidden argument.
-const byHand = "this is started by lockctl run, not by hand"
 
 // Is reports whether the program was started as a guard, or by one: then Main is all it is to do.
 func Is(args []string) bool { return len(args) >= 3 && args[1] == argument }
@@ -54,21 +49,18 @@ func Main(args []string) int {
 	runtime.LockOSThread()
 	children := catch()
 	adopt()
-	fd, err := strconv.Atoi(args[2])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, byHand)
-		return 64
+	conn, ok := inherit(args[2])
+	if !ok {
+		return usage
 	}
-	unix.CloseOnExec(fd)
-	conn := os.NewFile(uintptr(fd), "caller")
 	in := gob.NewDecoder(conn)
 	k := &keeper{out: gob.NewEncoder(conn)}
 	if err := in.Decode(&k.task); err != nil {
 		return 1 // the caller died before it said what to run
 	}
 	k.orders = receive(in)
-	first, ok := <-k.orders
-	if !ok {
+	first, alive := <-k.orders
+	if !alive {
 		return 1
 	}
 	k.obey(first)

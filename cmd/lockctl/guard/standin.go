@@ -1,11 +1,9 @@
 package guard
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,12 +30,12 @@ func startStandIn(path string, args []string) (*standIn, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	fd := theirs.Fd()
-	if _, err := unix.FcntlInt(fd, unix.F_SETFD, 0); err != nil {
+	number, err := bequeath(theirs)
+	if err != nil {
 		ours.Close()
 		return nil, err
 	}
-	leader, err := spawn(self, append([]string{os.Args[0], argument, strconv.Itoa(int(fd)), path}, args...))
+	leader, err := spawn(self, append([]string{os.Args[0], argument, number, path}, args...))
 	if err != nil {
 		ours.Close()
 		return nil, err
@@ -75,13 +73,10 @@ func stand(args []string) int {
 	// What has the command die with the guard belongs to the thread that becomes it.
 	runtime.LockOSThread()
 	dieWithParent()
-	fd, err := strconv.Atoi(args[2])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, byHand)
-		return 64
+	socket, ok := inherit(args[2])
+	if !ok {
+		return usage
 	}
-	unix.CloseOnExec(fd)
-	socket := os.NewFile(uintptr(fd), "guard")
 	// Stopped in the midst of it we would keep the guard waiting, and SIGQUIT would print this program's
 	// stack. Exec puts both back.
 	for _, sig := range []os.Signal{unix.SIGTSTP, unix.SIGQUIT} {
