@@ -66,7 +66,25 @@ func register(to grpc.ServiceRegistrar, desc grpc.ServiceDesc, service any) {
 			return method.Handler(srv, ctx, decode, refuse)
 		}
 	}
+	desc.Streams = slices.Clone(desc.Streams)
+	for i, stream := range desc.Streams {
+		desc.Streams[i].Handler = func(srv any, s grpc.ServerStream) error {
+			return stream.Handler(srv, &openingStream{s})
+		}
+	}
 	to.RegisterService(&desc, service)
+}
+
+// openingStream is a stream whose messages come in envelopes. Its handler gets them opened.
+type openingStream struct{ grpc.ServerStream }
+
+// RecvMsg implements grpc.ServerStream.
+func (s *openingStream) RecvMsg(m any) error {
+	e := envelope{message: m.(proto.Message)}
+	if err := s.ServerStream.RecvMsg(&e); err != nil {
+		return err
+	}
+	return e.fault
 }
 
 // faultOf says which field keeps data from being a message like m, by reading each on its own.

@@ -21,64 +21,125 @@ import (
 // domain is the ErrorInfo domain of every error that lockd itself answers.
 const domain = "lockd"
 
-// statusOf is the one switch from errors to what is said on the wire, as the head of lockd.proto
-// lists it. ctx is the caller's own: if that has ended, nothing else is worth saying, and a bound of
-// ours that ended a moment later must not be reported as the caller's.
-func statusOf(ctx context.Context, err error) *status.Status {
-	if err == nil {
-		return nil
-	}
+// refusalOf is the one switch from errors to what is said on the wire, as the head of lockd.proto
+// lists it, whether as the status of a call or as an answer on a session. ctx is the caller's own: if
+// that has ended, nothing else is worth saying, and a bound of ours that ended a moment later must
+// not be reported as the caller's.
+func refusalOf(ctx context.Context, err error) refusal {
 	if gone := ctx.Err(); gone != nil {
-		return status.FromContextError(gone)
+		return spoken(status.FromContextError(gone))
 	}
 	var argument *lease.InvalidError
 	var held *lease.HeldError
 	var token *lease.TokenError
+	var lost *lease.LostError
 	switch {
 	case errors.As(err, &argument):
-		return refusal(codes.InvalidArgument, "INVALID_ARGUMENT", err, badRequest(argument))
+		return refusal{code: codes.InvalidArgument, reason: "INVALID_ARGUMENT", err: err, field: argument}
 	case errors.As(err, &held):
-		return refusal(codes.Aborted, "LEASE_HELD", err, heldDetail(held.Holder), retryAfter(held.Holder))
+		return refusal{code: codes.Aborted, reason: "LEASE_HELD", err: err, held: encodeHeld(held), retry: retryAfter(held.Holder)}
 	case errors.As(err, &token) && token.InForce != nil:
-		return refusal(codes.FailedPrecondition, "TOKEN_NOT_IN_FORCE", err, heldDetail(*token.InForce))
+		return refusal{code: codes.FailedPrecondition, reason: "TOKEN_NOT_IN_FORCE", err: err, held: encodeHolder(*token.InForce)}
 	case token != nil:
-		return refusal(codes.FailedPrecondition, "TOKEN_NOT_IN_FORCE", err)
+		return refusal{code: codes.FailedPrecondition, reason: "TOKEN_NOT_IN_FORCE", err: err}
 	case errors.Is(err, lease.ErrSuperseded):
-		return refusal(codes.Aborted, "SUPERSEDED", err)
+		return refusal{code: codes.Aborted, reason: "SUPERSEDED", err: err}
+	case errors.As(err, &lost):
+		return refusal{code: codes.FailedPrecondition, reason: "LEASE_LOST", err: err, loss: encodeLoss(lost.Loss)}
 	case errors.Is(err, lease.ErrLost):
-		return refusal(codes.FailedPrecondition, "LEASE_LOST", err)
+		return refusal{code: codes.FailedPrecondition, reason: "LEASE_LOST", err: err}
 	case errors.Is(err, lease.ErrGrantsRefused):
-		return refusal(codes.Unavailable, "GRANTS_REFUSED", err)
+		return refusal{code: codes.Unavailable, reason: "GRANTS_REFUSED", err: err}
 	case errors.Is(err, lease.ErrDraining):
-		return refusal(codes.Unavailable, "DRAINING", err)
+		return refusal{code: codes.Unavailable, reason: "DRAINING", err: err}
 	case errors.Is(err, lease.ErrStoreFull):
-		return refusal(codes.ResourceExhausted, "STORE_FULL", err)
+		return refusal{code: codes.ResourceExhausted, reason: "STORE_FULL", err: err}
 	case errors.Is(err, lease.ErrOverloaded):
-		return refusal(codes.ResourceExhausted, "OVERLOADED", err)
+		return refusal{code: codes.ResourceExhausted, reason: "OVERLOADED", err: err}
+	case errors.Is(err, lease.ErrLineFull):
+		return refusal{code: codes.ResourceExhausted, reason: "LINE_FULL", err: err}
+	case errors.Is(err, errSlowReader):
+		return refusal{code: codes.ResourceExhausted, reason: "SLOW_READER", err: err}
+	case errors.Is(err, errProtocol):
+		return refusal{code: codes.InvalidArgument, reason: "PROTOCOL", err: err}
 	case errors.Is(err, lease.ErrUnknown), errors.Is(err, lease.ErrUnavailable):
-		return refusal(codes.Unavailable, "STORE_UNAVAILABLE", err)
+		return refusal{code: codes.Unavailable, reason: "STORE_UNAVAILABLE", err: err}
+	case errors.Is(err, errCancelled):
+		return spoken(status.New(codes.Canceled, err.Error()))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		// The caller's context stands, so this was our own bound: the store did not answer in time.
-		return refusal(codes.Unavailable, "STORE_UNAVAILABLE", lease.ErrUnknown)
+		return refusal{code: codes.Unavailable, reason: "STORE_UNAVAILABLE", err: lease.ErrUnknown}
 	}
 	if st, ok := status.FromError(err); ok {
-		return st // of the health or reflection service, which speak gRPC themselves
+		return spoken(st) // of gRPC itself, or of the health or reflection service, which speak it themselves
 	}
-	return refusal(codes.Internal, "INTERNAL", errInternal)
+	return refusal{code: codes.Internal, reason: "INTERNAL", err: errInternal}
 }
 
-// errInternal is all that a client learns of a fault: its text may hold anything, so it goes to the
-// log alone.
-var errInternal = errors.New("a fault of the server; its log says more")
+var (
+	// errInternal is all that a client learns of a fault: its text may hold anything, so it goes to the
+	// log alone.
+	errInternal = errors.New("a fault of the server; its log says more")
+	// errSlowReader and errProtocol end a stream.
+	errSlowReader = errors.New("the client does not read what it is sent")
+	errProtocol   = errors.New("the stream's rules are broken")
+	// errCancelled answers an acquisition on a session that its client has given up.
+	errCancelled = errors.New("cancelled by the client")
+)
 
-func refusal(code codes.Code, reason string, err error, details ...protoadapt.MessageV1) *status.Status {
-	st := status.New(code, clip(err.Error(), maxText))
-	info := &errdetails.ErrorInfo{Domain: domain, Reason: reason}
+// refusal is an error on its way to a client.
+type refusal struct {
+	code   codes.Code
+	reason string
+	err    error
+	held   *lockdv1.Held         // who is in the way
+	retry  *errdetails.RetryInfo // when to ask again
+	loss   *lockdv1.Loss         // why the lease is gone
+	field  *lease.InvalidError   // what is wrong
+	status *status.Status        // what somebody else has said already
+}
+
+func spoken(st *status.Status) refusal {
+	return refusal{code: st.Code(), err: errors.New(st.Message()), status: st}
+}
+
+// statusOf answers how a call ends.
+func statusOf(ctx context.Context, err error) *status.Status {
+	if err == nil {
+		return nil
+	}
+	r := refusalOf(ctx, err)
+	if r.status != nil {
+		return r.status
+	}
+	st := status.New(r.code, clip(r.err.Error(), maxText))
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Domain: domain, Reason: r.reason}}
+	if r.field != nil {
+		details = append(details, badRequest(r.field))
+	}
+	if r.held != nil {
+		details = append(details, r.held)
+	}
+	if r.retry != nil {
+		details = append(details, r.retry)
+	}
+	if r.loss != nil {
+		details = append(details, r.loss)
+	}
 	// It fails only for code OK and for details that cannot be marshalled; then the code must do.
-	if with, err := st.WithDetails(append([]protoadapt.MessageV1{info}, details...)...); err == nil {
+	if with, err := st.WithDetails(details...); err == nil {
 		return with
 	}
 	return st
+}
+
+// answer says the same on a session.
+func (r refusal) answer() *lockdv1.Error {
+	e := &lockdv1.Error{Code: int32(r.code), Reason: r.reason, Message: clip(r.err.Error(), maxText), Held: r.held, Loss: r.loss}
+	if r.field != nil {
+		e.Field = r.field.Field
+	}
+	return e
 }
 
 // Errors travel as trailers, and many clients (Java, C) take no more than 8 KiB of them. The text is
@@ -95,14 +156,21 @@ func badRequest(err *lease.InvalidError) *errdetails.BadRequest {
 	}}}
 }
 
-// heldDetail says who is in the way; without metadata if, in very many small pieces, they are too
+// encodeHolder says who is in the way; without metadata if, in very many small pieces, they are too
 // long for a trailer. Get answers them whole.
-func heldDetail(holder lease.Lease) *lockdv1.Held {
-	detail := &lockdv1.Held{Lease: encodeLease(holder), ExpiresIn: durationpb.New(holder.ExpiresIn)}
-	if proto.Size(detail) > maxHeld {
-		detail.Lease.Metadata = nil
+func encodeHolder(holder lease.Lease) *lockdv1.Held {
+	held := &lockdv1.Held{Lease: encodeLease(holder), ExpiresIn: durationpb.New(holder.ExpiresIn)}
+	if proto.Size(held) > maxHeld {
+		held.Lease.Metadata = nil
 	}
-	return detail
+	return held
+}
+
+// encodeHeld says as well which place in line the caller has.
+func encodeHeld(err *lease.HeldError) *lockdv1.Held {
+	held := encodeHolder(err.Holder)
+	held.Place, held.Ticket = int64(err.Place), err.Ticket
+	return held
 }
 
 // retryAfter is when asking again makes sense: when the name falls free, but no later than in a

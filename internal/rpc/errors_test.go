@@ -179,7 +179,7 @@ func TestErrorsFitTheTrailersThatEveryClientTakes(t *testing.T) {
 			t.Errorf("%T with the longest texts lost its detail", refusal)
 		}
 	}
-	if got := heldDetail(large).GetLease().GetMetadata(); len(got) != 1 {
+	if got := encodeHolder(large).GetLease().GetMetadata(); len(got) != 1 {
 		t.Errorf("metadata of 1 KiB in one piece are left out of Held, want them told")
 	}
 }

@@ -17,14 +17,14 @@ import (
 // around is what stands around every call. From the outside in: errors become statuses and the call
 // is logged; a panic becomes an error; the call gets its bound.
 type around struct {
-	log *zap.Logger
+	access *accessLog
 	// ending ends when streams must; endStreams ends it.
 	ending     context.Context
 	endStreams context.CancelFunc
 }
 
 func newAround(log *zap.Logger) *around {
-	a := &around{log: log}
+	a := &around{access: &accessLog{log}}
 	a.ending, a.endStreams = context.WithCancel(context.Background())
 	return a
 }
@@ -34,7 +34,7 @@ func (a *around) unaryCall(ctx context.Context, req any, info *grpc.UnaryServerI
 	start := time.Now()
 	reply, err := next(ctx, req)
 	st := statusOf(ctx, err)
-	a.logCall(ctx, call{method: info.FullMethod, request: req, took: time.Since(start), status: st, err: err})
+	a.access.note(ctx, call{method: info.FullMethod, request: req, took: time.Since(start), code: st.Code(), err: err})
 	return reply, st.Err()
 }
 
@@ -43,7 +43,7 @@ func (a *around) streamCall(srv any, stream grpc.ServerStream, info *grpc.Stream
 	ctx, start := stream.Context(), time.Now()
 	err := next(srv, stream)
 	st := statusOf(ctx, err)
-	a.logCall(ctx, call{method: info.FullMethod, took: time.Since(start), status: st, err: err})
+	a.access.note(ctx, call{method: info.FullMethod, took: time.Since(start), code: st.Code(), err: err})
 	return st.Err()
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -14,26 +13,22 @@ import (
 // compile.
 type leaseService struct {
 	lockdv1.UnsafeLeaseServiceServer
-	lessor *lease.Lessor
+	lessor   *lease.Lessor
+	process  process
+	sessions *sessions
+	access   *accessLog
 }
 
 func (s *leaseService) Acquire(ctx context.Context, req *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {
-	ttl, err := decodeTTL(req.GetTtl())
+	ask, err := decodeAcquire(req)
 	if err != nil {
 		return nil, err
 	}
-	wait, err := decodeDuration("wait", req.GetWait())
+	grant, err := s.lessor.Acquire(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	grant, err := s.lessor.Acquire(ctx, lease.AcquireRequest{
-		Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), Attempt: req.GetAttempt(), Told: lease.Token(req.GetToken()),
-		Owner: req.GetOwner(), TTL: ttl, Wait: wait, Metadata: req.GetMetadata(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &lockdv1.AcquireResponse{Lease: encodeLease(grant.Lease), Waited: durationpb.New(grant.Waited)}, nil
+	return encodeGrant(grant), nil
 }
 
 func (s *leaseService) Renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
@@ -41,7 +36,9 @@ func (s *leaseService) Renew(ctx context.Context, req *lockdv1.RenewRequest) (*l
 	if err != nil {
 		return nil, err
 	}
-	renewed, err := s.lessor.Renew(ctx, lease.RenewRequest{Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), TTL: ttl})
+	renewed, err := s.lessor.Renew(ctx, lease.RenewRequest{
+		Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), TTL: ttl, Told: lease.Token(req.GetToken()),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -57,15 +54,11 @@ func (s *leaseService) Release(ctx context.Context, req *lockdv1.ReleaseRequest)
 }
 
 func (s *leaseService) Get(ctx context.Context, req *lockdv1.GetRequest) (*lockdv1.GetResponse, error) {
-	found, held, err := s.lessor.Get(ctx, lease.GetRequest{Name: req.GetName()})
+	standing, err := s.lessor.Get(ctx, req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	reply := &lockdv1.GetResponse{Name: req.GetName(), Held: held}
-	if held {
-		reply.Lease = encodeLease(found)
-	}
-	return reply, nil
+	return encodeStanding(req.GetName(), standing), nil
 }
 
 func (s *leaseService) List(ctx context.Context, req *lockdv1.ListRequest) (*lockdv1.ListResponse, error) {

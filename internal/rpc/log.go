@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap/zapcore"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -21,33 +20,39 @@ const (
 	maxFault  = 8 << 10
 )
 
+// accessLog is where every call and every operation of a session is noted.
+type accessLog struct{ to *zap.Logger }
+
 // call is one that has ended.
 type call struct {
 	method  string
-	request any // nil for a stream
+	session bool // an operation of a session: method is the unary RPC that means the same
+	request any  // nil for a stream
 	took    time.Duration
-	status  *status.Status // what was answered; nil is OK
-	err     error          // what the handler returned
+	code    codes.Code // what was answered
+	err     error      // what the handler returned
 }
 
-// logCall writes one line a call: at debug, a fault at error, a forced release, tried or done, at
-// warn. Never a whole lease id, no metadata.
-func (a *around) logCall(ctx context.Context, c call) {
+// note writes one line a call: at debug, a fault at error, a forced release, tried or done, at warn.
+// Never a whole lease id, no metadata.
+func (l *accessLog) note(ctx context.Context, c call) {
 	force, forced := c.request.(*lockdv1.ForceReleaseRequest)
 	level, text := zapcore.DebugLevel, "call"
 	var panicked *panicError
 	switch {
-	case c.status.Code() == codes.Internal, errors.As(c.err, &panicked): // a panic also when the caller has gone
+	case c.code == codes.Internal, errors.As(c.err, &panicked): // a panic also when the caller has gone
 		level, text = zapcore.ErrorLevel, "fault"
 	case forced:
 		level, text = zapcore.WarnLevel, "forced release"
+	case c.session:
+		text = "operation"
 	}
-	entry := a.log.Check(level, text)
+	entry := l.to.Check(level, text)
 	if entry == nil {
 		return // before anything is built: at the usual level a call costs nothing here
 	}
 	fields := append(make([]zap.Field, 0, 10),
-		zap.String("method", c.method), zap.Stringer("code", c.status.Code()), zap.Duration("took", c.took))
+		zap.String("method", c.method), zap.Stringer("code", c.code), zap.Duration("took", c.took))
 	if from, ok := peer.FromContext(ctx); ok {
 		fields = append(fields, zap.Stringer("peer", from.Addr))
 	}
@@ -58,7 +63,8 @@ func (a *around) logCall(ctx context.Context, c call) {
 		fields = append(fields, zap.Stringer("lease_id", lease.ID(r.GetLeaseId())))
 	}
 	if forced {
-		fields = append(fields, zap.Int64("token", force.GetToken()), zap.String("reason", clip(force.GetReason(), maxLogged)))
+		fields = append(fields, zap.Int64("token", force.GetToken()),
+			zap.String("by", clip(force.GetBy(), maxLogged)), zap.String("reason", clip(force.GetReason(), maxLogged)))
 	}
 	if c.err != nil {
 		fields = append(fields, zap.String("error", clip(c.err.Error(), maxFault)))

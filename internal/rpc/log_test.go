@@ -92,13 +92,13 @@ func TestACallIsOneLineWithoutSecrets(t *testing.T) {
 func TestAForcedReleaseIsOnRecord(t *testing.T) {
 	for want, err := range map[string]error{"OK": nil, "FailedPrecondition": &lease.TokenError{Name: "a", Token: 9}} {
 		s := serve(t, &fakeStore{force: func(context.Context, lease.ForceRequest) (lease.Lease, error) { return holder, err }})
-		_, _ = s.admin.ForceRelease(t.Context(), &lockdv1.ForceReleaseRequest{Name: "a", Token: 9, Reason: "host is on fire"})
+		_, _ = s.admin.ForceRelease(t.Context(), &lockdv1.ForceReleaseRequest{Name: "a", Token: 9, By: "ops", Reason: "host is on fire"})
 		line := logged(t, s, "forced release")
 		got := line.ContextMap()
 		peer, _ := got["peer"].(string)
-		if line.Level.String() != "warn" || got["name"] != "a" || got["token"] != int64(9) || got["reason"] != "host is on fire" ||
+		if line.Level.String() != "warn" || got["name"] != "a" || got["token"] != int64(9) || got["by"] != "ops" || got["reason"] != "host is on fire" ||
 			!strings.HasPrefix(peer, "127.0.0.1:") || got["code"] != want {
-			t.Errorf("the line of a forced release = %s %v, want it at warn with name, token, reason, peer and code %s", line.Level, got, want)
+			t.Errorf("the line of a forced release = %s %v, want it at warn with name, token, who, reason, peer and code %s", line.Level, got, want)
 		}
 	}
 }

@@ -32,6 +32,25 @@ func decodeDuration(field string, d *durationpb.Duration) (time.Duration, error)
 	return d.AsDuration(), nil
 }
 
+func decodeAcquire(req *lockdv1.AcquireRequest) (lease.AcquireRequest, error) {
+	ttl, err := decodeTTL(req.GetTtl())
+	if err != nil {
+		return lease.AcquireRequest{}, err
+	}
+	wait, err := decodeDuration("wait", req.GetWait())
+	if err != nil {
+		return lease.AcquireRequest{}, err
+	}
+	return lease.AcquireRequest{
+		Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), Attempt: req.GetAttempt(), Told: lease.Token(req.GetToken()),
+		Owner: req.GetOwner(), TTL: ttl, Wait: wait, Metadata: req.GetMetadata(),
+	}, nil
+}
+
+func encodeGrant(g lease.Grant) *lockdv1.AcquireResponse {
+	return &lockdv1.AcquireResponse{Lease: encodeLease(g.Lease), Waited: durationpb.New(g.Waited)}
+}
+
 func encodeLease(l lease.Lease) *lockdv1.Lease {
 	return &lockdv1.Lease{
 		Name: l.Name, Token: int64(l.Token), Owner: l.Owner, Principal: l.Principal, Since: timestamppb.New(l.Since),
@@ -49,6 +68,65 @@ func encodeOutcome(o lease.Outcome) lockdv1.ReleaseResponse_Outcome {
 		return lockdv1.ReleaseResponse_HELD_BY_OTHER
 	}
 	return lockdv1.ReleaseResponse_OUTCOME_UNSPECIFIED
+}
+
+func encodeStanding(name string, s lease.Standing) *lockdv1.GetResponse {
+	reply := &lockdv1.GetResponse{
+		Name: name, Held: s.Held, WaiterCount: int64(s.Waiting), Waiters: make([]*lockdv1.Waiter, len(s.Waiters)),
+	}
+	if s.Held {
+		reply.Lease = encodeLease(s.Lease)
+	}
+	for i, w := range s.Waiters {
+		reply.Waiters[i] = &lockdv1.Waiter{
+			Owner: w.Owner, Principal: w.Principal, Since: timestamppb.New(w.Since), Ticket: w.Ticket, Place: int64(i) + 1,
+		}
+	}
+	return reply
+}
+
+func encodeLoss(l lease.Loss) *lockdv1.Loss {
+	loss := &lockdv1.Loss{By: l.By, Reason: l.Reason}
+	switch l.Cause {
+	case lease.CauseExpired:
+		loss.Cause = lockdv1.Loss_EXPIRED
+	case lease.CauseForced:
+		loss.Cause = lockdv1.Loss_FORCED
+	case lease.CauseGrantedToAnother:
+		loss.Cause = lockdv1.Loss_GRANTED_TO_ANOTHER
+	}
+	return loss
+}
+
+func encodeEvent(e lease.Event) *lockdv1.Event {
+	event := &lockdv1.Event{
+		Kind: encodeKind(e.Kind), Name: e.Name, Token: int64(e.Token), Owner: e.Owner, Principal: e.Principal,
+		Ticket: e.Ticket, By: e.By, Reason: e.Reason, Missed: e.Missed,
+	}
+	if !e.At.IsZero() {
+		event.At = timestamppb.New(e.At)
+	}
+	return event
+}
+
+func encodeKind(k lease.EventKind) lockdv1.Event_Kind {
+	switch k {
+	case lease.EventAcquired:
+		return lockdv1.Event_ACQUIRED
+	case lease.EventReleased:
+		return lockdv1.Event_RELEASED
+	case lease.EventExpired:
+		return lockdv1.Event_EXPIRED
+	case lease.EventForced:
+		return lockdv1.Event_FORCED
+	case lease.EventQueued:
+		return lockdv1.Event_QUEUED
+	case lease.EventLeft:
+		return lockdv1.Event_LEFT
+	case lease.EventMissed:
+		return lockdv1.Event_MISSED
+	}
+	return lockdv1.Event_KIND_UNSPECIFIED
 }
 
 func encodePage(p lease.Page) *lockdv1.ListResponse {

@@ -30,15 +30,23 @@ type fakeStore struct {
 	renew   func(context.Context, lease.Renewal) (lease.Lease, error)
 	release func(context.Context, lease.ReleaseRequest) (lease.Released, error)
 	force   func(context.Context, lease.ForceRequest) (lease.Lease, error)
-	get     func(context.Context, lease.GetRequest) (lease.Lease, bool, error)
+	undo    func(lease.Undoing) // nil: nothing
+	get     func(context.Context, lease.GetRequest) (lease.Standing, error)
 	list    func(context.Context, lease.ListRequest) (lease.Page, error)
+	watch   func(context.Context, string, func(lease.Event)) (func(), error)
 	status  lease.Status
+	forced  func(lease.Event)
 }
 
 func (f *fakeStore) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
 	return f.acquire(ctx, a)
 }
-func (f *fakeStore) Undo(context.Context, lease.Undoing) error { return nil }
+func (f *fakeStore) Undo(_ context.Context, u lease.Undoing) error {
+	if f.undo != nil {
+		f.undo(u)
+	}
+	return nil
+}
 func (f *fakeStore) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error) {
 	return f.renew(ctx, r)
 }
@@ -48,9 +56,15 @@ func (f *fakeStore) Release(ctx context.Context, r lease.ReleaseRequest) (lease.
 func (f *fakeStore) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	return f.force(ctx, r)
 }
-func (f *fakeStore) Get(ctx context.Context, r lease.GetRequest) (lease.Lease, bool, error) {
+func (f *fakeStore) Get(ctx context.Context, r lease.GetRequest) (lease.Standing, error) {
 	return f.get(ctx, r)
 }
+func (f *fakeStore) Watch(ctx context.Context, prefix string, deliver func(lease.Event)) (func(), error) {
+	return f.watch(ctx, prefix, deliver)
+}
+
+// Forced keeps deliver for the test to call.
+func (f *fakeStore) Forced(deliver func(lease.Event)) { f.forced = deliver }
 func (f *fakeStore) List(ctx context.Context, r lease.ListRequest) (lease.Page, error) {
 	return f.list(ctx, r)
 }
@@ -102,6 +116,7 @@ func serve(t *testing.T, store lease.Store, opts ...option) *subject {
 	t.Cleanup(func() {
 		_ = s.conn.Close()
 		s.grpc.Stop()
+		s.sessions.tails.Wait()
 		if err := <-s.served; err != nil {
 			t.Errorf("Serve() = %v, want nil after Stop", err)
 		}

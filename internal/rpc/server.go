@@ -37,10 +37,11 @@ type Config struct {
 // Server serves a Lessor over gRPC. It is safe for concurrent use and serves once: after Shutdown
 // make a new one.
 type Server struct {
-	lessor *lease.Lessor
-	grpc   *grpc.Server
-	health *health.Server
-	around *around
+	lessor   *lease.Lessor
+	grpc     *grpc.Server
+	health   *health.Server
+	around   *around
+	sessions *sessions
 }
 
 // NewServer returns a Server that reports NOT_SERVING until SetServing says otherwise. The Lessor
@@ -50,11 +51,14 @@ func NewServer(c Config) *Server {
 		c.Log = zap.NewNop()
 	}
 	a := newAround(c.Log)
-	s := &Server{lessor: c.Lessor, grpc: grpc.NewServer(settings(a)...), health: health.NewServer(), around: a}
+	s := &Server{
+		lessor: c.Lessor, grpc: grpc.NewServer(settings(a)...), health: health.NewServer(), around: a, sessions: newSessions(),
+	}
 	s.SetServing(false)
 
-	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor})
-	register(s.grpc, lockdv1.AdminService_ServiceDesc, newAdminService(c.Lessor, c.Version, time.Now()))
+	is := newProcess(c.Version)
+	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor, process: is, sessions: s.sessions, access: a.access})
+	register(s.grpc, lockdv1.AdminService_ServiceDesc, &adminService{lessor: c.Lessor, process: is})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	if c.Reflection {
 		reflection.Register(s.grpc)
@@ -84,29 +88,43 @@ func (s *Server) SetServing(serving bool) {
 	}
 }
 
-// Shutdown ends serving and returns when no handler runs any more. What is held stays held: leases
+// Shutdown ends serving and returns when nothing of it runs any more. What is held stays held: leases
 // are the store's. The order is the point:
 //
-//  1. health says NOT_SERVING, so that nobody new is sent here;
-//  2. waits and streams end with DRAINING, since nothing else would end them;
-//  3. no more connections or calls, and those under way are finished, until ctx ends;
-//  4. connections that are still open are cut.
+//  1. health says NOT_SERVING, so that nobody new is sent here, and the connections say that new
+//     calls go elsewhere; those under way are finished;
+//  2. sessions say that the server is draining, so that their clients open another one;
+//  3. waits end with DRAINING, since nothing else would end them; their places are kept;
+//  4. sessions end when their client has closed its half, all of them after 2 s, with DRAINING; what is
+//     asked on them until then is served;
+//  5. the other streams end, with DRAINING;
+//  6. when ctx ends, connections that are still open are cut.
 //
 // A ctx that ended first is the error; even then Shutdown returns only after the last handler, which
 // a store call can hold up for as long as the Lessor bounds it. Call it once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.health.Shutdown()
-	s.lessor.Drain()
-	s.around.endStreams()
-
 	done := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(done) }()
+	none := s.sessions.drain()
+	s.lessor.Drain()
+	patience := time.NewTimer(sessionsEndIn)
+	defer patience.Stop()
 	select {
-	case <-done:
-		return nil
+	case <-none:
+	case <-patience.C:
 	case <-ctx.Done():
 	}
-	s.grpc.Stop()
-	<-done
-	return fmt.Errorf("cut gRPC connections that were still open: %w", ctx.Err())
+	s.around.endStreams()
+
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+		err = fmt.Errorf("cut gRPC connections that were still open: %w", ctx.Err())
+	}
+	s.sessions.tails.Wait()
+	return err
 }

@@ -19,14 +19,19 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-// heldByAnother is a store in which every name is taken. tried gets a value when one was asked for.
+// heldByAnother is a store in which every name is taken, with nobody in line for it. tried gets a value
+// when one was asked for.
 func heldByAnother(tried chan<- struct{}) *fakeStore {
-	return &fakeStore{acquire: func(context.Context, lease.Acquisition) (lease.Lease, error) {
+	return &fakeStore{acquire: func(_ context.Context, a lease.Acquisition) (lease.Lease, error) {
 		select {
 		case tried <- struct{}{}:
 		default:
 		}
-		return lease.Lease{}, &lease.HeldError{Holder: holder}
+		held := &lease.HeldError{Holder: holder}
+		if a.Turn != nil {
+			held.Place, held.Ticket = 1, 5
+		}
+		return lease.Lease{}, held
 	}}
 }
 

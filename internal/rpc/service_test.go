@@ -142,12 +142,24 @@ func TestReleaseAnswersEveryOutcome(t *testing.T) {
 	}
 }
 
-func TestGetAnswersTheHolderOrThatTheNameIsFree(t *testing.T) {
-	s := serve(t, &fakeStore{get: func(_ context.Context, r lease.GetRequest) (lease.Lease, bool, error) {
-		return holder, r.Name == holder.Name, nil
+func TestGetAnswersTheHolderAndTheLineOrThatTheNameIsFree(t *testing.T) {
+	since := time.Unix(1_700_000_001, 0)
+	s := serve(t, &fakeStore{get: func(_ context.Context, r lease.GetRequest) (lease.Standing, error) {
+		if r.Name != holder.Name {
+			return lease.Standing{}, nil
+		}
+		return lease.Standing{
+			Held: true, Lease: holder, Waiting: 1234,
+			Waiters: []lease.Waiter{{Owner: "ben", Since: since, Ticket: 11}, {Owner: "cid", Principal: "svc", Since: since, Ticket: 17}},
+		}, nil
 	}})
 	answer, err := s.leases.Get(t.Context(), &lockdv1.GetRequest{Name: "orders/42"})
-	reply(t, answer, err, &lockdv1.GetResponse{Name: "orders/42", Held: true, Lease: wire})
+	reply(t, answer, err, &lockdv1.GetResponse{
+		Name: "orders/42", Held: true, Lease: wire, WaiterCount: 1234, Waiters: []*lockdv1.Waiter{
+			{Owner: "ben", Since: timestamppb.New(since), Ticket: 11, Place: 1},
+			{Owner: "cid", Principal: "svc", Since: timestamppb.New(since), Ticket: 17, Place: 2},
+		},
+	})
 	answer, err = s.leases.Get(t.Context(), &lockdv1.GetRequest{Name: "free"})
 	reply(t, answer, err, &lockdv1.GetResponse{Name: "free"})
 }
@@ -168,7 +180,9 @@ func TestListPassesItsPageOn(t *testing.T) {
 }
 
 func TestCheckTokenComparesWithTheTokenInForce(t *testing.T) {
-	s := serve(t, &fakeStore{get: func(context.Context, lease.GetRequest) (lease.Lease, bool, error) { return holder, true, nil }})
+	s := serve(t, &fakeStore{get: func(context.Context, lease.GetRequest) (lease.Standing, error) {
+		return lease.Standing{Held: true, Lease: holder}, nil
+	}})
 	for token, want := range map[int64]bool{7: true, 6: false} {
 		answer, err := s.leases.CheckToken(t.Context(), &lockdv1.CheckTokenRequest{Name: "orders/42", Token: token})
 		reply(t, answer, err, &lockdv1.CheckTokenResponse{InForce: want})
@@ -179,12 +193,12 @@ func TestCheckTokenComparesWithTheTokenInForce(t *testing.T) {
 
 func TestForceReleaseAnswersTheLeaseAsItWas(t *testing.T) {
 	s := serve(t, &fakeStore{force: func(_ context.Context, r lease.ForceRequest) (lease.Lease, error) {
-		if r != (lease.ForceRequest{Name: "orders/42", Token: 7, Reason: "fire"}) {
+		if r != (lease.ForceRequest{Name: "orders/42", Token: 7, Reason: "fire", By: "ops"}) {
 			t.Errorf("the store is asked to force %+v", r)
 		}
 		return holder, nil
 	}})
-	answer, err := s.admin.ForceRelease(t.Context(), &lockdv1.ForceReleaseRequest{Name: "orders/42", Token: 7, Reason: "fire"})
+	answer, err := s.admin.ForceRelease(t.Context(), &lockdv1.ForceReleaseRequest{Name: "orders/42", Token: 7, Reason: "fire", By: "ops"})
 	reply(t, answer, err, &lockdv1.ForceReleaseResponse{Lease: wire})
 	_, err = s.admin.ForceRelease(t.Context(), &lockdv1.ForceReleaseRequest{Name: "orders/42", Token: 7})
 	expectInvalid(t, err, "reason")

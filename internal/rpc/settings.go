@@ -27,6 +27,9 @@ const (
 	minPing = 10 * time.Second
 	// callMargin is what a call may take beyond the wait it asked for: several store calls.
 	callMargin = 5 * time.Second
+	// sessionsEndIn is how long clients have, once they were told that the server is draining, to go on
+	// elsewhere and close their session.
+	sessionsEndIn = 2 * time.Second
 )
 
 // settings are the options of the gRPC server, interceptors included.

@@ -1,0 +1,210 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// What becomes of the operations of a session. Renew and Release are the unary handlers, answered in
+// another way; Acquire differs from its handler only in that nobody waits for it.
+
+// renew renews, and has the client told should the lease be lost later on.
+func (x *session) renew(id uint64, req *lockdv1.RenewRequest) {
+	began := time.Now()
+	var reply *lockdv1.RenewResponse
+	err := recovered(func() (err error) {
+		reply, err = x.service.Renew(x.ctx, req)
+		return err
+	})
+	if err == nil {
+		x.answer(item{final: true, answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Renewed{Renewed: reply}}})
+		x.hold(&holding{name: req.GetName(), id: lease.ID(req.GetLeaseId()), token: lease.Token(reply.GetLease().GetToken())})
+	} else {
+		if errors.Is(err, lease.ErrLost) {
+			x.letGo(req.GetName(), lease.ID(req.GetLeaseId()))
+		}
+		x.refuse(id, err)
+	}
+	x.note(lockdv1.LeaseService_Renew_FullMethodName, req, began, err)
+}
+
+// release releases. From here on the next grant of the name is no loss.
+func (x *session) release(id uint64, req *lockdv1.ReleaseRequest) {
+	began := time.Now()
+	x.letGo(req.GetName(), lease.ID(req.GetLeaseId()))
+	var reply *lockdv1.ReleaseResponse
+	err := recovered(func() (err error) {
+		reply, err = x.service.Release(x.ctx, req)
+		return err
+	})
+	if err == nil {
+		x.answer(item{final: true, answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Released{Released: reply}}})
+	} else {
+		x.refuse(id, err)
+	}
+	x.note(lockdv1.LeaseService_Release_FullMethodName, req, began, err)
+}
+
+// answer puts an answer on its way and reports whether there is a way.
+func (x *session) answer(i item) bool { return x.out.put(i) }
+
+// refuse answers an operation with an error, which is final.
+func (x *session) refuse(id uint64, err error) {
+	refused := refusalOf(x.ctx, err).answer()
+	x.answer(item{final: true, answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Error{Error: refused}}})
+}
+
+// acquiring is an acquisition of a session, from its request to its answer. It implements lease.Asker,
+// and must be small: a client may have thousands in line.
+type acquiring struct {
+	session   *session
+	op        uint64
+	asking    *lease.Asking
+	name      string
+	id        lease.ID
+	began     time.Time
+	cancelled bool // by the client; guarded by session.mu
+}
+
+// acquire begins an acquisition.
+func (x *session) acquire(op uint64, req *lockdv1.AcquireRequest) error {
+	a := &acquiring{session: x, op: op, name: req.GetName(), id: lease.ID(req.GetLeaseId()), began: time.Now()}
+	ask, err := decodeAcquire(req)
+	if err == nil {
+		a.asking, err = x.service.lessor.Ask(ask, a)
+	}
+	if err != nil {
+		x.refuse(op, err)
+		a.note(err)
+		return nil
+	}
+	x.mu.Lock()
+	if x.ended {
+		x.mu.Unlock()
+		a.asking.Cancel(true)
+		return nil
+	}
+	x.asking[op] = a
+	x.running.Add(1) // until Answered or cancelled
+	x.mu.Unlock()
+	return x.start(a.run)
+}
+
+// run executes the acquisition.
+func (a *acquiring) run() {
+	err := recovered(func() error { a.asking.Run(); return nil })
+	if err != nil && a.asking.Cancel(true) {
+		a.Answered(lease.Grant{}, err)
+	}
+}
+
+// Queued implements lease.Asker.
+func (a *acquiring) Queued(held *lease.HeldError) {
+	a.session.answer(item{answer: &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}})
+}
+
+// Answered implements lease.Asker.
+func (a *acquiring) Answered(g lease.Grant, err error) {
+	x := a.session
+	defer x.running.Done()
+	if err == nil {
+		err = a.granted(g)
+	} else {
+		a.settled(nil)
+	}
+	if err != nil {
+		x.refuse(a.op, err)
+	}
+	a.note(err)
+}
+
+// granted passes a grant on, unless its client has given it up or has gone.
+func (a *acquiring) granted(g lease.Grant) error {
+	x := a.session
+	h := &holding{name: a.name, id: a.id, token: g.Lease.Token, op: a.op}
+	if a.settled(h) {
+		// The cancellation came too late to be one: it is the client's word that it has no use for the lease.
+		x.running.Go(func() { x.giveUp(a.name, a.id) }) // running is not at 0: Answered is counted
+		return errCancelled
+	}
+	reply := &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Acquired{Acquired: encodeGrant(g)}}
+	if !x.answer(item{final: true, answer: reply, grant: &g}) {
+		x.service.lessor.TakeBack(g)
+		return nil
+	}
+	x.listen(h) // after the answer: news of a loss must not come before it
+	return nil
+}
+
+// settled takes the acquisition out of those that can be cancelled and, in the same step, notes the
+// lease it was granted, h, among those that a cancellation releases; unless it was cancelled before,
+// which it reports.
+func (a *acquiring) settled(h *holding) (cancelled bool) {
+	x := a.session
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.asking, a.op)
+	if h != nil && !a.cancelled && !x.ended {
+		x.holdings.add(h)
+	}
+	return a.cancelled
+}
+
+func (a *acquiring) note(err error) {
+	a.session.note(lockdv1.LeaseService_Acquire_FullMethodName, a, a.began, err)
+}
+
+// GetName and GetLeaseId let the access log see what it sees of a request.
+func (a *acquiring) GetName() string    { return a.name }
+func (a *acquiring) GetLeaseId() string { return string(a.id) } //nolint:revive // as protobuf spells it
+
+// cancel gives an acquisition up: one under way leaves the line, one that was granted is released, and
+// of one that was answered otherwise nothing is left. Which ids were used is not remembered, so that an id
+// that was passed over counts as one that was answered.
+func (x *session) cancel(op uint64) error {
+	if op == 0 || op > x.last {
+		return fmt.Errorf("%w: operation %d is cancelled, and there was none", errProtocol, op)
+	}
+	x.mu.Lock()
+	a, h := x.asking[op], x.holdings.of(op)
+	if a != nil {
+		a.cancelled = true // should its answer be on its way already
+	}
+	if h != nil {
+		x.holdings.remove(h)
+	}
+	x.mu.Unlock()
+	if h != nil {
+		return x.start(func() { x.giveUp(h.name, h.id) })
+	}
+	if a == nil || !a.asking.Cancel(false) {
+		return nil
+	}
+	a.settled(nil)
+	x.refuse(op, errCancelled)
+	x.running.Done()
+	a.note(errCancelled)
+	return nil
+}
+
+// giveUp releases a lease whose acquisition was cancelled. Nobody waits for the answer; the Lessor
+// repeats what failed.
+func (x *session) giveUp(name string, id lease.ID) {
+	req := &lockdv1.ReleaseRequest{Name: name, LeaseId: string(id)}
+	began := time.Now()
+	err := recovered(func() error { _, err := x.service.Release(x.ctx, req); return err })
+	x.note(lockdv1.LeaseService_Release_FullMethodName, req, began, err)
+}
+
+// takeBack gives grants back that gRPC has not taken.
+func (x *session) takeBack(unsent []item) {
+	for _, i := range unsent {
+		if i.grant != nil {
+			x.service.lessor.TakeBack(*i.grant)
+		}
+	}
+}

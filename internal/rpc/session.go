@@ -1,0 +1,287 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"google.golang.org/grpc"
+
+	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// What one session may cost.
+const (
+	// maxAtOnce is how many of its operations are at the store at once; reading waits meanwhile.
+	maxAtOnce = 256
+	// maxUnanswered bounds the operations without a final answer, those in line included.
+	maxUnanswered = 20_000
+	// maxClient bounds a client's name for itself, in bytes.
+	maxClient = 256
+)
+
+type sessionStream = grpc.BidiStreamingServer[lockdv1.SessionRequest, lockdv1.SessionResponse]
+
+// session is one client's stream. Three goroutines serve it: one reads messages and begins what they
+// ask for, one writes what the outbox holds, and the handler waits for a reason to end. Beside them run
+// the operations that are at the store, at most maxAtOnce; who stands in line costs none.
+//
+// The end: nothing is begun any more; who waits is cancelled and keeps its place; grants that have not
+// been given to gRPC go back to the Lessor, and so does every later one; nobody listens for losses any
+// more; then the handler waits for the operations under way. A read or a write that is under way ends
+// when the handler has returned, since that is what ends a stream; sessions.tails waits for them.
+type session struct {
+	service *leaseService
+	stream  sessionStream
+	ctx     context.Context // of its operations; does not end: what they answer is what became of them
+	out     *outbox
+	why     chan error    // the first reason to end; has room for one
+	over    chan struct{} // closed at the end
+
+	// The reader's own.
+	greeted bool
+	last    uint64 // the largest id so far
+
+	slots   chan struct{}  // one for each operation at the store
+	tasks   chan func()    // those, until a goroutine of theirs begins them: in the order sent
+	running sync.WaitGroup // tasks, and acquisitions until they are answered or cancelled
+
+	mu         sync.Mutex
+	ended      bool
+	draining   bool
+	halfClosed bool // by the client
+	unanswered int  // operations whose final answer has not been given to gRPC
+	asking     map[uint64]*acquiring
+	holdings   holdings
+}
+
+// Session implements lockdv1.LeaseServiceServer.
+func (s *leaseService) Session(stream sessionStream) error {
+	x := &session{
+		service: s, stream: stream, ctx: context.WithoutCancel(stream.Context()), out: newOutbox(),
+		why: make(chan error, 1), over: make(chan struct{}),
+		slots: make(chan struct{}, maxAtOnce), tasks: make(chan func(), maxAtOnce),
+		asking: make(map[uint64]*acquiring), holdings: newHoldings(),
+	}
+	s.sessions.enter(x)
+	defer s.sessions.leave(x)
+	s.sessions.tails.Go(x.read)
+	s.sessions.tails.Go(x.write)
+
+	var err error
+	select {
+	case err = <-x.why:
+	case <-stream.Context().Done(): // the client has gone, or streams must end
+		err = stream.Context().Err()
+	}
+	x.end()
+	return err
+}
+
+// finish ends the session for a reason, nil if all is said and done. The first one counts.
+func (x *session) finish(why error) {
+	select {
+	case x.why <- why:
+	default:
+	}
+}
+
+// end ends everything but a read and a write under way.
+func (x *session) end() {
+	x.mu.Lock()
+	x.ended = true
+	close(x.over)
+	waiting := x.asking
+	x.asking = nil
+	x.holdings.clear()
+	x.mu.Unlock()
+
+	x.takeBack(x.out.close())
+	for _, a := range waiting {
+		if a.asking.Cancel(true) {
+			x.running.Done()
+		}
+	}
+	x.running.Wait()
+}
+
+// read takes messages until the client has closed its half or breaks a rule, or the stream has ended.
+func (x *session) read() {
+	err := recovered(func() error {
+		for x.out.hasRoom(x.over) {
+			req := new(lockdv1.SessionRequest) // a new one each time: operations go on with parts of it
+			if err := x.stream.RecvMsg(req); err != nil {
+				return err
+			}
+			if err := x.take(req); err != nil {
+				return err
+			}
+		}
+		return errSlowReader
+	})
+	if errors.Is(err, io.EOF) {
+		x.closeHalf()
+		return
+	}
+	x.finish(err)
+}
+
+// take begins what a message asks for, in its order.
+func (x *session) take(req *lockdv1.SessionRequest) error {
+	if err := x.greet(req.GetHello()); err != nil {
+		return err
+	}
+	for _, r := range req.GetResumed() {
+		if err := x.resume(r); err != nil {
+			return err
+		}
+	}
+	for _, op := range req.GetOperations() {
+		if err := x.begin(op); err != nil {
+			return err
+		}
+	}
+	for _, id := range req.GetCancels() {
+		if err := x.cancel(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// greet answers the hello, which is in the first message and in no other.
+func (x *session) greet(hello *lockdv1.Hello) error {
+	switch {
+	case hello == nil && x.greeted:
+		return nil
+	case hello == nil:
+		return fmt.Errorf("%w: the first message has no hello", errProtocol)
+	case x.greeted:
+		return fmt.Errorf("%w: there is a second hello", errProtocol)
+	}
+	if err := checkClient(hello.GetClient()); err != nil {
+		return err
+	}
+	x.greeted = true
+	x.out.put(item{welcome: &lockdv1.Welcome{Instance: x.service.process.instance, Version: x.service.process.version}})
+	return nil
+}
+
+// begin begins an operation.
+func (x *session) begin(op *lockdv1.Operation) error {
+	id := op.GetId()
+	if id <= x.last {
+		return fmt.Errorf("%w: operation %d comes after operation %d; want ids that grow", errProtocol, id, x.last)
+	}
+	x.last = id
+	if err := x.admit(); err != nil {
+		return err
+	}
+	switch r := op.GetRequest().(type) {
+	case *lockdv1.Operation_Acquire:
+		return x.acquire(id, r.Acquire)
+	case *lockdv1.Operation_Renew:
+		return x.start(func() { x.renew(id, r.Renew) })
+	case *lockdv1.Operation_Release:
+		return x.start(func() { x.release(id, r.Release) })
+	}
+	x.refuse(id, invalid("request", "is none that this server knows; want acquire, renew or release"))
+	return nil
+}
+
+// admit counts an operation in.
+func (x *session) admit() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.unanswered >= maxUnanswered {
+		return fmt.Errorf("%d operations of this session are unanswered: %w", x.unanswered, lease.ErrOverloaded)
+	}
+	x.unanswered++
+	return nil
+}
+
+// closeHalf notes that nothing more will be asked.
+func (x *session) closeHalf() {
+	x.mu.Lock()
+	x.halfClosed = true
+	x.mu.Unlock()
+	x.finishIfDone()
+}
+
+// finishIfDone ends a session whose client has closed its half, once everything has been answered.
+func (x *session) finishIfDone() {
+	x.mu.Lock()
+	done, draining := x.halfClosed && x.unanswered == 0, x.draining
+	x.mu.Unlock()
+	switch {
+	case done && draining:
+		x.finish(lease.ErrDraining)
+	case done:
+		x.finish(nil)
+	}
+}
+
+// drain tells the client that the server is going away.
+func (x *session) drain() {
+	x.mu.Lock()
+	x.draining = true
+	x.mu.Unlock()
+	x.out.put(item{draining: true})
+}
+
+// start has a goroutine of its own run task. It waits while too many run, and does nothing once the
+// session has ended.
+func (x *session) start(task func()) error {
+	select {
+	case x.slots <- struct{}{}:
+	case <-x.over:
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended {
+		return nil
+	}
+	x.tasks <- task // it has room for as many as there are slots
+	x.running.Go(func() {
+		defer func() { <-x.slots }()
+		(<-x.tasks)() // the oldest: the scheduler likes to begin with the newest goroutine
+	})
+	return nil
+}
+
+// note writes the line of an operation.
+func (x *session) note(method string, request any, began time.Time, err error) {
+	c := call{method: method, session: true, request: request, took: time.Since(began), err: err}
+	if err != nil {
+		c.code = refusalOf(x.ctx, err).code
+	}
+	x.service.access.note(x.ctx, c)
+}
+
+// recovered runs f and answers a panic as an error: nothing above a goroutine of ours would stop it.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	return f()
+}
+
+// checkClient checks what a client calls itself.
+func checkClient(name string) error {
+	if len(name) > maxClient {
+		return invalid("client", "has %d bytes; want at most %d", len(name), maxClient)
+	}
+	if i := strings.IndexFunc(name, unicode.IsControl); i >= 0 {
+		return invalid("client", "has a control character at byte %d; want none", i)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package rpc
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// maxEvents is how many events wait for a slow watcher before more are dropped.
+const maxEvents = 1024
+
+// Watch implements lockdv1.LeaseServiceServer.
+func (s *leaseService) Watch(req *lockdv1.WatchRequest, stream grpc.ServerStreamingServer[lockdv1.WatchResponse]) error {
+	ctx := stream.Context()
+	w := newWatcher()
+	stop, err := s.lessor.Watch(ctx, req.GetPrefix(), w.deliver)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	batch := []*lockdv1.Event{{Kind: lockdv1.Event_SYNCED}}
+	for {
+		if err := stream.Send(&lockdv1.WatchResponse{Events: batch}); err != nil {
+			return err
+		}
+		if batch, err = w.next(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// watcher is a queue of events with a bound: what comes when it is full is dropped and counted, so
+// that who watches slowly holds nobody up.
+type watcher struct {
+	filled chan struct{} // gets a value when an event has come
+
+	mu     sync.Mutex
+	queue  []lease.Event
+	missed gap // after the last of queue
+}
+
+func newWatcher() *watcher { return &watcher{filled: make(chan struct{}, 1)} }
+
+// gap counts events that are missing in one place.
+type gap struct {
+	open    bool
+	count   int64
+	unknown bool // how many
+}
+
+// add widens the gap by an event, which may be a gap itself.
+func (g *gap) add(e lease.Event) {
+	g.open = true
+	switch {
+	case e.Kind != lease.EventMissed:
+		g.count++
+	case e.Missed > 0:
+		g.count += e.Missed
+	default:
+		g.unknown = true
+	}
+}
+
+func (g *gap) event() lease.Event {
+	if g.unknown {
+		return lease.Event{Kind: lease.EventMissed}
+	}
+	return lease.Event{Kind: lease.EventMissed, Missed: g.count}
+}
+
+// deliver never blocks.
+func (w *watcher) deliver(e lease.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) >= maxEvents {
+		w.missed.add(e)
+		return
+	}
+	if w.missed.open { // there has been room again, but not for all
+		w.queue = append(w.queue, w.missed.event())
+		w.missed = gap{}
+	}
+	w.queue = append(w.queue, e)
+	signal(w.filled)
+}
+
+// next waits for events and answers them as far as they go into one message, or ctx's error.
+func (w *watcher) next(ctx context.Context) ([]*lockdv1.Event, error) {
+	for {
+		if batch := w.take(); len(batch) > 0 {
+			return batch, nil
+		}
+		select {
+		case <-w.filled:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take answers what is queued, up to about maxBatch bytes.
+func (w *watcher) take() []*lockdv1.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var batch []*lockdv1.Event
+	for size := 0; len(batch) < len(w.queue) && size < maxBatch; {
+		event := encodeEvent(w.queue[len(batch)])
+		size += proto.Size(event)
+		batch = append(batch, event)
+	}
+	if w.queue = w.queue[len(batch):]; len(w.queue) > 0 {
+		return batch
+	}
+	w.queue = nil
+	if w.missed.open {
+		batch = append(batch, encodeEvent(w.missed.event()))
+		w.missed = gap{}
+	}
+	return batch
+}
