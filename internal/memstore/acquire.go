@@ -1,10 +1,8 @@
 package memstore
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
@@ -13,7 +11,7 @@ import (
 // Acquire implements lease.Store.
 func (s *Store) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
 	now := s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock(now)
 	l, err := s.acquireLocked(ctx, a, now)
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
@@ -39,13 +37,58 @@ func (s *Store) acquireLocked(ctx context.Context, a lease.Acquisition, now time
 		e.tag = replaced(e.tag, a.Tag)
 		s.restartLocked(e, a.TTL, now)
 		return e.restarted(a.TTL, now), nil
-	case e != nil:
-		return lease.Lease{}, &lease.HeldError{Holder: e.lease(now)}
 	}
-	return s.grantLocked(a, now)
+	p := s.places[whose{a.Name, a.ID}]
+	switch {
+	case p != nil && a.Tag.Attempt < p.Tag.Attempt:
+		return lease.Lease{}, lease.ErrSuperseded
+	case e != nil:
+		return lease.Lease{}, s.refuseLocked(a, p, e, now)
+	}
+	return s.acquireFreeLocked(a, p, now)
 }
 
-// replaced is the tag of a lease on which next was executed, an attempt no earlier than stored's.
+// acquireFreeLocked grants a name that is free, so that nobody is present in its line: what freed it
+// would have handed it over, but that no token was left, nor is one now. p is the place of a or nil.
+func (s *Store) acquireFreeLocked(a lease.Acquisition, p *place, now time.Time) (lease.Lease, error) {
+	if p != nil {
+		a.Tag = replaced(p.Tag, a.Tag)
+	}
+	e, err := s.grantLocked(a, p, now)
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	if p != nil {
+		s.forgetPlaceLocked(p)
+	}
+	return e.lease(now), nil
+}
+
+// refuseLocked answers why a cannot have the name that e holds, and gives it its place in line, or has
+// it step aside. p is the place that it has or nil.
+func (s *Store) refuseLocked(a lease.Acquisition, p *place, e *entry, now time.Time) error {
+	held := &lease.HeldError{Holder: e.lease(now)}
+	switch {
+	case a.Turn != nil:
+		var err error
+		if p, err = s.queueLocked(a, p, now); err != nil {
+			return err
+		}
+	case p == nil:
+		return held
+	default:
+		p.Tag = replaced(p.Tag, a.Tag)
+		if p.away() {
+			s.keepLocked(p, now.Add(lease.KeepPlace))
+		} else {
+			s.stepAsideLocked(p, now)
+		}
+	}
+	held.Place, held.Ticket = s.placeOfLocked(p), p.ticket
+	return held
+}
+
+// replaced is the tag of a lease or a place on which next was executed, an attempt no earlier than stored's.
 func replaced(stored, next lease.Tag) lease.Tag {
 	if next.Attempt > stored.Attempt {
 		return next
@@ -55,53 +98,4 @@ func replaced(stored, next lease.Tag) lease.Tag {
 		stored.Exec = lease.ExecReplayed
 	}
 	return stored
-}
-
-// grantLocked grants a free name with a token larger than all before, on whatever name.
-func (s *Store) grantLocked(a lease.Acquisition, now time.Time) (lease.Lease, error) {
-	token := max(s.last+1, lease.Token(now.UnixMicro()))
-	if token >= lease.MaxToken {
-		return lease.Lease{}, fmt.Errorf("%w: tokens have reached 2^53", lease.ErrGrantsRefused)
-	}
-	e := &entry{
-		name: a.Name, id: a.ID, tag: a.Tag, token: token, owner: a.Owner,
-		since: now.Round(0).UTC(), ttl: a.TTL, over: now.Add(a.TTL + lease.Grace(a.TTL)),
-	}
-	if len(a.Metadata) > 0 {
-		e.metadata = maps.Clone(a.Metadata)
-	}
-	s.last = token
-	s.held[a.Name] = e
-	heap.Push(&s.expiry, e)
-	s.granted.add(e)
-	return e.lease(now), nil
-}
-
-// Undo implements lease.Store. It frees at once what is there, and once more when the execution would
-// come too late: a copy of it may have arrived in between.
-func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
-	for {
-		left := s.undoOnce(u)
-		if left <= 0 {
-			return nil
-		}
-		timer := time.NewTimer(left)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("undo on %q: %w", u.Name, lease.ErrUnknown)
-		}
-	}
-}
-
-// undoOnce frees what the execution holds and answers how long it may still take effect.
-func (s *Store) undoOnce(u lease.Undoing) time.Duration {
-	now := s.lock()
-	defer s.mu.Unlock()
-	e := s.findLocked(u.Name, now)
-	if e != nil && e.id == u.ID && e.tag == u.Tag && u.Tag.Exec != lease.ExecReplayed {
-		s.removeLocked(e)
-	}
-	return u.Deadline.Sub(now)
 }

@@ -19,7 +19,7 @@ func (s *Store) List(_ context.Context, r lease.ListRequest) (lease.Page, error)
 		return lease.Page{}, err
 	}
 	now := s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock(now)
 	rest := s.granted.after(after)
 	work := min(len(rest), pageWork)
 	var page lease.Page

@@ -4,38 +4,54 @@ import (
 	"cmp"
 	"container/heap"
 	"slices"
+	"time"
 
 	"github.com/lockd/lockd/internal/lease"
 )
 
-// expiry is a heap of leases, the one that is over first at its root. Each knows its place, so that
-// it can be moved and removed.
-type expiry []*entry
+// due is a heap of what ends at some time, the first to end at its root. Each element knows its place
+// in the heap, so that it can be moved and removed.
+type due[T ending] []T
 
-var _ heap.Interface = (*expiry)(nil)
+type ending interface {
+	end() time.Time
+	moved(to int)
+}
 
-func (x expiry) Len() int           { return len(x) }
-func (x expiry) Less(i, j int) bool { return x[i].over.Before(x[j].over) }
+var _ heap.Interface = (*due[*entry])(nil)
 
-func (x expiry) Swap(i, j int) {
+func (x due[T]) Len() int           { return len(x) }
+func (x due[T]) Less(i, j int) bool { return x[i].end().Before(x[j].end()) }
+
+func (x due[T]) Swap(i, j int) {
 	x[i], x[j] = x[j], x[i]
-	x[i].at, x[j].at = i, j
+	x[i].moved(i)
+	x[j].moved(j)
 }
 
 // Push is heap.Push's.
-func (x *expiry) Push(e any) {
-	added := e.(*entry)
-	added.at = len(*x)
+func (x *due[T]) Push(e any) {
+	added := e.(T)
+	added.moved(len(*x))
 	*x = append(*x, added)
 }
 
 // Pop is heap.Pop's.
-func (x *expiry) Pop() any {
+func (x *due[T]) Pop() any {
+	var none T
 	last := len(*x) - 1
 	e := (*x)[last]
-	(*x)[last] = nil // or the array would keep it from the garbage collector
+	(*x)[last] = none // or the array would keep it from the garbage collector
 	*x = (*x)[:last]
 	return e
+}
+
+// first answers what ends first; false if there is nothing.
+func (x due[T]) first() (e T, ok bool) {
+	if len(x) == 0 {
+		return e, false
+	}
+	return x[0], true
 }
 
 // journal has leases in the order of their tokens, which is that of their grants. A lease never

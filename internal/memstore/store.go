@@ -1,15 +1,13 @@
-// Package memstore keeps leases in the memory of one process: the default when nothing is configured,
-// and the reference for what a lease.Store means.
+// Package memstore keeps leases, and the lines of those who wait for them, in the memory of one process:
+// the default when nothing is configured, and the reference for what a lease.Store means.
 //
 // Nothing survives the process. Tokens start from its clock, so after a restart they are larger than
 // all before unless the clock was set back by more than the process was away.
 package memstore
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -17,112 +15,93 @@ import (
 )
 
 // Store is a lease.Store in memory, safe for concurrent use. Every operation but List costs
-// O(log leases), amortised; memory is proportional to the most leases that stood at once.
+// O(log leases), amortised, a hand-over included, however long the line is; memory is proportional to
+// the most leases that stood and the most places that were kept at once.
 //
 // Deadlines are on Go's monotonic clock: no step of the wall clock ends a lease or keeps one. It
 // stands still while the machine is suspended, so that leases then last longer, never less long.
 type Store struct {
 	mu      sync.Mutex
 	held    map[string]*entry // by name; some may be expired
-	expiry  expiry            // the same, by when they are over
+	expiry  due[*entry]       // the same, by when they are over
 	granted journal           // the same, by token
 	last    lease.Token       // the last token granted, on whatever name
+
+	places  map[whose]*place // everybody's in line
+	waits   due[*place]      // the same, by the end of their wait or of the keeping of their place
+	lines   map[string]*line // those of the same who are present, by name; none is empty
+	ticket  int64            // the last one given, on whatever name
+	turns   []turn           // to be called as soon as mu is free
+	alarm   alarm
+	watched watched
 }
 
-// entry is one lease.
-type entry struct {
-	name     string
-	id       lease.ID
-	tag      lease.Tag
-	token    lease.Token
-	owner    string
-	metadata map[string]string // never written to
-	since    time.Time
-	ttl      time.Duration // the largest that was set
-	over     time.Time     // when the name is free: the end of the grace
-	at       int           // its place in Store.expiry
-}
-
-// New returns an empty store.
+// New returns an empty store. Close it.
 func New() *Store {
-	return &Store{held: make(map[string]*entry)}
+	return &Store{
+		held: make(map[string]*entry), places: make(map[whose]*place), lines: make(map[string]*line),
+		watched: watched{by: make(map[*watcher]struct{})},
+	}
 }
 
 // lock takes the mutex and answers the time, which thus never goes back from one holder of the mutex
-// to the next. It also forgets some of what is expired: more than one operation can add, so that
-// leases nobody asks for again do not pile up.
+// to the next. It also forgets some of what is over: more than one operation can add, so that
+// leases and places nobody asks for again do not pile up.
 func (s *Store) lock() time.Time {
 	const some = 2
 	s.mu.Lock()
 	now := time.Now()
-	for range some {
-		if len(s.expiry) == 0 || s.expiry[0].inForceAt(now) {
-			break
-		}
-		s.removeLocked(s.expiry[0])
-	}
+	s.forgetLocked(some, now)
 	return now
 }
 
-// inForceAt reports whether e still stands, its grace included.
-func (e *entry) inForceAt(now time.Time) bool { return now.Before(e.over) }
-
-// findLocked answers the lease in force on name, or nil.
-func (s *Store) findLocked(name string, now time.Time) *entry {
-	e := s.held[name]
-	if e == nil || e.inForceAt(now) {
-		return e
-	}
-	s.removeLocked(e)
-	return nil
-}
-
-func (s *Store) removeLocked(e *entry) {
-	delete(s.held, e.name)
-	heap.Remove(&s.expiry, e.at)
-	s.granted.remove(e.token)
-}
-
-// restartLocked gives e a ttl from now on. It never shortens e.
-func (s *Store) restartLocked(e *entry, ttl time.Duration, now time.Time) {
-	e.ttl = max(e.ttl, ttl)
-	if over := now.Add(ttl + lease.Grace(e.ttl)); over.After(e.over) {
-		e.over = over
-		heap.Fix(&s.expiry, e.at)
+// unlock frees the mutex and then tells those whose turn has come.
+func (s *Store) unlock(now time.Time) {
+	s.setAlarmLocked(now)
+	turns := s.turns
+	s.turns = nil
+	s.mu.Unlock()
+	for _, t := range turns {
+		t.call(t.with)
 	}
 }
 
-// lease is e as anybody may see it.
-func (e *entry) lease(now time.Time) lease.Lease {
-	expiresIn := e.over.Sub(now)
-	return lease.Lease{
-		Name: e.name, Token: e.token, Owner: e.owner, Since: e.since, TTL: e.ttl,
-		Left: max(0, expiresIn-lease.Grace(e.ttl)), ExpiresIn: expiresIn, Metadata: maps.Clone(e.metadata),
+// forgetLocked ends up to most leases and as many places that are over, and reports whether there are
+// more such leases.
+func (s *Store) forgetLocked(most int, now time.Time) (more bool) {
+	for range most {
+		p, ok := s.waits.first()
+		if !ok || now.Before(p.end()) {
+			break
+		}
+		s.endWaitLocked(p, now)
 	}
-}
-
-// restarted is e as its holder is told after a ttl was set, which may be less than the lease's own.
-func (e *entry) restarted(ttl time.Duration, now time.Time) lease.Lease {
-	l := e.lease(now)
-	l.TTL = ttl
-	return l
+	for range most {
+		e, ok := s.expiry.first()
+		if !ok || e.inForceAt(now) {
+			return false
+		}
+		s.expireLocked(e, now)
+	}
+	return true
 }
 
 // Get implements lease.Store.
-func (s *Store) Get(_ context.Context, r lease.GetRequest) (lease.Lease, bool, error) {
+func (s *Store) Get(_ context.Context, r lease.GetRequest) (lease.Standing, error) {
 	now := s.lock()
-	defer s.mu.Unlock()
-	e := s.findLocked(r.Name, now)
-	if e == nil {
-		return lease.Lease{}, false, nil
+	defer s.unlock(now)
+	var standing lease.Standing
+	if e := s.findLocked(r.Name, now); e != nil {
+		standing.Held, standing.Lease = true, e.lease(now)
 	}
-	return e.lease(now), true, nil
+	standing.Waiters, standing.Waiting = s.lines[r.Name].show(r.Waiters)
+	return standing, nil
 }
 
 // Renew implements lease.Store.
 func (s *Store) Renew(_ context.Context, r lease.Renewal) (lease.Lease, error) {
 	now := s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock(now)
 	e := s.findLocked(r.Name, now)
 	if e == nil || e.id != r.ID {
 		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, lease.ErrLost)
@@ -138,7 +117,7 @@ func (s *Store) Renew(_ context.Context, r lease.Renewal) (lease.Lease, error) {
 // Release implements lease.Store.
 func (s *Store) Release(_ context.Context, r lease.ReleaseRequest) (lease.Released, error) {
 	now := s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock(now)
 	e := s.findLocked(r.Name, now)
 	switch {
 	case e == nil:
@@ -146,7 +125,7 @@ func (s *Store) Release(_ context.Context, r lease.ReleaseRequest) (lease.Releas
 	case e.id != r.ID:
 		return lease.Released{Outcome: lease.HeldByOther, Repeat: true}, nil
 	}
-	s.removeLocked(e)
+	s.freeLocked(e, e.event(lease.EventReleased, now), now)
 	// Only the one execution of a first attempt is known to have nothing else on its way.
 	only := e.tag.Attempt == 1 && e.tag.Exec != lease.ExecReplayed
 	return lease.Released{Outcome: lease.Held, Repeat: !only}, nil
@@ -155,7 +134,7 @@ func (s *Store) Release(_ context.Context, r lease.ReleaseRequest) (lease.Releas
 // ForceRelease implements lease.Store.
 func (s *Store) ForceRelease(_ context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	now := s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock(now)
 	e := s.findLocked(r.Name, now)
 	if e == nil {
 		return lease.Lease{}, &lease.TokenError{Name: r.Name, Token: r.Token}
@@ -164,7 +143,9 @@ func (s *Store) ForceRelease(_ context.Context, r lease.ForceRequest) (lease.Lea
 	if e.token != r.Token {
 		return lease.Lease{}, &lease.TokenError{Name: r.Name, Token: r.Token, InForce: &was}
 	}
-	s.removeLocked(e) // s.last is no less than its token: the next one is larger
+	forced := e.event(lease.EventForced, now)
+	forced.By, forced.Reason = r.By, r.Reason
+	s.freeLocked(e, forced, now) // s.last is no less than its token: the next one is larger
 	return was, nil
 }
 
@@ -172,12 +153,12 @@ func (s *Store) ForceRelease(_ context.Context, r lease.ForceRequest) (lease.Lea
 // there was one. It is for tests, ours and those of the users of lockdtest.
 func (s *Store) Expire(name string) bool {
 	now := s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock(now)
 	e := s.findLocked(name, now)
 	if e == nil {
 		return false
 	}
-	s.removeLocked(e)
+	s.expireLocked(e, now)
 	return true
 }
 
@@ -190,5 +171,17 @@ func (s *Store) Status() lease.Status {
 	}
 }
 
-// Close implements lease.Store. There is nothing to end.
-func (s *Store) Close() error { return nil }
+// Close implements lease.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	now := time.Now()
+	for _, l := range s.lines {
+		for len(l.present) > 0 {
+			s.stepAsideLocked(l.present[len(l.present)-1], now)
+		}
+	}
+	s.alarm.closeLocked()
+	s.unlock(now)
+	s.alarm.ringing.Wait()
+	return nil
+}

@@ -37,7 +37,7 @@ func TestStore(t *testing.T) {
 func (s *Store) grace(t *testing.T, name string) {
 	t.Helper()
 	now := s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock(now)
 	e := s.findLocked(name, now)
 	if e == nil {
 		t.Fatalf("no lease on %q to put into its grace", name)

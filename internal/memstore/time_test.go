@@ -40,11 +40,11 @@ func grant(t *testing.T, s *Store, a lease.Acquisition) lease.Lease {
 
 func held(t *testing.T, s *Store, name string) bool {
 	t.Helper()
-	_, ok, err := s.Get(call(t), lease.GetRequest{Name: name})
+	standing, err := s.Get(call(t), lease.GetRequest{Name: name})
 	if err != nil {
 		t.Fatalf("Get(%q) = %v, want nil", name, err)
 	}
-	return ok
+	return standing.Held
 }
 
 // A name is taken for the ttl and the grace from the last renewal on, to the nanosecond.

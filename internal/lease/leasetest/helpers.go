@@ -111,13 +111,20 @@ func (s Subject) released(t *testing.T, a lease.Acquisition) lease.Released {
 
 func (s Subject) get(t *testing.T, name string) (lease.Lease, bool) {
 	t.Helper()
+	standing := s.standing(t, name)
+	return standing.Lease, standing.Held
+}
+
+// standing answers what stands on name, with everybody in line.
+func (s Subject) standing(t *testing.T, name string) lease.Standing {
+	t.Helper()
 	ctx, cancel := call(t)
 	defer cancel()
-	l, ok, err := s.Get(ctx, lease.GetRequest{Name: name})
+	standing, err := s.Get(ctx, lease.GetRequest{Name: name, Waiters: lease.MaxLine})
 	if err != nil {
 		t.Fatalf("Get(%q) = %v, want nil", name, err)
 	}
-	return l, ok
+	return standing
 }
 
 // stands fails the test unless the lease with this token is in force.

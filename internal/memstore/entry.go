@@ -1,0 +1,119 @@
+package memstore
+
+import (
+	"container/heap"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// entry is one lease.
+type entry struct {
+	name     string
+	id       lease.ID
+	tag      lease.Tag
+	token    lease.Token
+	owner    string
+	metadata map[string]string // never written to
+	since    time.Time
+	ttl      time.Duration // the largest that was set
+	over     time.Time     // when the name is free: the end of the grace
+	from     *place        // that it had in line; nil if it never waited
+	at       int           // its place in Store.expiry
+}
+
+func (e *entry) end() time.Time { return e.over }
+func (e *entry) moved(to int)   { e.at = to }
+
+// inForceAt reports whether e still stands, its grace included.
+func (e *entry) inForceAt(now time.Time) bool { return now.Before(e.over) }
+
+// lease is e as anybody may see it.
+func (e *entry) lease(now time.Time) lease.Lease {
+	expiresIn := e.over.Sub(now)
+	return lease.Lease{
+		Name: e.name, Token: e.token, Owner: e.owner, Since: e.since, TTL: e.ttl,
+		Left: max(0, expiresIn-lease.Grace(e.ttl)), ExpiresIn: expiresIn, Metadata: maps.Clone(e.metadata),
+	}
+}
+
+// restarted is e as its holder is told after a ttl was set, which may be less than the lease's own.
+func (e *entry) restarted(ttl time.Duration, now time.Time) lease.Lease {
+	l := e.lease(now)
+	l.TTL = ttl
+	return l
+}
+
+// event is something that happened to e.
+func (e *entry) event(kind lease.EventKind, now time.Time) lease.Event {
+	happened := lease.Event{Kind: kind, Name: e.name, At: wall(now), Token: e.token, Owner: e.owner}
+	if e.from != nil && kind == lease.EventAcquired {
+		happened.Ticket = e.from.ticket
+	}
+	return happened
+}
+
+// wall is now for people: without the monotonic clock, in UTC.
+func wall(now time.Time) time.Time { return now.Round(0).UTC() }
+
+// findLocked answers the lease in force on name, or nil. One that has run out is ended by the way, so
+// that the answer may be the lease of who was next in line.
+func (s *Store) findLocked(name string, now time.Time) *entry {
+	e := s.held[name]
+	if e != nil && !e.inForceAt(now) {
+		s.expireLocked(e, now)
+		e = s.held[name]
+	}
+	return e
+}
+
+// grantLocked grants a free name with a token larger than all before, on whatever name. from is the
+// place that a.ID had in line, or nil.
+func (s *Store) grantLocked(a lease.Acquisition, from *place, now time.Time) (*entry, error) {
+	token := max(s.last+1, lease.Token(now.UnixMicro()))
+	if token >= lease.MaxToken {
+		return nil, fmt.Errorf("%w: tokens have reached 2^53", lease.ErrGrantsRefused)
+	}
+	e := &entry{
+		name: a.Name, id: a.ID, tag: a.Tag, token: token, owner: a.Owner, metadata: copied(a.Metadata),
+		since: wall(now), ttl: a.TTL, over: now.Add(a.TTL + lease.Grace(a.TTL)), from: from,
+	}
+	s.last = token
+	s.held[a.Name] = e
+	heap.Push(&s.expiry, e)
+	s.granted.add(e)
+	s.tellLocked(e.event(lease.EventAcquired, now))
+	return e, nil
+}
+
+// copied is m where nobody else can write to it; nil if it is empty.
+func copied(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return maps.Clone(m)
+}
+
+// restartLocked gives e a ttl from now on. It never shortens e.
+func (s *Store) restartLocked(e *entry, ttl time.Duration, now time.Time) {
+	e.ttl = max(e.ttl, ttl)
+	if over := now.Add(ttl + lease.Grace(e.ttl)); over.After(e.over) {
+		e.over = over
+		heap.Fix(&s.expiry, e.at)
+	}
+}
+
+// freeLocked ends e, which happened as the event says, and hands the name to who is next.
+func (s *Store) freeLocked(e *entry, happened lease.Event, now time.Time) {
+	delete(s.held, e.name)
+	heap.Remove(&s.expiry, e.at)
+	s.granted.remove(e.token)
+	s.tellLocked(happened)
+	s.handOverLocked(e.name, now)
+}
+
+func (s *Store) expireLocked(e *entry, now time.Time) {
+	s.freeLocked(e, e.event(lease.EventExpired, now), now)
+}
