@@ -62,13 +62,15 @@ func newAcquire(to *server) *cobra.Command {
 
 // failEval makes the shell that evaluates what a failed "acquire" printed fail as well: eval takes no
 // notice of the exit code within "$( )", and the variables of an earlier lease would still be there.
-func failEval(cmd *cobra.Command, code int) {
-	output := cmd.Flags().Lookup("output")
-	if cmd.Name() != "acquire" || output == nil || output.Value.String() != asShell || isTerminal(cmd.OutOrStdout()) {
+func failEval(cmd *cobra.Command, args []string, code int) {
+	if cmd.Name() != "acquire" || isTerminal(cmd.OutOrStdout()) || notForEval(given(cmd, args, "output")) {
 		return
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "unset %s %s %s %s; (exit %d)\n", variableName, variableID, variableToken, variableTTL, code)
 }
+
+// notForEval reports whether somebody who names this format certainly is no shell.
+func notForEval(format string) bool { return format == asJSON || format == asLines || format == asYAML }
 
 func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string) error {
 	var file *leaseFile
@@ -88,7 +90,7 @@ func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string
 	dropPipeSignal()
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
-	lease, err := c.acquire(ctx, client, name, lockd.WithoutKeepalive())
+	lease, err := c.acquire(ctx, client, name, cmd.ErrOrStderr(), lockd.WithoutKeepalive())
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,9 @@ func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string
 		// Nobody has the id: the lease would only be in the way until it runs out.
 		return errors.Join(err, lease.Release(context.WithoutCancel(ctx)))
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "lockctl: %s runs out in %s unless renewed\n", plain(name), lease.TTL())
+	if !c.quiet {
+		fmt.Fprintf(cmd.ErrOrStderr(), "lockctl: %s runs out in %s unless renewed\n", plain(name), lease.TTL())
+	}
 	return nil
 }
 

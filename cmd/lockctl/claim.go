@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 	lockd "github.com/lockd/lockd/clients/go"
 )
 
-// claim is what "run" and "acquire" ask for, and how long they stand by for it.
+// claim is what "run" and "acquire" ask for, and how long they stand in line for it.
 type claim struct {
 	ttl      time.Duration // 0: the server's default
 	ttlSet   bool
@@ -20,20 +22,23 @@ type claim struct {
 	wait     time.Duration
 	waitSet  bool
 	nonblock bool
+	quiet    bool
 	conflict int // the exit code when somebody else holds the name
 }
 
 const claimHelp = `
-Without --wait it stands by until the name is free. Refused, it says who holds the name, since when
-and for how much longer, and ends with 75 or what -E says.`
+Without --wait it stands in line until it is its turn: first come, first served. On a terminal it says
+meanwhile who holds the name, and its place. Refused, it says who holds the name, since when and for how
+much longer, and ends with 75 or what -E says.`
 
 func (c *claim) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	durationVar(flags, &c.ttl, "ttl", "", 0, "how long the lease lasts from each renewal on; 1s to 1h unless the server says otherwise (default 30s)")
 	flags.StringVar(&c.owner, "owner", "", "who holds it, for people (default user@host:pid)")
 	flags.StringArrayVar(&c.metadata, "metadata", nil, "attach key=value, for people and tools; may be repeated, 1 KiB in all")
-	durationVar(flags, &c.wait, "wait", "w", 0, "stand by for so long and no longer; 0 is --nonblock")
-	flags.BoolVarP(&c.nonblock, "nonblock", "n", false, "do not stand by")
+	durationVar(flags, &c.wait, "wait", "w", 0, "stand in line for so long and no longer; 0 is --nonblock")
+	flags.BoolVarP(&c.nonblock, "nonblock", "n", false, "do not stand in line")
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "say on standard error only what went wrong")
 	flags.IntVarP(&c.conflict, "conflict-exit-code", "E", exitHeld, "exit with this code when somebody else holds the name, 0 to 255")
 }
 
@@ -79,10 +84,17 @@ func (c *claim) dial(to *server) (*lockd.Client, error) {
 	return to.dial(lockd.WithOwner(c.owner))
 }
 
-// acquire takes the lease, or says why not in the way that explain understands. ctx ends when the user
-// interrupts.
-func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, opts ...lockd.AcquireOption) (*lockd.Lease, error) {
-	lease, err := c.standBy(ctx, client, name, append(c.options(), opts...))
+// acquire takes the lease, or says why not in the way that explain understands, and meanwhile on stderr
+// who is waited for. ctx ends when the user interrupts.
+func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, stderr io.Writer, opts ...lockd.AcquireOption) (*lockd.Lease, error) {
+	opts = append(c.options(), opts...)
+	if !c.quiet {
+		if w := startWaiting(stderr, client, name, cmp.Or(c.owner, self())); w != nil {
+			defer w.stop()
+			opts = append(opts, lockd.WithQueued(w.tell))
+		}
+	}
+	lease, err := c.standBy(ctx, client, name, opts)
 	var held *lockd.HeldError
 	var by *interrupted
 	switch {

@@ -91,7 +91,8 @@ func explainStatus(st *status.Status) (code int, text string) {
 	case codes.DeadlineExceeded:
 		return exitUnavailable, "lockd did not answer in time"
 	case codes.FailedPrecondition:
-		if reason(st) == "LEASE_LOST" {
+		switch reason(st) {
+		case "LEASE_LOST", "TOKEN_NOT_IN_FORCE": // gone, whether it was one's own or one to be forced
 			return exitLost, st.Message()
 		}
 	case codes.Unimplemented:
@@ -113,11 +114,15 @@ func reason(st *status.Status) string {
 // plainText is an error's text without the client's name in front.
 func plainText(err error) string { return strings.TrimPrefix(err.Error(), "lockd: ") }
 
-// describeHeld says who stands in the way, since when and for how much longer.
+// describeHeld says who stands in the way, since when and for how much longer, and how far one has got.
 func describeHeld(held *lockd.HeldError) string {
-	if held.Token == 0 {
-		return fmt.Sprintf("%s is held by another", plain(held.Name))
+	text := fmt.Sprintf("%s is held by another", plain(held.Name))
+	if held.Token != 0 {
+		text = fmt.Sprintf("%s is held by %s (token %d) since %s, for another %s unless renewed",
+			plain(held.Name), plain(held.Owner), held.Token, held.Since.UTC().Format(time.RFC3339), rounded(held.ExpiresIn))
 	}
-	return fmt.Sprintf("%s is held by %s (token %d) since %s, for another %s unless renewed",
-		plain(held.Name), plain(held.Owner), held.Token, held.Since.UTC().Format(time.RFC3339), rounded(held.ExpiresIn))
+	if held.Position > 0 {
+		text += fmt.Sprintf("; you were %s in line", ordinal(held.Position))
+	}
+	return text
 }

@@ -34,6 +34,8 @@ func TestExplain(t *testing.T) {
 		{fmt.Errorf("lockd: %w: name", lockd.ErrInvalid), exitUsage, "lockd: invalid argument: name"},
 		{held, exitHeld, `job is held by "me\n" (token 7) since 1970-01-01T00:00:00Z, for another 1m30s unless renewed`},
 		{&lockd.HeldError{Name: "job"}, exitHeld, "job is held by another"},
+		{&lockd.HeldError{Name: "job", Owner: "me", Token: 7, Since: time.Unix(0, 0), ExpiresIn: time.Second, Position: 3}, exitHeld,
+			"job is held by me (token 7) since 1970-01-01T00:00:00Z, for another 1s unless renewed; you were 3rd in line"},
 		{errors.Join(context.Canceled, &interrupted{syscall.SIGINT}, held), 130, "interrupted (interrupt)"},
 		{&interrupted{syscall.SIGTERM}, 143, "interrupted (terminated)"},
 		{fmt.Errorf("renew: %w", lockd.ErrLost), exitLost, "renew: lockd: the lease is gone"},
@@ -46,7 +48,7 @@ func TestExplain(t *testing.T) {
 		{fmt.Errorf("acquire: %w", status.Error(codes.PermissionDenied, "not you")), exitDenied, "denied: not you"},
 		{status.Error(codes.InvalidArgument, "ttl"), exitUsage, "ttl"},
 		{withReason(codes.FailedPrecondition, "LEASE_LOST"), exitLost, "said so"},
-		{withReason(codes.FailedPrecondition, "TOKEN_NOT_IN_FORCE"), exitOther, "said so"},
+		{withReason(codes.FailedPrecondition, "TOKEN_NOT_IN_FORCE"), exitLost, "said so"},
 		{status.Error(codes.Internal, "fault"), exitOther, "fault"},
 	} {
 		code, text := explain(c.err)
@@ -143,8 +145,8 @@ func TestARepeatedForceReleaseSaysSo(t *testing.T) {
 	t.Parallel()
 	addr := answering(t, status.Error(codes.Unavailable, "away"), withReason(codes.FailedPrecondition, "TOKEN_NOT_IN_FORCE"))
 	got, _, text := here(t, addr, "force-release", "job", "--token", "1", "--reason", "test")
-	if want := "said so (asked 2 times: an earlier request may have ended it)"; got != exitOther || !strings.Contains(text, want) {
-		t.Errorf("lockctl force-release: %d, %q, want %d, %q", got, text, exitOther, want)
+	if want := "said so (asked 2 times: an earlier request may have ended it)"; got != exitLost || !strings.Contains(text, want) {
+		t.Errorf("lockctl force-release: %d, %q, want %d, %q", got, text, exitLost, want)
 	}
 }
 

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/user"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
@@ -13,8 +17,10 @@ import (
 const forceHelp = `Force-release ends the lease that holds NAME with exactly this token, as "lockctl get" shows it, and shows
 what it ended. It can never break the next holder: that has another token.
 
-The holder learns of it at its next renewal; until then, and if it does not look, it goes on. Only what
-refuses its token is protected from that.`
+The holder is told at once, by whom and why, or learns of it at its next renewal; until then, and if it does
+not look, it goes on. Only what refuses its token is protected from that.
+
+It ends with 70 if no lease with this token is in force: that one has ended before, and nothing was changed.`
 
 func newForceRelease(to *server) *cobra.Command {
 	var output format
@@ -27,7 +33,8 @@ func newForceRelease(to *server) *cobra.Command {
 		Args:    oneName,
 	}
 	cmd.Flags().Int64Var(&req.Token, "token", 0, "the token of the lease to end (required)")
-	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for the record: at most 256 bytes (required)")
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for the holder and the record: at most 256 bytes (required)")
+	cmd.Flags().StringVar(&req.By, "by", "", "who ends it, for the holder and the record: at most 256 bytes (default user@host:pid)")
 	output.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		req.Name = args[0]
@@ -53,10 +60,10 @@ func forceRelease(ctx context.Context, to *server, req *lockdv1.ForceReleaseRequ
 	case req.GetReason() == "":
 		return nil, usagef("--reason is missing; want why the lease is ended, in up to 256 bytes")
 	}
-	if err := checkText("name", req.GetName()); err != nil {
-		return nil, err
+	if req.By == "" {
+		req.By = self()
 	}
-	if err := checkText("reason", req.GetReason()); err != nil {
+	if err := errors.Join(checkText("name", req.GetName()), checkText("reason", req.GetReason()), checkText("by", req.GetBy())); err != nil {
 		return nil, err
 	}
 	var resp *lockdv1.ForceReleaseResponse
@@ -69,4 +76,14 @@ func forceRelease(ctx context.Context, to *server, req *lockdv1.ForceReleaseRequ
 		return nil, exitWith(code, "%s (asked %d times: an earlier request may have ended it)", text, asked)
 	}
 	return resp.GetLease(), err
+}
+
+// self is who runs lockctl, in the form of a client's default owner.
+func self() string {
+	name := fmt.Sprint(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, _ := os.Hostname() // "" is as good as any name for a host that has none
+	return strings.ToValidUTF8(fmt.Sprintf("%s@%s:%d", name, host, os.Getpid()), "?")
 }

@@ -13,16 +13,18 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-const getHelp = `Get shows who holds NAME: owner, token, since when and for how much longer. A free name is no error.`
+const getHelp = `Get shows who holds NAME: owner, token, since when and for how much longer, and who stands in line for it:
+the first 100, in order, and how many there are. A free name is no error.`
 
 func newGet(to *server) *cobra.Command {
 	var output format
 	cmd := &cobra.Command{
 		Use:   "get NAME",
-		Short: "Show who holds a name",
+		Short: "Show who holds a name and who waits for it",
 		Long:  getHelp,
 		Example: `  lockctl get orders/42
-  lockctl get orders/42 -o json | jq -r .lease.token`,
+  lockctl get orders/42 -o json | jq -r .lease.token
+  lockctl get orders/42 -o json | jq -r '.waiters[].owner'`,
 		Args: oneName,
 	}
 	output.register(cmd, asTable, asJSON, asLines, asYAML)
@@ -34,11 +36,7 @@ func newGet(to *server) *cobra.Command {
 		if output.name != asTable {
 			return printMessage(cmd.OutOrStdout(), resp, output.name)
 		}
-		if !resp.GetHeld() {
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is free\n", plain(resp.GetName()))
-			return err
-		}
-		return printLease(cmd.OutOrStdout(), resp.GetLease())
+		return printStanding(cmd.OutOrStdout(), resp)
 	})
 	return cmd
 }
@@ -53,6 +51,33 @@ func get(ctx context.Context, to *server, name string) (*lockdv1.GetResponse, er
 		return err
 	})
 	return resp, err
+}
+
+// printStanding prints the holder and, if anybody waits, the line.
+func printStanding(w io.Writer, resp *lockdv1.GetResponse) (err error) {
+	if resp.GetHeld() {
+		err = printLease(w, resp.GetLease())
+	} else {
+		_, err = fmt.Fprintf(w, "%s is free\n", plain(resp.GetName()))
+	}
+	if err != nil || resp.GetWaiterCount() == 0 {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "\n%d in line:\n", resp.GetWaiterCount()); err != nil {
+		return err
+	}
+	rows := [][]string{{"PLACE", "TICKET", "SINCE", "OWNER"}}
+	for _, waiter := range resp.GetWaiters() {
+		rows = append(rows, []string{strconv.FormatInt(waiter.GetPlace(), 10), strconv.FormatInt(waiter.GetTicket(), 10),
+			waiter.GetSince().AsTime().Format(time.RFC3339), plain(waiter.GetOwner())})
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	if more := resp.GetWaiterCount() - int64(len(resp.GetWaiters())); more > 0 {
+		_, err = fmt.Fprintf(w, "and %d more\n", more)
+	}
+	return err
 }
 
 // printLease prints one lease, a line for each thing that is known of it.

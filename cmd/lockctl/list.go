@@ -37,11 +37,9 @@ func newList(to *server) *cobra.Command {
 	}
 	output.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		prefix := ""
-		if len(args) == 1 {
-			if prefix = strings.TrimSuffix(args[0], "/"); prefix == "" {
-				return usagef("PREFIX is %q; want at least one segment, or no PREFIX for all names", args[0])
-			}
+		prefix, err := prefixOf(args)
+		if err != nil {
+			return err
 		}
 		leases, err := list(cmd.Context(), to, prefix)
 		if err != nil {
@@ -52,12 +50,21 @@ func newList(to *server) *cobra.Command {
 	return cmd
 }
 
+// prefixOf is the PREFIX of a command line, "" if there is none.
+func prefixOf(args []string) (string, error) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	prefix := strings.TrimSuffix(args[0], "/")
+	if prefix == "" {
+		return "", usagef("PREFIX is %q; want at least one segment, or no PREFIX for all names", args[0])
+	}
+	return prefix, checkText("prefix", prefix)
+}
+
 // list reads all pages. A lease may appear in several, and a name with two of its leases if it changed
 // hands meanwhile: the later one counts.
 func list(ctx context.Context, to *server, prefix string) ([]*lockdv1.Lease, error) {
-	if err := checkText("prefix", prefix); err != nil {
-		return nil, err
-	}
 	caller, err := to.connect(ctx)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const rootHelp = `lockctl takes, shows and breaks leases on names, and runs commands under them.
@@ -17,13 +18,13 @@ Exit codes:
   0     done
   64    wrong usage: a flag, an argument, a name
   69    no lockd or its store could be reached
-  70    the lease was lost: before the command ended, or before "renew" or "release"
+  70    the lease was lost: before the command ended, or before "renew", "release" or "force-release"
   75    not acquired: somebody else holds the name (-E sets another code)
   77    denied
   1     anything else
   126   "run": the command cannot be started
   127   "run": the command was not found
-  128+n interrupted by signal n; "run": the command was ended by it
+  128+n interrupted by signal n ("watch", begun: 0); "run": the command was ended by it
   Otherwise "run" passes the command's own code on.`
 
 // execute runs one command line and returns the exit code.
@@ -43,7 +44,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		err = ran.err
 	}
 	code, text := explain(err)
-	failEval(cmd, code)
+	failEval(cmd, args, code)
 	if text != "" {
 		fmt.Fprintf(stderr, "lockctl: %s\n", text)
 	}
@@ -66,7 +67,7 @@ func newRoot() *cobra.Command {
 	to.register(root)
 	root.AddCommand(
 		newRun(&to), newAcquire(&to), newRenew(&to), newRelease(&to),
-		newList(&to), newGet(&to), newForceRelease(&to), newStatus(&to), newVersion(),
+		newList(&to), newGet(&to), newWatch(&to), newForceRelease(&to), newStatus(&to), newVersion(),
 	)
 	return root
 }
@@ -92,4 +93,19 @@ func oneName(_ *cobra.Command, args []string) error {
 		return fmt.Errorf("want one NAME, got %d arguments", len(args))
 	}
 	return nil
+}
+
+// given is what args say for a flag, or its default, also if they are not understood as a whole.
+func given(cmd *cobra.Command, args []string, name string) string {
+	flags := cmd.Flags()
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	value := flags.Lookup(name).DefValue
+	// What is wrong with them has been said.
+	_ = flags.ParseAll(args, func(flag *pflag.Flag, text string) error {
+		if flag.Name == name {
+			value = text
+		}
+		return nil
+	})
+	return value
 }

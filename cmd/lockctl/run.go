@@ -145,7 +145,7 @@ func run(cmd *cobra.Command, to *server, c *claim, policy *lossPolicy, name stri
 	defer client.Close()
 	dropPipeSignal() // a reader of our messages that has gone must not end us
 	ctx, stop := untilInterrupted(cmd.Context())
-	lease, err := c.acquire(ctx, client, name)
+	lease, err := c.acquire(ctx, client, name, cmd.ErrOrStderr())
 	if err != nil {
 		stop()
 		return err

@@ -106,14 +106,22 @@ func (c *caller) ask(request request) (asked int, err error) {
 		case !c.reached:
 			return asked, exitWith(exitUnavailable, "cannot connect to %s: %s", c.target, status.Convert(err).Message())
 		}
-		select {
-		case <-time.After(min(askAgain, time.Until(giveUp))):
-		case <-c.ctx.Done():
-			return asked, context.Cause(c.ctx)
+		if err := c.pause(min(askAgain, time.Until(giveUp))); err != nil {
+			return asked, err
 		}
 		if !time.Now().Before(giveUp) {
 			return asked, exitWith(exitUnavailable, "nobody served at %s for %s: %s", c.target, c.unavailableFor, status.Convert(err).Message())
 		}
+	}
+}
+
+// pause returns early, with the cause, if the user interrupts.
+func (c *caller) pause(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
 	}
 }
 
@@ -128,7 +136,7 @@ func (c *caller) once(request request, giveUp time.Time) error {
 	// Once there has been a connection the next one is worth waiting for; before, a refusal by every
 	// address is an answer.
 	err := request(ctx, c.client.Conn(), grpc.Peer(&answered), grpc.WaitForReady(c.reached))
-	c.reached = c.reached || answered.Addr != nil
+	c.reached = c.reached || err == nil || answered.Addr != nil
 	return err
 }
 

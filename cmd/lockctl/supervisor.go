@@ -139,11 +139,16 @@ func (s *supervisor) leaseLost(err error) {
 	}
 }
 
+// plainLoss says why the lease does not count any more, as far as that is known.
 func plainLoss(name string, err error) string {
-	if errors.Is(err, lockd.ErrExpired) {
+	var forced *lockd.ForcedError
+	switch {
+	case errors.As(err, &forced):
+		return fmt.Sprintf("the lease on %s was released by force, by %s (%s)", name, plain(forced.By), plain(forced.Reason))
+	case errors.Is(err, lockd.ErrExpired):
 		return fmt.Sprintf("the lease on %s has run out: no renewal was answered in time", name)
 	}
-	return fmt.Sprintf("the lease on %s is gone: released by force, or run out", name)
+	return fmt.Sprintf("the lease on %s is gone: it ran out, or the store lost it", name)
 }
 
 // end asks the command to end, which a stopped one does when it goes on, and has it killed at killAt.

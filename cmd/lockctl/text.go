@@ -38,6 +38,58 @@ func rounded(d time.Duration) string {
 	return d.Truncate(time.Second).String()
 }
 
+// ordinal is n for people: 1st, 2nd, 11th.
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100/10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// clock is a time for who sits before the terminal: in their zone, with the date unless it is today's.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
+}
+
+// clip is as much of s as fits into so many columns.
+func clip(s string, limit int) string {
+	used := 0
+	for i, r := range s {
+		if used += columnsOf(r); used > limit {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// columns is how many columns of a terminal s takes, or somewhat more.
+func columns(s string) (n int) {
+	for _, r := range s {
+		n += columnsOf(r)
+	}
+	return n
+}
+
+// columnsOf takes everything from Hangul on for wide.
+func columnsOf(r rune) int {
+	if r >= 0x1100 {
+		return 2
+	}
+	return 1
+}
+
 // shellQuote is s as one word of a POSIX shell, whatever it holds.
 func shellQuote(s string) string {
 	safe := func(r rune) bool {

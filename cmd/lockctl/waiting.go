@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	lockd "github.com/lockd/lockd/clients/go"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+const (
+	// lookAgain is how often the line is looked at while one stands in it.
+	lookAgain = 2 * time.Second
+	// someColumns is how wide a terminal is taken to be that does not say.
+	someColumns = 80
+)
+
+// waiting says on a terminal who holds the name that is waited for, and the place in line: on one line,
+// rewritten when that changes and erased at the end.
+type waiting struct {
+	terminal *os.File
+	client   *lockd.Client
+	told     chan lockd.HeldError // the latest; has room for one
+	ctx      context.Context      // ends with stop
+	stop     func()               // erases the line; nothing is written after it
+
+	// The rest belongs to the goroutine that stop waits for.
+	standing
+	shown string
+}
+
+// startWaiting begins to listen for what tell is told, or returns nil if nobody would read it.
+func startWaiting(stderr io.Writer, client *lockd.Client, name, owner string) *waiting {
+	if !isTerminal(stderr) {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	w := &waiting{
+		terminal: stderr.(*os.File), client: client, told: make(chan lockd.HeldError, 1), ctx: ctx,
+		stop:     sync.OnceFunc(func() { cancel(); <-ended }),
+		standing: standing{name: name, owner: owner},
+	}
+	go func() {
+		defer close(ended)
+		w.run()
+	}()
+	return w
+}
+
+// tell is for lockd.WithQueued. It does not block.
+func (w *waiting) tell(held lockd.HeldError) {
+	select {
+	case <-w.told:
+	default:
+	}
+	w.told <- held // nobody else fills it
+}
+
+func (w *waiting) run() {
+	defer w.write("")
+	var look <-chan time.Time // nil until there is a line to look at
+	for {
+		select {
+		case held := <-w.told:
+			w.hear(held)
+			if look == nil {
+				ticker := time.NewTicker(lookAgain)
+				defer ticker.Stop()
+				look = ticker.C
+			}
+		case <-look:
+			w.look()
+		case <-w.ctx.Done():
+			return
+		}
+		if text := w.text(time.Now()); text != w.shown {
+			w.write(text)
+		}
+	}
+}
+
+// look asks who holds the name by now. That nobody answers is for whoever waits to find out.
+func (w *waiting) look() {
+	ctx, cancel := context.WithTimeout(w.ctx, replyWithin)
+	defer cancel()
+	if resp, err := lockdv1.NewLeaseServiceClient(w.client.Conn()).Get(ctx, &lockdv1.GetRequest{Name: w.name}); err == nil {
+		w.see(resp)
+	}
+}
+
+// write puts text in the place of what is shown, unless the terminal is somebody else's now. Blanks erase
+// on every terminal.
+func (w *waiting) write(text string) {
+	fd := int(w.terminal.Fd())
+	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
+		return
+	}
+	width, _, err := term.GetSize(fd)
+	if err != nil || width <= 0 {
+		width = someColumns
+	}
+	width-- // a cursor after the last column may be on the next line
+	if blank := strings.Repeat(" ", min(columns(w.shown), width)); text != blank {
+		// It fails only if the terminal is gone.
+		_, _ = fmt.Fprintf(w.terminal, "\r%s\r%s", blank, clip(text, width))
+	}
+	w.shown = text
+}
+
+// standing is what is known of those before us.
+type standing struct {
+	name   string
+	owner  string // ours
+	holder string // "" if not known
+	since  time.Time
+	place  int   // ours, 0 if not known
+	ticket int64 // ours, 0 if not known
+}
+
+// hear takes what lockd has said of itself.
+func (s *standing) hear(held lockd.HeldError) {
+	s.holder, s.since, s.place = held.Owner, held.Since, held.Position
+}
+
+// see takes what a look has shown. The ticket that is ours bears our owner, as others' may; of these we
+// are the last that is no further back than we were told to be.
+func (s *standing) see(resp *lockdv1.GetResponse) {
+	if !resp.GetHeld() {
+		return // it is changing hands
+	}
+	s.holder, s.since = resp.GetLease().GetOwner(), resp.GetLease().GetSince().AsTime()
+	if s.ticket == 0 && s.place > 0 {
+		for _, waiter := range resp.GetWaiters() {
+			if waiter.GetOwner() == s.owner && waiter.GetPlace() <= int64(s.place) {
+				s.ticket = waiter.GetTicket()
+			}
+		}
+	}
+	for _, waiter := range resp.GetWaiters() {
+		if waiter.GetTicket() == s.ticket {
+			s.place = int(waiter.GetPlace())
+		}
+	}
+}
+
+// text is what there is to say, "" if nothing is known.
+func (s *standing) text(now time.Time) string {
+	if s.holder == "" && s.place == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("lockctl: waiting for %s: held by ", strconv.Quote(s.name))
+	if s.holder == "" {
+		text += "another"
+	} else {
+		text += fmt.Sprintf("%s since %s", plain(s.holder), clock(s.since, now))
+	}
+	if s.place > 0 {
+		text += fmt.Sprintf(", you are %s in line", ordinal(s.place))
+	}
+	return text
+}
