@@ -21,14 +21,16 @@ func TestStore(t *testing.T) {
 			}
 		})
 		return leasetest.Subject{
-			Store: s,
+			Store:  s,
+			Beside: func(*testing.T) lease.Store { return s },
 			Expire: func(t *testing.T, name string) {
 				t.Helper()
 				if !s.Expire(name) {
 					t.Fatalf("Expire(%q) = false, want a lease there", name)
 				}
 			},
-			Grace: func(t *testing.T, name string) { t.Helper(); s.grace(t, name) },
+			Grace:  func(t *testing.T, name string) { t.Helper(); s.grace(t, name) },
+			Forget: func(t *testing.T, name string, id lease.ID) { t.Helper(); s.forget(t, name, id) },
 		}
 	})
 }
@@ -44,6 +46,18 @@ func (s *Store) grace(t *testing.T, name string) {
 	}
 	e.over = now.Add(lease.Grace(e.ttl) / 2)
 	heap.Fix(&s.expiry, e.at)
+}
+
+// forget ends the keeping of the place of id.
+func (s *Store) forget(t *testing.T, name string, id lease.ID) {
+	t.Helper()
+	now := s.lock()
+	defer s.unlock(now)
+	p := s.places[whose{name, id}]
+	if p == nil || !p.away() {
+		t.Fatalf("no place of one who is away from the line of %q", name)
+	}
+	s.keepLocked(p, now)
 }
 
 // What is in memory only is said to be, and that it keeps nothing.

@@ -1,6 +1,7 @@
 // Package leasetest says what a lease.Store means, as tests: every store runs them, and a store that
 // passes may stand behind a lease.Lessor. They never wait for time to pass; where a lease must run
-// out, the store's own tests provide the command that does it.
+// out, the store's own tests provide the command that does it. Only that a store notices expiry by
+// itself is tested with leases as short as there are, which takes half a second each.
 //
 // Not covered here, because no store shows it without faults from outside: what survives a crash, a
 // failover, a wipe, a stepped clock, a lost or late message. Each store's own tests do that.
@@ -12,14 +13,23 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 )
 
-// A Subject is a store under test and the two things that only its own tests can do to it. No hook
-// is optional: what cannot be tested cannot be promised.
+// A Subject is a store under test and what only its own tests can do to it. No hook is optional: what
+// cannot be tested cannot be promised.
 type Subject struct {
 	lease.Store
 
-	// Expire makes the lease on name run out now, grace and all: the name is free. On Redis, PEXPIRE
-	// its key 0. It fails the test if there is no lease on name.
+	// Beside answers another server's store on the same data, open until the test ends: what is done
+	// there is seen here. Called again it may answer the same. Memory has nothing beside itself.
+	Beside func(t *testing.T) lease.Store
+
+	// Expire makes the lease on name run out now, grace and all, and has the store notice as it would
+	// in time: the name is free, or goes to who is first in line, perhaps a moment later. On Redis,
+	// PEXPIRE its key 0 and promote. It fails the test if there is no lease on name.
 	Expire func(t *testing.T, name string)
+
+	// Forget ends the keeping of the place that id, who is away, has in the line of name. It fails the
+	// test if there is none.
+	Forget func(t *testing.T, name string, id lease.ID)
 
 	// Grace puts the lease on name into the middle of its grace: half of lease.Grace of its ttl is
 	// left until the name is free. On Redis, PEXPIRE its key. It fails the test if there is no lease.
@@ -44,6 +54,10 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"Late", lateTests},
 		{"Undo", undoTests},
 		{"Orders", orderTests},
+		{"Line", lineTests},
+		{"Place", placeTests},
+		{"Leave", leaveTests},
+		{"LineOrders", lineOrderTests},
 		{"Renew", renewTests},
 		{"Release", releaseTests},
 		{"Force", forceTests},
@@ -51,6 +65,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"Get", getTests},
 		{"List", listTests},
 		{"Names", nameTests},
+		{"Watch", watchTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {
