@@ -30,16 +30,23 @@ func newLosses() *losses {
 }
 
 // Listen has tell called, at most once, if the lease with this token is known to have ended while its
-// holder believed in it: by force, or because the name was granted to another. stop ends that; call it
-// when the lease ends otherwise. tell must not block, nor call the Lessor.
+// holder believed in it: by force, or because the name was granted to another. A force that was heard of
+// before is told at once, before Listen returns. stop ends that; call it when the lease ends otherwise.
+// tell must not block, nor call the Lessor.
 func (l *Lessor) Listen(name string, token Token, tell func(Loss)) (stop func()) {
 	return l.losses.listen(name, &listener{token, tell})
 }
 
 func (x *losses) listen(name string, one *listener) (stop func()) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.listening[name] = append(x.listening[name], one)
+	loss, forced := x.remembered[grantOf{name, one.token}]
+	if !forced {
+		x.listening[name] = append(x.listening[name], one)
+	}
+	x.mu.Unlock()
+	if forced {
+		one.tell(loss)
+	}
 	return func() { x.forget(name, func(l *listener) bool { return l == one }) }
 }
 
