@@ -24,10 +24,11 @@ const (
 	Granted  Kind = "granted"  // it has a lease: Call, Return, Token, Until
 	Refused  Kind = "refused"  // it ended without one: Call, Return, Error
 	Holding  Kind = "holding"  // the holder looked, and the lease stood: Call, Token
-	Released Kind = "released" // the lease stood when its release was called: Call, Return, Token, Error
+	Released Kind = "released" // the lease stands, and its release is called now: Call, Token
+	Kept     Kind = "kept"     // a release failed: Call, Return, Token, Error
 	Lost     Kind = "lost"     // the holder was told, or saw, that the lease has ended: Call, Token, Error
 	Forced   Kind = "forced"   // an operator ended a lease: Call, Return, Token
-	Killed   Kind = "killed"   // a client process ended: Call is a moment before which it did nothing more
+	Killed   Kind = "killed"   // a client process has ended: it did nothing more after Call
 	Down     Kind = "down"     // the store was away, from Call to Return
 )
 

@@ -80,7 +80,7 @@ func lease(client string, token, asked, from, to int64) []history.Record {
 	return []history.Record{
 		{Kind: history.Asked, Client: client, Name: "job", Call: asked},
 		{Kind: history.Granted, Client: client, Name: "job", Call: asked, Return: from, Token: token, Until: from + 1000},
-		{Kind: history.Released, Client: client, Name: "job", Call: to, Return: to + 1, Token: token},
+		{Kind: history.Released, Client: client, Name: "job", Call: to, Token: token},
 	}
 }
 

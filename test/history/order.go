@@ -8,6 +8,12 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
+// place is one in some line.
+type place struct {
+	name   string
+	ticket int64
+}
+
 // Line follows what a watch tells of names and finds grants that are out of order. The zero value is
 // ready.
 type Line struct {
@@ -16,6 +22,7 @@ type Line struct {
 	Queued, Granted, Free, Missed int
 
 	present map[string]map[int64]string // by name and ticket: who waits
+	away    map[place]struct{}          // who left and has not come back
 	wrong   []error
 }
 
@@ -32,10 +39,14 @@ func (l *Line) Wrong() []error { return l.wrong }
 // Waiting is how many the watch saw take a place in the line of name and neither leave it nor get the lease.
 func (l *Line) Waiting(name string) int { return len(l.present[name]) }
 
+// Away is how many places somebody left and did not come back to, or to the lease.
+func (l *Line) Away() int { return len(l.away) }
+
 func (l *Line) add(e *lockdv1.Event) {
 	if l.present == nil {
-		l.present = make(map[string]map[int64]string)
+		l.present, l.away = make(map[string]map[int64]string), make(map[place]struct{})
 	}
+	at := place{e.GetName(), e.GetTicket()}
 	line := l.present[e.GetName()]
 	if line == nil {
 		line = make(map[int64]string)
@@ -45,15 +56,19 @@ func (l *Line) add(e *lockdv1.Event) {
 	case lockdv1.Event_MISSED:
 		l.Missed++
 		clear(l.present) // who is where is not known any more
+		clear(l.away)
 	case lockdv1.Event_QUEUED:
 		l.Queued++
-		if by, taken := line[e.GetTicket()]; taken && by != e.GetOwner() {
+		if by, taken := line[at.ticket]; taken && by != e.GetOwner() {
 			l.wrong = append(l.wrong, fmt.Errorf("%s: ticket %d is %q's and %q's", e.GetName(), e.GetTicket(), by, e.GetOwner()))
 		}
-		line[e.GetTicket()] = e.GetOwner()
+		line[at.ticket] = e.GetOwner()
+		delete(l.away, at)
 	case lockdv1.Event_LEFT:
-		delete(line, e.GetTicket())
+		delete(line, at.ticket)
+		l.away[at] = struct{}{}
 	case lockdv1.Event_ACQUIRED:
+		delete(l.away, at)
 		l.acquired(e, line)
 	}
 }

@@ -19,19 +19,20 @@ func TestLine(t *testing.T) {
 	for name, c := range map[string]struct {
 		events  []*lockdv1.Event
 		waiting int
+		away    int
 		wrong   string
 	}{
-		"in order":                     {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(acquired, 1), event(acquired, 2), event(acquired, 0)}, 0, ""},
-		"the second first":             {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(acquired, 2)}, 1, "ticket 1"},
-		"a newcomer overtakes":         {[]*lockdv1.Event{event(queued, 1), event(acquired, 0)}, 1, "ticket 1"},
-		"the first has left":           {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(left, 1), event(acquired, 2)}, 0, ""},
-		"and is back at its place":     {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(left, 1), event(queued, 1), event(acquired, 2)}, 1, "ticket 1"},
-		"present again, told twice":    {[]*lockdv1.Event{event(queued, 1), event(queued, 1), event(acquired, 1)}, 0, ""},
-		"one ticket for two":           {[]*lockdv1.Event{event(queued, 1), other}, 1, `"another"`},
-		"what was missed is not known": {[]*lockdv1.Event{event(queued, 1), event(missed, 0), event(acquired, 5)}, 0, ""},
-		"but what came after is":       {[]*lockdv1.Event{event(missed, 0), event(queued, 1), event(acquired, 5)}, 1, "ticket 1"},
+		"in order":                     {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(acquired, 1), event(acquired, 2), event(acquired, 0)}, 0, 0, ""},
+		"the second first":             {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(acquired, 2)}, 1, 0, "ticket 1"},
+		"a newcomer overtakes":         {[]*lockdv1.Event{event(queued, 1), event(acquired, 0)}, 1, 0, "ticket 1"},
+		"the first has left":           {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(left, 1), event(acquired, 2)}, 0, 1, ""},
+		"and is back at its place":     {[]*lockdv1.Event{event(queued, 1), event(queued, 2), event(left, 1), event(queued, 1), event(acquired, 2)}, 1, 0, "ticket 1"},
+		"present again, told twice":    {[]*lockdv1.Event{event(queued, 1), event(queued, 1), event(acquired, 1)}, 0, 0, ""},
+		"one ticket for two":           {[]*lockdv1.Event{event(queued, 1), other}, 1, 0, `"another"`},
+		"what was missed is not known": {[]*lockdv1.Event{event(queued, 1), event(missed, 0), event(acquired, 5)}, 0, 0, ""},
+		"but what came after is":       {[]*lockdv1.Event{event(missed, 0), event(queued, 1), event(acquired, 5)}, 1, 0, "ticket 1"},
 		"another name's line is another": {[]*lockdv1.Event{event(queued, 2), {Kind: queued, Name: "other", Ticket: 1}, event(acquired, 2)},
-			0, ""},
+			0, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var line history.Line
@@ -39,6 +40,9 @@ func TestLine(t *testing.T) {
 			want(t, line.Wrong(), c.wrong)
 			if got := line.Waiting("job"); got != c.waiting {
 				t.Errorf("Waiting() = %d, want %d", got, c.waiting)
+			}
+			if got := line.Away(); got != c.away {
+				t.Errorf("Away() = %d, want %d", got, c.away)
 			}
 		})
 	}
