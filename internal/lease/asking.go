@@ -56,7 +56,7 @@ type Asking struct {
 	timer   *time.Timer // while waiting: the end of the wait; while pausing: the next try
 	pause   time.Duration
 	inLine  bool // has been
-	keep    bool // cancelled, but its place is to be kept
+	keep    bool // once over: the place is to be kept
 	granted bool // and answered so: the lease is the client's
 	unknown bool // ended by an unknown outcome: its undo is under way, and leaves time for a retry
 }
@@ -73,7 +73,7 @@ const (
 
 // Ask begins an acquisition; Run executes it. The request is granted when its turn has come, within
 // r.Wait. Repeated with the same ID it answers the same lease, or has its place in line again. Errors:
-// *InvalidError, ErrOverloaded, ErrDraining.
+// *InvalidError, ErrOverloaded.
 func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
 	next, err := l.acquisition(r)
 	if err != nil {
@@ -212,8 +212,9 @@ func (a *Asking) resume(from state, prepare func()) {
 	}
 	a.state = calling
 	prepare()
-	a.mu.Unlock()
+	// Before mu is free: Drain, which then finds a call under way, comes before Close, which waits for it.
 	a.lessor.cleanup.running.Go(a.Run)
+	a.mu.Unlock()
 }
 
 // Cancel ends the acquisition unless it has been answered, and reports whether it did; then nobody is
@@ -245,6 +246,7 @@ func (a *Asking) drain() {
 
 // finish answers and unlocks mu, which must be held.
 func (a *Asking) finish(g Grant, err error) {
+	a.keep = true // should a turn come yet: whoever was answered may ask again
 	switch {
 	case err == nil:
 		a.granted = true
