@@ -3,10 +3,15 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/lockd/lockd/internal/lease"
 )
+
+// markAgain is when a mark that has not come is published again.
+const markAgain = 50 * time.Millisecond
 
 // hub passes on what the scripts publish to those who want to know it here. While nobody watches it
 // runs nothing; what was forced is passed on always.
@@ -16,11 +21,12 @@ type hub struct {
 
 	// mu is held while somebody is told: that keeps events in order, and nobody is told after its stop.
 	mu     sync.Mutex
-	forced func(lease.Event) // may be nil
-	vigil  *vigil            // nil while nobody watches
+	forced func(lease.Event)        // may be nil
+	vigil  *vigil                   // nil while nobody watches
+	marks  map[string]chan struct{} // those under way; closed when they come
 }
 
-func newHub(s *Store) *hub { return &hub{store: s} }
+func newHub(s *Store) *hub { return &hub{store: s, marks: make(map[string]chan struct{})} }
 
 // close ends the watches and waits for what they started. Nobody is told anything any more.
 func (h *hub) close() {
@@ -43,10 +49,9 @@ func (h *hub) take(text string) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if m.Kind == markKind {
-		if h.vigil != nil {
-			h.vigil.markCame(m.Mark)
-		}
+	if came := h.marks[m.Mark]; m.Kind == markKind && came != nil {
+		close(came)
+		delete(h.marks, m.Mark)
 		return
 	}
 	e, ok := m.event()
@@ -61,8 +66,8 @@ func (h *hub) take(text string) {
 	}
 }
 
-// gap says that messages may be missing between those taken before and those taken after: call it
-// whenever the subscription has begun, the first time included. It does not block.
+// gap says that messages may be missing between those taken before and those taken after: it is called
+// when the subscription has begun anew, before the first message of that is taken. It does not block.
 func (h *hub) gap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,9 +76,38 @@ func (h *hub) gap() {
 	}
 }
 
-// watch begins a watch, in a world where the scripts already publish for the one who has written
-// mark into the watched key.
-func (h *hub) watch(prefix, mark string, deliver func(lease.Event)) (stop func()) {
+// catchUp publishes a mark and waits until it comes: then every message that was published before the
+// call has been taken. Errors: why it did not come.
+func (h *hub) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	mark, came := randomMark(), make(chan struct{})
+	h.mu.Lock()
+	h.marks[mark] = came
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		delete(h.marks, mark)
+		h.mu.Unlock()
+	}()
+	again := time.NewTicker(markAgain)
+	defer again.Stop()
+	for {
+		if err := h.store.publishMark(ctx, mark); err != nil {
+			return err
+		}
+		select {
+		case <-came:
+			return nil
+		case <-again.C: // perhaps nothing was subscribed when it was published
+		case <-ctx.Done():
+			return errors.New("the subscription to redis's channel is interrupted")
+		}
+	}
+}
+
+// watch begins a watch, the scripts publishing already; watched is what stands in that key.
+func (h *hub) watch(prefix, watched string, deliver func(lease.Event)) (stop func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.vigil == nil {
@@ -83,7 +117,7 @@ func (h *hub) watch(prefix, mark string, deliver func(lease.Event)) (stop func()
 		h.running.Go(func() { v.run(ctx) })
 	}
 	v, w := h.vigil, &watcher{prefix: prefix, deliver: deliver}
-	v.kept(mark)
+	v.kept(watched)
 	v.admit(w)
 	return func() { h.leave(v, w) }
 }

@@ -23,11 +23,14 @@ const (
 
 // Watch implements lease.Store.
 func (s *Store) Watch(ctx context.Context, prefix string, deliver func(lease.Event)) (stop func(), err error) {
-	mark, err := s.keepWatched(ctx)
+	watched, err := s.keepWatched(ctx)
+	if err == nil {
+		err = s.hub.catchUp(ctx) // what happened before is not told, and what happens from now on comes
+	}
 	if err != nil {
 		return nil, fmt.Errorf("watch %q: %w: %w", prefix, lease.ErrUnavailable, err)
 	}
-	return s.hub.watch(prefix, mark, deliver), nil
+	return s.hub.watch(prefix, watched, deliver), nil
 }
 
 // Forced implements lease.Store.
@@ -39,7 +42,7 @@ func (s *Store) Forced(deliver func(lease.Event)) {
 
 // keepWatched has the scripts publish for another watchedFor, and answers what stands in the watched
 // key: something else than before means that it had gone meanwhile, and events with it.
-func (s *Store) keepWatched(ctx context.Context) (mark string, err error) {
+func (s *Store) keepWatched(ctx context.Context) (watched string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var set *redis.BoolCmd
@@ -50,8 +53,8 @@ func (s *Store) keepWatched(ctx context.Context) (mark string, err error) {
 		return nil
 	})
 	// A full Redis refuses the first and still does the second, which is all that a standing key needs.
-	if mark, missing := found.Result(); missing == nil {
-		return mark, nil
+	if watched, missing := found.Result(); missing == nil {
+		return watched, nil
 	}
 	return "", errors.Join(err, set.Err())
 }

@@ -42,9 +42,8 @@ func (v *vigil) lookAtDue(ctx context.Context) {
 			return
 		}
 		over := v.looked(l)
-		// An event that says how these ended may be on its way still. Once a mark that was published
-		// after the look has come, it has come too.
-		if len(over.leases) > 0 && v.awaitMark(ctx) {
+		// An event that says how these ended may be on its way still.
+		if len(over.leases) > 0 && v.hub.catchUp(ctx) == nil {
 			v.settle(over)
 		}
 	}
@@ -138,26 +137,6 @@ func (v *vigil) settle(over look) {
 			v.book.put(s.name, s.now.Token, s.now.Owner, end(s.now))
 		}
 	}
-}
-
-// awaitMark reports whether every event that had been published when it was called has been taken.
-func (v *vigil) awaitMark(ctx context.Context) bool {
-	mark, came := randomMark(), make(chan struct{})
-	v.hub.mu.Lock()
-	v.awaited, v.came = mark, came
-	v.hub.mu.Unlock()
-	if v.store.publishMark(ctx, mark) != nil {
-		return false
-	}
-	late := time.NewTimer(callTimeout)
-	defer late.Stop()
-	select {
-	case <-came:
-		return true
-	case <-late.C:
-	case <-ctx.Done():
-	}
-	return false
 }
 
 // list goes on looking for leases that the book does not know, for a while.

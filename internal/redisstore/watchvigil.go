@@ -19,12 +19,10 @@ type vigil struct {
 
 	watchers map[*watcher]struct{}
 	book     book
-	mark     string              // what stood in the watched key
+	watched  string              // what stood in that key
 	gaps     int                 // counts them: what was asked before one is not believed after it
 	unlisted bool                // leases may stand under a watched prefix that the book does not know
 	ended    map[string]struct{} // names whose events came during a look that lists; else nil
-	awaited  string              // the mark that is under way
-	came     chan struct{}       // closed when it has come
 
 	cursor  uint64 // of the listing; the goroutine's own, as listing
 	listing bool
@@ -53,9 +51,9 @@ func (v *vigil) run(ctx context.Context) {
 		}
 		if time.Since(kept) >= keepEvery {
 			kept = time.Now()
-			if mark, err := v.store.keepWatched(ctx); err == nil {
+			if watched, err := v.store.keepWatched(ctx); err == nil {
 				v.hub.mu.Lock()
-				v.kept(mark)
+				v.kept(watched)
 				v.hub.mu.Unlock()
 			}
 		}
@@ -65,11 +63,11 @@ func (v *vigil) run(ctx context.Context) {
 }
 
 // kept takes what stands in the watched key. The methods from here to admit want the hub's mu held.
-func (v *vigil) kept(mark string) {
-	if v.mark != "" && v.mark != mark {
+func (v *vigil) kept(watched string) {
+	if v.watched != "" && v.watched != watched {
 		v.gap()
 	}
-	v.mark = mark
+	v.watched = watched
 }
 
 func (v *vigil) gap() {
@@ -140,13 +138,6 @@ func (v *vigil) expire(e *entry, at time.Time) {
 		return
 	}
 	v.tell(lease.Event{Kind: lease.EventExpired, Name: e.name, At: at, Token: e.token, Owner: e.owner})
-}
-
-func (v *vigil) markCame(mark string) {
-	if v.came != nil && mark == v.awaited {
-		close(v.came)
-		v.came = nil
-	}
 }
 
 func (v *vigil) admit(w *watcher) {
