@@ -106,8 +106,8 @@ func (h *hub) catchUp(ctx context.Context) error {
 	}
 }
 
-// watch begins a watch, the scripts publishing already; watched is what stands in that key.
-func (h *hub) watch(prefix, watched string, deliver func(lease.Event)) (stop func()) {
+// watch begins a watch, the scripts publishing already; watched is what stood in that key when asked.
+func (h *hub) watch(prefix, watched string, asked time.Time, deliver func(lease.Event)) (stop func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.vigil == nil {
@@ -117,7 +117,7 @@ func (h *hub) watch(prefix, watched string, deliver func(lease.Event)) (stop fun
 		h.running.Go(func() { v.run(ctx) })
 	}
 	v, w := h.vigil, &watcher{prefix: prefix, deliver: deliver}
-	v.kept(watched)
+	v.found(watched, asked)
 	v.admit(w)
 	return func() { h.leave(v, w) }
 }

@@ -143,8 +143,8 @@ func TestForcedIsAlwaysTold(t *testing.T) {
 func TestStopIsFinal(t *testing.T) {
 	s := open(t, redisproc.Shared(t).URL())
 	h, one, other := newHub(s), new(told), new(told)
-	stopOne := h.watch("", "mark", one.deliver)
-	stopOther := h.watch("", "mark", other.deliver)
+	stopOne := h.watch("", "", time.Now(), one.deliver)
+	stopOther := h.watch("", "", time.Now(), other.deliver)
 	stopOne()
 	stopOne()
 	h.take(acquired("job", 5, time.Second))
@@ -156,7 +156,7 @@ func TestStopIsFinal(t *testing.T) {
 	other.want(t, line(lease.EventAcquired, "job", 5))
 
 	third := new(told)
-	stopThird := h.watch("", "mark", third.deliver)
+	stopThird := h.watch("", "", time.Now(), third.deliver)
 	stopOther()
 	h.take(acquired("job", 6, time.Second))
 	h.close()

@@ -23,6 +23,7 @@ const (
 
 // Watch implements lease.Store.
 func (s *Store) Watch(ctx context.Context, prefix string, deliver func(lease.Event)) (stop func(), err error) {
+	asked := time.Now()
 	watched, err := s.keepWatched(ctx)
 	if err == nil {
 		err = s.hub.catchUp(ctx) // what happened before is not told, and what happens from now on comes
@@ -30,7 +31,7 @@ func (s *Store) Watch(ctx context.Context, prefix string, deliver func(lease.Eve
 	if err != nil {
 		return nil, fmt.Errorf("watch %q: %w: %w", prefix, lease.ErrUnavailable, err)
 	}
-	return s.hub.watch(prefix, watched, deliver), nil
+	return s.hub.watch(prefix, watched, asked, deliver), nil
 }
 
 // Forced implements lease.Store.

@@ -42,8 +42,9 @@ func (v *vigil) lookAtDue(ctx context.Context) {
 			return
 		}
 		over := v.looked(l)
-		// An event that says how these ended may be on its way still.
-		if len(over.leases) > 0 && v.hub.catchUp(ctx) == nil {
+		// They have expired unless an event says otherwise. That was published, `watched` being there
+		// still, but may be on its way.
+		if len(over.leases) > 0 && v.keep(ctx) == nil && v.hub.catchUp(ctx) == nil {
 			v.settle(over)
 		}
 	}
@@ -112,13 +113,9 @@ func (v *vigil) looked(l look) (over look) {
 	return over
 }
 
-// end is when l expires, as just seen. A key that somebody made permanent is looked at now and then.
-func end(l lease.Lease) time.Time {
-	if l.ExpiresIn == 0 {
-		return time.Now().Add(lookAgain)
-	}
-	return time.Now().Add(l.ExpiresIn)
-}
+// end is when l expires, as just seen. What is left may be rounded down to nothing, and is nothing of a
+// key that somebody made permanent: that is looked at again and again.
+func end(l lease.Lease) time.Time { return time.Now().Add(max(l.ExpiresIn, lookEvery)) }
 
 // settle takes what was seen to be over, all events until then having been taken.
 func (v *vigil) settle(over look) {

@@ -235,6 +235,30 @@ func TestALookBeforeAGapProvesNothing(t *testing.T) {
 	}
 }
 
+// What was released while the watched key was gone was told to nobody: that is a gap, noticed before
+// anything is told as expired, be it by a look, or by an event after the store was mute for a while.
+func TestALapseHidesHowLeasesEnded(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, c := open(t, r.URL()), client(t, r)
+	h, v, x := vigilOf(s, "")
+	published := feed(t, s, c)
+	if err := v.keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.take(acquired("job", 5, time.Minute))
+	c.Set(t.Context(), s.keys.watched(), "another's", watchedFor)
+	v.book.postpone(v.book.byName["job"], time.Now())
+	step(t, v, published)
+	x.want(t, line(lease.EventAcquired, "job", 5), missed)
+
+	h, v, x = vigilOf(s, "")
+	h.take(acquired("job", 5, time.Minute))
+	v.kept = time.Now().Add(-watchedFor - time.Second)
+	h.take(acquired("job", 7, time.Minute))
+	h.take(released("job", 7))
+	x.want(t, line(lease.EventAcquired, "job", 5), missed, line(lease.EventAcquired, "job", 7), line(lease.EventReleased, "job", 7))
+}
+
 // The first watch of a prefix learns from the store which leases stand there, and no others; the book
 // forgets those that nobody watches any more.
 func TestTheBookHoldsWhatIsWatched(t *testing.T) {

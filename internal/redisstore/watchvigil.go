@@ -19,7 +19,8 @@ type vigil struct {
 
 	watchers map[*watcher]struct{}
 	book     book
-	watched  string              // what stood in that key
+	watched  string              // what stood in that key, "" if that is not known
+	kept     time.Time           // when that was asked: events are published for watchedFor from then
 	gaps     int                 // counts them: what was asked before one is not believed after it
 	unlisted bool                // leases may stand under a watched prefix that the book does not know
 	ended    map[string]struct{} // names whose events came during a look that lists; else nil
@@ -35,39 +36,52 @@ type watcher struct {
 }
 
 func newVigil(h *hub, stop context.CancelFunc) *vigil {
-	return &vigil{hub: h, store: h.store, stop: stop, watchers: make(map[*watcher]struct{}), book: newBook()}
+	return &vigil{
+		hub: h, store: h.store, stop: stop,
+		watchers: make(map[*watcher]struct{}), book: newBook(), kept: time.Now(),
+	}
 }
 
-// run keeps the vigil until ctx ends. Whatever fails is tried again: `watched` within a second, the
-// rest at the next tick.
+// run keeps the vigil until ctx ends. Whatever fails is tried again: to keep `watched` within a second,
+// the rest at the next tick.
 func (v *vigil) run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	for kept := time.Now(); ; { // Watch has just kept it
+	for last := time.Now(); ; { // Watch has just kept it
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if time.Since(kept) >= keepEvery {
-			kept = time.Now()
-			if watched, err := v.store.keepWatched(ctx); err == nil {
-				v.hub.mu.Lock()
-				v.kept(watched)
-				v.hub.mu.Unlock()
-			}
+		if time.Since(last) >= keepEvery {
+			last = time.Now()
+			_ = v.keep(ctx)
 		}
 		v.lookAtDue(ctx)
 		v.list(ctx)
 	}
 }
 
-// kept takes what stands in the watched key. The methods from here to admit want the hub's mu held.
-func (v *vigil) kept(watched string) {
+// keep keeps `watched`, and notices if it had gone.
+func (v *vigil) keep(ctx context.Context) error {
+	asked := time.Now()
+	watched, err := v.store.keepWatched(ctx)
+	if err != nil {
+		return err
+	}
+	v.hub.mu.Lock()
+	defer v.hub.mu.Unlock()
+	v.found(watched, asked)
+	return nil
+}
+
+// found takes what stands in the watched key, as asked then. The methods from here to admit want the
+// hub's mu held.
+func (v *vigil) found(watched string, asked time.Time) {
 	if v.watched != "" && v.watched != watched {
 		v.gap()
 	}
-	v.watched = watched
+	v.watched, v.kept = watched, asked
 }
 
 func (v *vigil) gap() {
@@ -103,6 +117,10 @@ func (v *vigil) tell(e lease.Event) {
 
 // take takes an event; px is how long an acquired lease's key has.
 func (v *vigil) take(e lease.Event, px time.Duration) {
+	if time.Since(v.kept) > watchedFor {
+		v.gap() // it may have gone, and somebody else have written it anew
+		v.watched, v.kept = "", time.Now()
+	}
 	if !v.covers(e.Name) {
 		return
 	}
