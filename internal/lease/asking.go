@@ -277,6 +277,13 @@ func (a *Asking) leaveLocked() {
 	a.lessor.lobby.leave(a)
 }
 
+// giveUp undoes an unknown outcome at once: no retry will come.
+func (a *Asking) giveUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.undoLocked(0, true)
+}
+
 // undoLocked has the last execution undone after delay, unless the client was told a token: then it
 // may count on the lease.
 func (a *Asking) undoLocked(delay time.Duration, keepPlace bool) {
@@ -321,8 +328,11 @@ func (l *Lessor) Acquire(ctx context.Context, r AcquireRequest) (Grant, error) {
 		got = <-answer
 	}
 	if gone := ctx.Err(); gone != nil {
-		if got.err == nil {
+		switch {
+		case got.err == nil:
 			l.TakeBack(got.grant)
+		case errors.Is(got.err, ErrUnknown):
+			a.giveUp()
 		}
 		return Grant{}, gone
 	}

@@ -90,7 +90,7 @@ func (f *fake) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Le
 	return f.Store.ForceRelease(ctx, r)
 }
 
-func (f *fake) Get(ctx context.Context, r lease.GetRequest) (lease.Lease, bool, error) {
+func (f *fake) Get(ctx context.Context, r lease.GetRequest) (lease.Standing, error) {
 	f.note(ctx, "Get", r)
 	return f.Store.Get(ctx, r)
 }
@@ -110,11 +110,14 @@ func (f *fake) lost(ctx context.Context, a lease.Acquisition) (lease.Lease, erro
 
 // tokenOf answers the token in force on name, 0 if it is free, asking the memory itself.
 func (f *fake) tokenOf(name string) lease.Token {
-	l, ok, _ := f.Store.Get(context.Background(), lease.GetRequest{Name: name})
-	if !ok {
-		return 0
-	}
-	return l.Token
+	standing, _ := f.Store.Get(context.Background(), lease.GetRequest{Name: name})
+	return standing.Lease.Token
+}
+
+// waiters answers how many are in line for name.
+func (f *fake) waiters(name string) int {
+	standing, _ := f.Store.Get(context.Background(), lease.GetRequest{Name: name})
+	return standing.Waiting
 }
 
 // inBubble runs f with a Lessor over a fake store, on a clock that moves when everybody waits. When
@@ -132,6 +135,9 @@ func inBubble(t *testing.T, f func(t *testing.T, l *lease.Lessor, s *fake)) {
 		}
 		if n := l.Status().PendingCleanups; n != 0 {
 			t.Errorf("%d cleanups are pending after Close, want none", n)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("Close of the store = %v, want nil", err)
 		}
 	})
 }
@@ -177,6 +183,23 @@ func wantErr(t *testing.T, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Errorf("%s = %v, want %v", what, err, want)
+	}
+}
+
+// wantGrant waits for the answer of ended, which must be a lease.
+func wantGrant(t *testing.T, ended <-chan outcome) outcome {
+	t.Helper()
+	got := <-ended
+	if got.err != nil {
+		t.Fatalf("Acquire = %v, want a lease", got.err)
+	}
+	return got
+}
+
+func free(t *testing.T, l *lease.Lessor, name string, n int) {
+	t.Helper()
+	if out, err := l.Release(t.Context(), lease.ReleaseRequest{Name: name, ID: id(n)}); err != nil || out != lease.Held {
+		t.Fatalf("Release(%q) = %d, %v, want Held", name, out, err)
 	}
 }
 

@@ -87,7 +87,7 @@ func TestCallsAreBounded(t *testing.T) {
 		call("Renew(1s)", "Renew", 250*time.Millisecond, renew(in(time.Second)))
 		call("Renew(1h)", "Renew", 500*time.Millisecond, renew(in(time.Hour)))
 		call("Renew(own ttl, at least 1s)", "Renew", 250*time.Millisecond, renew(nil))
-		call("Get", "Get", 500*time.Millisecond, func() { _, _, _ = l.Get(ctx, lease.GetRequest{Name: "job"}) })
+		call("Get", "Get", 500*time.Millisecond, func() { _, _ = l.Get(ctx, "job") })
 		call("List", "List", 2*time.Second, func() { _, _ = l.List(ctx, lease.ListRequest{}) })
 		call("ForceRelease", "ForceRelease", 500*time.Millisecond, func() {
 			_, _ = l.ForceRelease(ctx, lease.ForceRequest{Name: "job", Token: 1, Reason: "gone"})

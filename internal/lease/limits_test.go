@@ -97,12 +97,14 @@ func TestBadRequests(t *testing.T) {
 			wantInvalid(t, "Release("+what+")", err, "name")
 			_, err = l.ForceRelease(ctx, lease.ForceRequest{Name: name, Token: 1, Reason: "gone"})
 			wantInvalid(t, "ForceRelease("+what+")", err, "name")
-			_, _, err = l.Get(ctx, lease.GetRequest{Name: name})
+			_, err = l.Get(ctx, name)
 			wantInvalid(t, "Get("+what+")", err, "name")
 			_, err = l.CheckToken(ctx, name, 1)
 			wantInvalid(t, "CheckToken("+what+")", err, "name")
 			_, err = l.List(ctx, lease.ListRequest{Prefix: name})
 			wantInvalid(t, "List("+what+")", err, "prefix")
+			_, err = l.Watch(ctx, name, func(lease.Event) {})
+			wantInvalid(t, "Watch("+what+")", err, "prefix")
 		}
 		for what, bad := range badIDs {
 			_, err := l.Renew(ctx, lease.RenewRequest{Name: "job", ID: bad})
@@ -122,6 +124,10 @@ func TestBadRequests(t *testing.T) {
 		}
 		_, err := l.ForceRelease(ctx, lease.ForceRequest{Name: "job", Token: 1})
 		wantInvalid(t, "ForceRelease(no reason)", err, "reason")
+		for what, by := range badTexts {
+			_, err := l.ForceRelease(ctx, lease.ForceRequest{Name: "job", Token: 1, Reason: "gone", By: by})
+			wantInvalid(t, "ForceRelease("+what+" by)", err, "by")
+		}
 		for what, reason := range badTexts {
 			_, err := l.ForceRelease(ctx, lease.ForceRequest{Name: "job", Token: 1, Reason: reason})
 			wantInvalid(t, "ForceRelease("+what+" reason)", err, "reason")

@@ -2,6 +2,7 @@ package lease_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -10,25 +11,29 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 )
 
-// Whoever waits asks again after 10 ms, doubling to 250 ms, jittered by half, and a last time when
-// the wait is over; then the answer is who holds the name.
+// While the store cannot serve, who waits asks it again after 10 ms, doubling to 250 ms, jittered by half,
+// and a last time when the wait is over. Each asking is an execution of its own: none is taken for
+// another's copy.
 func TestWaitAsksAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
-		grant(t, l, request("job", 1))
+		s.acquire = func(context.Context, lease.Acquisition) (lease.Lease, error) {
+			return lease.Lease{}, lease.ErrStoreFull
+		}
 		start := time.Now()
-		r := request("job", 2)
+		r := request("job", 1)
 		r.Wait = 10 * time.Second
 		_, err := l.Acquire(t.Context(), r)
-		wantHeld(t, "Acquire(held throughout)", err)
+		wantErr(t, "Acquire(store full throughout)", err, lease.ErrStoreFull)
 		if took := time.Since(start); took != r.Wait {
 			t.Errorf("Acquire ended after %s, want %s", took, r.Wait)
 		}
 
-		calls := s.noted("Acquire")[1:]
-		pause, distinct := 10*time.Millisecond, map[time.Duration]bool{}
+		calls := s.noted("Acquire")
+		pause, distinct, execs := 10*time.Millisecond, map[time.Duration]bool{}, map[string]bool{}
 		for i := 1; i < len(calls); i++ {
 			got := calls[i].at.Sub(calls[i-1].at)
 			distinct[got] = true
+			execs[calls[i].args.(lease.Acquisition).Tag.Exec] = true
 			last := i == len(calls)-1
 			if got >= 3*pause/2 || (got < pause/2 && !last) {
 				t.Errorf("pause %d = %s, want %s to %s", i, got, pause/2, 3*pause/2)
@@ -41,6 +46,69 @@ func TestWaitAsksAgain(t *testing.T) {
 		if len(distinct) < len(calls)/2 {
 			t.Errorf("%d calls with %d different pauses: not jittered", len(calls), len(distinct))
 		}
+		if len(execs) != len(calls)-1 {
+			t.Errorf("%d executions share %d execs, want one each", len(calls)-1, len(execs))
+		}
+	})
+}
+
+// Who stands in line asks nothing more until the wait is over; then once, without a turn, to give the
+// place up for now and to say who is in the way. It is the same execution.
+func TestWaitStandsInLine(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+		grant(t, l, request("job", 1))
+		if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), TTL: in(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		asked := len(s.noted(""))
+		start := time.Now()
+		r := request("job", 2)
+		r.Wait = time.Minute
+		waiting := begin(t.Context(), l, r)
+		time.Sleep(r.Wait - time.Nanosecond)
+		settle()
+		if n := len(s.noted("")) - asked; n != 1 || s.waiters("job") != 1 {
+			t.Errorf("while waiting the store was asked %d times, %d in line, want once and one", n, s.waiters("job"))
+		}
+		got := <-waiting
+		wantHeld(t, "Acquire(held throughout)", got.err)
+		if held := new(lease.HeldError); !errors.As(got.err, &held) || held.Place != 1 || held.Holder.Owner != "ada@host:1" {
+			t.Errorf("Acquire = %+v, want *HeldError with the holder, and place 1", got.err)
+		}
+		if took := got.at.Sub(start); took != r.Wait {
+			t.Errorf("Acquire ended after %s, want %s", took, r.Wait)
+		}
+		calls := s.noted("Acquire")[1:]
+		if len(calls) != 2 || len(s.noted("Undo")) != 0 || s.waiters("job") != 0 {
+			t.Fatalf("%d askings, %d undos, %d in line; want two, none, none", len(calls), len(s.noted("Undo")), s.waiters("job"))
+		}
+		first, last := calls[0].args.(lease.Acquisition), calls[1].args.(lease.Acquisition)
+		if first.Turn == nil || !first.Until.Equal(start.Add(r.Wait)) || last.Turn != nil || last.Tag != first.Tag {
+			t.Errorf("asked %+v, then %+v; want a turn until the end of the wait, then the same without", first, last)
+		}
+	})
+}
+
+// Who asks again within ten seconds after the wait has its place in line.
+func TestWaitingOnKeepsThePlace(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, _ *fake) {
+		grant(t, l, request("job", 1))
+		first, second := request("job", 2), request("job", 3)
+		first.Wait, second.Wait = time.Second, time.Minute
+		_, err := l.Acquire(t.Context(), first)
+		wantHeld(t, "Acquire(a second)", err)
+		behind := begin(t.Context(), l, second)
+		settle()
+		time.Sleep(9 * time.Second)
+		first.Attempt, first.Wait = 2, time.Minute
+		again := begin(t.Context(), l, first)
+		settle()
+		free(t, l, "job", 1)
+		if a := wantGrant(t, again); a.grant.Lease.Name != "job" {
+			t.Errorf("granted %+v, want the job", a.grant.Lease)
+		}
+		free(t, l, "job", 2)
+		wantGrant(t, behind)
 	})
 }
 
@@ -56,32 +124,53 @@ func TestNoWaitAsksOnce(t *testing.T) {
 	})
 }
 
-// A name that becomes free is granted to who waits for it, within the longest pause. Each asking is
-// an execution of its own: none is taken for another's copy.
-func TestWaitEndsWithGrant(t *testing.T) {
+// A name that becomes free goes to who waits for it at once, in order, by release, expiry and force.
+// Waited is until the call that handed it over began.
+func TestHandover(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
-		held := grant(t, l, request("job", 1))
-		r := request("job", 2)
-		r.Wait = time.Minute
-		waiting := begin(t.Context(), l, r)
+		s.release = func(ctx context.Context, r lease.ReleaseRequest) (lease.Released, error) {
+			time.Sleep(100 * time.Millisecond)
+			released, err := s.Store.Release(ctx, r)
+			time.Sleep(100 * time.Millisecond)
+			return released, err
+		}
+		start := time.Now()
+		last := grant(t, l, request("job", 1)).Lease.Token
+		var all []<-chan outcome
+		for n := 2; n <= 4; n++ {
+			r := request("job", n)
+			r.Wait = 2 * time.Minute
+			all = append(all, begin(t.Context(), l, r))
+			settle()
+		}
 		time.Sleep(5 * time.Second)
-		freed := time.Now()
-		if _, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "job", ID: id(1)}); err != nil {
-			t.Fatalf("Release = %v, want nil", err)
+		for i, freed := range []func(){
+			func() { free(t, l, "job", 1) },
+			func() { time.Sleep(time.Minute); settle() }, // 33 s in truth
+			func() {
+				_, err := l.ForceRelease(t.Context(), lease.ForceRequest{Name: "job", Token: last, Reason: "gone"})
+				wantErr(t, "ForceRelease", err, nil)
+			},
+		} {
+			began := time.Now()
+			freed()
+			if i == 1 {
+				began = began.Add(-100*time.Millisecond + 33*time.Second) // since the hand-over before
+			}
+			if i == 0 {
+				began = began.Add(100 * time.Millisecond)
+			}
+			got := wantGrant(t, all[i])
+			if got.grant.Lease.Token <= last || got.grant.Lease.Left != 30*time.Second {
+				t.Errorf("hand-over %d: token went from %d to %d, %s left; want a larger one, whole", i, last, got.grant.Lease.Token, got.grant.Lease.Left)
+			}
+			if !got.at.Equal(began) || got.grant.Waited != began.Sub(start) {
+				t.Errorf("hand-over %d came %s after it was made, waited %s; want at once, %s", i, got.at.Sub(began), got.grant.Waited, began.Sub(start))
+			}
+			last = got.grant.Lease.Token
 		}
-		got := <-waiting
-		if got.err != nil || got.grant.Lease.Token <= held.Lease.Token {
-			t.Fatalf("Acquire(released meanwhile) = %+v, %v, want a larger token", got.grant, got.err)
-		}
-		if late := got.at.Sub(freed); late > 375*time.Millisecond {
-			t.Errorf("granted %s after the release, want at most 375ms", late)
-		}
-		execs := map[string]bool{}
-		for _, call := range s.noted("Acquire") {
-			execs[call.args.(lease.Acquisition).Tag.Exec] = true
-		}
-		if len(execs) != len(s.noted("Acquire")) {
-			t.Errorf("%d executions share %d execs, want one each", len(s.noted("Acquire")), len(execs))
+		if n := len(s.noted("Acquire")); n != 4 {
+			t.Errorf("the store was asked %d times by four, want once each", n)
 		}
 	})
 }
@@ -91,8 +180,12 @@ func TestWaitEndsWithGrant(t *testing.T) {
 func TestWaitedEndsBeforeTheGrantingCall(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		var asking time.Time // when the store was asked last
+		start := time.Now()
 		s.acquire = func(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
 			asking = time.Now()
+			if a.Name == "job" && time.Since(start) < 3*time.Second {
+				return lease.Lease{}, lease.ErrUnavailable
+			}
 			time.Sleep(100 * time.Millisecond)
 			granted, err := s.Store.Acquire(ctx, a)
 			time.Sleep(100 * time.Millisecond)
@@ -101,12 +194,9 @@ func TestWaitedEndsBeforeTheGrantingCall(t *testing.T) {
 		if g := grant(t, l, request("free", 1)); g.Waited != 0 {
 			t.Errorf("Waited on a free name = %s, want 0s", g.Waited)
 		}
-		start := time.Now()
+		start = time.Now()
 		r := request("job", 2)
 		r.Wait = time.Minute
-		if _, err := s.Store.Acquire(t.Context(), lease.Acquisition{Name: "job", ID: id(3), TTL: 3 * time.Second}); err != nil {
-			t.Fatal(err)
-		}
 		g := grant(t, l, r)
 		if want := asking.Sub(start); g.Waited != want || want < 3*time.Second {
 			t.Errorf("Waited = %s, want %s: until the last call began", g.Waited, want)
@@ -160,8 +250,8 @@ func TestWaitOverErrors(t *testing.T) {
 	}
 }
 
-// A caller that goes while waiting ends the wait at once and leaves nothing behind: no asking again,
-// nothing to clean up, no lease later.
+// A caller that goes while waiting ends the wait at once, and is out of the line: what is freed goes to
+// others. Its place is kept, should it come back.
 func TestCallerGoesWhileWaiting(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		grant(t, l, request("job", 1))
@@ -175,14 +265,45 @@ func TestCallerGoesWhileWaiting(t *testing.T) {
 		if took := time.Since(start); took != 3*time.Second {
 			t.Errorf("Acquire ended after %s, want 3s, when its caller went", took)
 		}
-		asked := len(s.noted(""))
-		if n := l.Status().PendingCleanups; n != 0 {
-			t.Errorf("%d cleanups are pending, want none: nothing was granted", n)
+		settle()
+		if n := s.waiters("job"); n != 0 || l.Status().PendingCleanups != 0 {
+			t.Errorf("%d in line, %d cleanups pending; want none at once", n, l.Status().PendingCleanups)
 		}
-		s.Expire("job")
+		behind := request("job", 3)
+		behind.Wait = time.Minute
+		other := begin(t.Context(), l, behind)
+		settle()
+		r.Attempt++
+		back := begin(t.Context(), l, r)
+		settle()
+		free(t, l, "job", 1)
+		wantGrant(t, back)
+		free(t, l, "job", 2)
+		wantGrant(t, other)
+		free(t, l, "job", 3)
+		if s.tokenOf("job") != 0 || s.waiters("job") != 0 {
+			t.Error("somebody holds the name or waits for it, want nobody")
+		}
+	})
+}
+
+// A caller that goes while the store cannot serve leaves nothing behind: no asking again, nothing to
+// clean up.
+func TestCallerGoesWhilePausing(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+		s.acquire = func(context.Context, lease.Acquisition) (lease.Lease, error) {
+			return lease.Lease{}, lease.ErrUnavailable
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		r := request("job", 1)
+		r.Wait = time.Minute
+		_, err := l.Acquire(ctx, r)
+		wantErr(t, "Acquire(caller gone)", err, context.DeadlineExceeded)
+		asked := len(s.noted(""))
 		time.Sleep(time.Minute)
-		if n := len(s.noted("")) - asked; n != 0 || s.tokenOf("job") != 0 {
-			t.Errorf("%d store calls after the caller went, token %d; want none, and the name free", n, s.tokenOf("job"))
+		if n := len(s.noted("")) - asked; n != 0 {
+			t.Errorf("%d store calls after the caller went, want none", n)
 		}
 	})
 }
