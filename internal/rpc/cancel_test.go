@@ -151,3 +151,30 @@ func spin(n int) {
 		runtime.Gosched()
 	}
 }
+
+// The narrowest gap: the acquisition has been granted, and the session is about to be told.
+func TestACancellationBetweenTheGrantAndItsAnswerReleasesTheLease(t *testing.T) {
+	released := make(chan lease.ReleaseRequest, 1)
+	s := serve(t, &fakeStore{
+		acquire: func(_ context.Context, a lease.Acquisition) (lease.Lease, error) {
+			return lease.Lease{Name: a.Name, Token: 7, TTL: a.TTL}, nil
+		},
+		release: func(_ context.Context, r lease.ReleaseRequest) (lease.Released, error) {
+			released <- r
+			return lease.Released{Outcome: lease.Held}, nil
+		},
+	})
+	granted, leave := make(chan struct{}), make(chan struct{})
+	// Whoever held the name before is told of its loss just then.
+	defer s.lessor.Listen("a", 1, func(lease.Loss) { close(granted); <-leave })()
+	k := openSession(t, s)
+	op := k.do(&lockdv1.AcquireRequest{Name: "a", LeaseId: id1})
+	<-granted
+	k.cancel(op)
+	k.acquires("b", id2) // so that the cancellation has been read
+	close(leave)
+	expectCancelled(t, k.answer(op))
+	if r := <-released; r != (lease.ReleaseRequest{Name: "a", ID: id1}) {
+		t.Errorf("the store is asked to release %+v, want a", r)
+	}
+}

@@ -1,13 +1,17 @@
 package rpc
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc"
+
 	"github.com/lockd/lockd/internal/lease"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // HTTP/2 by hand, as much of it as it takes to be an unpleasant client.
@@ -100,7 +104,13 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"
 // to it.
 func servePipes(t *testing.T, f func(s *Server, conn net.Conn), opts ...option) {
 	t.Helper()
-	lessor := lease.NewLessor(&fakeStore{}, lease.Limits{}.WithDefaults())
+	servePipesOver(t, &fakeStore{}, f, opts...)
+}
+
+// servePipesOver does so over a store.
+func servePipesOver(t *testing.T, store lease.Store, f func(s *Server, conn net.Conn), opts ...option) {
+	t.Helper()
+	lessor := lease.NewLessor(store, lease.Limits{}.WithDefaults())
 	s := NewServer(Config{Lessor: lessor})
 	for _, o := range opts {
 		o(&subject{Server: s})
@@ -117,5 +127,16 @@ func servePipes(t *testing.T, f func(s *Server, conn net.Conn), opts ...option) 
 	f(s, client)
 	_ = client.Close()
 	s.grpc.Stop()
+	s.sessions.tails.Wait()
 	serving.Wait()
+	if err := lessor.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// overPipe is a client at the other end of conn.
+func overPipe(t *testing.T, conn net.Conn) *subject {
+	t.Helper()
+	client := connect(t, "passthrough:///pipe", grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return conn, nil }))
+	return &subject{conn: client, leases: lockdv1.NewLeaseServiceClient(client), admin: lockdv1.NewAdminServiceClient(client)}
 }
