@@ -57,18 +57,17 @@ var (
 )
 
 // contend lets the contestants contend.
-func contend(s settings, m *machine.Machine) (r report, err error) {
-	r.Figures = make(map[string]contest.Figures)
+func (r *report) contend(s settings, m *machine.Machine) error {
 	redis, err := m.Redis()
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer redis.Remove()
 	var lockds []*machine.Server
 	for range 2 {
 		l, err := m.Lockd(redis)
 		if err != nil {
-			return r, err
+			return err
 		}
 		defer l.Remove()
 		lockds = append(lockds, l)
@@ -86,13 +85,13 @@ func contend(s settings, m *machine.Machine) (r report, err error) {
 	for range s.rounds {
 		for _, c := range contestants {
 			if err := turn(c); err != nil {
-				return r, err
+				return err
 			}
 		}
 	}
 	for _, c := range watched {
 		if err := turn(c); err != nil {
-			return r, err
+			return err
 		}
 	}
 	for c, figures := range all {
@@ -102,7 +101,7 @@ func contend(s settings, m *machine.Machine) (r report, err error) {
 			r.wrong(c.String(), wrong)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func (c contestant) contest(s settings, dir string, redis *machine.Server, lockds []*machine.Server) contest.Contest {

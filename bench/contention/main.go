@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,39 +60,32 @@ func main() {
 	}
 	s := parse()
 	r, err := run(s)
+	r.print(os.Stdout) // also if not everything could be measured
+	if s.json != "" {
+		text, failed := json.MarshalIndent(r, "", "  ")
+		if failed == nil {
+			failed = os.WriteFile(s.json, append(text, '\n'), 0o644)
+		}
+		err = errors.Join(err, failed)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "contention:", err)
-		os.Exit(1)
 	}
-	r.print(os.Stdout)
-	if s.json != "" {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err == nil {
-			err = os.WriteFile(s.json, append(text, '\n'), 0o644)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "contention:", err)
-			os.Exit(1)
-		}
-	}
-	if r.Wrong != nil {
+	if err != nil || r.Wrong != nil {
 		os.Exit(1)
 	}
 }
 
-// run measures everything.
-func run(s settings) (r report, err error) {
+// run measures everything, and goes on where something cannot be measured.
+func run(s settings) (report, error) {
 	m, err := machine.New(s.lockd)
 	if err != nil {
-		return r, err
+		return report{}, err
 	}
 	defer m.Close()
-	if r, err = contend(s, m); err != nil {
-		return r, err
-	}
-	err = r.measureParts(s, m)
-	if err == nil {
-		err = r.measureLine(s, m)
-	}
-	return r, err
+	r := report{Figures: make(map[string]contest.Figures)}
+	contended := r.contend(s, m)
+	measured := r.measureParts(s, m)
+	stood := r.measureLine(s, m)
+	return r, errors.Join(contended, measured, stood)
 }

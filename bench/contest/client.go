@@ -113,12 +113,11 @@ func (o order) work(ctx context.Context, p peer, worker int) (seen []history.Rec
 		r.Kind, r.Token = history.Granted, token
 		seen = append(seen, r)
 		time.Sleep(o.Hold)
-		r.Kind, r.Call = history.Released, history.Now()
+		r.Kind, r.Call, r.Return = history.Released, history.Now(), 0
+		seen = append(seen, r)
 		if err := release(); err != nil {
 			return seen, err
 		}
-		r.Return = history.Now()
-		seen = append(seen, r)
 		time.Sleep(o.Between)
 	}
 	return seen, nil
