@@ -127,6 +127,7 @@ func (s *Store) accept(found checked) {
 	}
 	if before.node.RunID != "" && before.node.RunID != found.node.RunID {
 		s.notice(fmt.Sprintf("redis at %s was restarted or replaced", s.address))
+		s.waiters.loseAll() // it may have forgotten the last who took a place
 	}
 }
 

@@ -59,7 +59,7 @@ func TestOptions(t *testing.T) {
 
 // A name steers neither its slot nor a pattern.
 func TestKeys(t *testing.T) {
-	k := newKeys("")
+	k := newKeys("", 0)
 	for _, name := range []string{"a", "a/b", "{x}", "}{", `*?[a]\`, "a b|c:d"} {
 		key := k.lock(name)
 		if !strings.HasPrefix(key, "lockd:{0}:lock:") || strings.IndexByte(key, '}') != len("lockd:{0") {

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/lease/leasetest"
 	"github.com/lockd/lockd/test/redisproc"
@@ -15,18 +17,30 @@ func TestContract(t *testing.T) {
 		s, direct := open(t, r.URL()), client(t, r)
 		expireIn := func(t *testing.T, name string, left func(ttl time.Duration) time.Duration) {
 			t.Helper()
-			l, ok, err := s.Get(soon(t), lease.GetRequest{Name: name})
-			if err != nil || !ok {
-				t.Fatalf("Get(%q) = %v, %v, want a lease", name, ok, err)
+			standing, err := s.Get(soon(t), lease.GetRequest{Name: name})
+			if err != nil || !standing.Held {
+				t.Fatalf("Get(%q) = %+v, %v, want a lease", name, standing, err)
 			}
-			if err := direct.PExpire(t.Context(), s.keys.lock(name), left(l.TTL)).Err(); err != nil {
+			if err := direct.PExpire(t.Context(), s.keys.lock(name), left(standing.Lease.TTL)).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		return leasetest.Subject{
-			Store: s,
+			Store:  s,
+			Beside: func(t *testing.T) lease.Store { return open(t, r.URL()) },
 			Expire: func(t *testing.T, name string) {
 				expireIn(t, name, func(time.Duration) time.Duration { return 0 })
+				s.promote(name)
+			},
+			Forget: func(t *testing.T, name string, id lease.ID) {
+				t.Helper()
+				if end, err := direct.ZScore(t.Context(), s.keys.queue(name), string(id)).Result(); err != nil || end >= 0 {
+					t.Fatalf("the place of %s in the line of %q = %v, %v, want one that is kept", id, name, end, err)
+				}
+				ended := redis.Z{Score: -1, Member: string(id)}
+				if err := direct.ZAdd(t.Context(), s.keys.queue(name), ended).Err(); err != nil {
+					t.Fatal(err)
+				}
 			},
 			Grace: func(t *testing.T, name string) {
 				expireIn(t, name, func(ttl time.Duration) time.Duration { return lease.Grace(ttl) / 2 })

@@ -21,29 +21,31 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 	mine := asking("mine")
 	longer := mine
 	longer.TTL = 2 * mine.TTL
-	fence, lock, free := s.keys.fence(), s.keys.lock("mine"), s.keys.lock("free")
-	head := []any{time.Now().UnixMicro(), time.Now().Add(time.Hour).UnixMicro(), maxSkew.Microseconds(), 1}
+	fence, watched, lock, free := s.keys.fence(), s.keys.watched(), s.keys.lock("mine"), s.keys.lock("free")
+	line, freeLine := s.keys.line("mine"), s.keys.line("free")
+	head := append(s.guard(), time.Now().Add(time.Hour).UnixMicro(), s.keys.events())
+	lineHead := append(s.guard(), "mine", s.instance, s.keys.channels())
 	for _, test := range []struct {
 		name, script string
 		keys         []string
 		args         []any
 		mayFree      bool
 	}{
-		{"acquire", acquireLua, []string{fence, free}, append(head[:4:4], operation(asking("free"))...), false},
-		{"acquire again", acquireLua, []string{fence, lock}, append(head[:4:4], operation(retry(longer))...), false},
-		{"renew", renewLua, []string{lock}, []any{string(mine.ID), 0, 0}, false},
-		{"renew longer", renewLua, []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
-		{"release", releaseLua, []string{lock}, []any{string(mine.ID)}, true},
-		{"undo", undoLua, []string{lock}, []any{string(mine.ID), 1, mine.Tag.Exec}, true},
-		{"force", forceLua, []string{fence, lock}, []any{0}, true}, // the token is set below
+		{"acquire", acquireSource, []string{fence, watched, free, freeLine}, append(head[:5:5], operation(asking("free"))...), false},
+		{"acquire again", acquireSource, []string{fence, watched, lock, line}, append(head[:5:5], operation(retry(longer))...), false},
+		{"renew", source(renewLua), []string{lock}, []any{string(mine.ID), 0, 0}, false},
+		{"renew longer", source(renewLua), []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
+		{"release", source(eventLua, releaseLua), []string{watched, lock, line}, []any{s.keys.events(), "mine", string(mine.ID)}, true},
+		{"undo", lineSource(leaveLua), s.keys.ofLine("mine"), append(lineHead[:6:6], string(mine.ID), 1, mine.Tag.Exec, 0), true},
+		{"force", lineSource(freeLua), s.keys.ofLine("mine"), append(lineHead[:6:6], "FORCE", 0, "", ""), true}, // the token is set below
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reached := true
 			for call := 1; reached; call++ {
 				redisproc.Flush(t, r)
 				standing := acquire(t, s, mine)
-				if test.script == forceLua {
-					test.args = []any{int64(standing.Token)}
+				if test.name == "force" {
+					test.args[7] = int64(standing.Token)
 				}
 				before := snapshot(t, direct)
 				reached = runFailing(t, direct, test.script, call, test.keys, test.args)
@@ -66,6 +68,8 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 		})
 	}
 }
+
+var acquireSource = source(eventLua, grantLua, acquireLua)
 
 // runFailing runs a script whose call-th call inside Redis fails, and reports whether it came to that.
 func runFailing(t *testing.T, c *redis.Client, script string, call int, keys []string, args []any) bool {
@@ -97,7 +101,7 @@ local redis = {
   pcall = function(...) if fails() then return {err = 'OOM injected'} end; return real.pcall(...) end,
 }
 `, call, call)
-	return c.Eval(t.Context(), shim+valueLua+script, keys, append([]any{"nonce"}, args...)...).Result()
+	return c.Eval(t.Context(), shim+script, keys, append([]any{"nonce"}, args...)...).Result()
 }
 
 // The failure of one grant of a batch does not hide another that was made.
@@ -105,10 +109,10 @@ func TestAGrantThatFailsLeavesTheOthersOfItsBatch(t *testing.T) {
 	r := redisproc.Shared(t)
 	s, direct := open(t, r.URL()), client(t, r)
 	const secondLock = 5 // after MGET, TIME, SET of the fence, SET of the first lock
-	keys := []string{s.keys.fence(), s.keys.lock("one"), s.keys.lock("two")}
-	args := []any{time.Now().UnixMicro(), time.Now().Add(time.Hour).UnixMicro(), maxSkew.Microseconds(), 1}
+	keys := []string{s.keys.fence(), s.keys.watched(), s.keys.lock("one"), s.keys.line("one"), s.keys.lock("two"), s.keys.line("two")}
+	args := append(s.guard(), time.Now().Add(time.Hour).UnixMicro(), s.keys.events())
 	args = append(append(args, operation(asking("one"))...), operation(asking("two"))...)
-	raw, err := evalFailing(t, direct, acquireLua, secondLock, keys, args)
+	raw, err := evalFailing(t, direct, acquireSource, secondLock, keys, args)
 	if err != nil {
 		t.Fatalf("acquire.lua = %v, want an answer for each operation", err)
 	}

@@ -1,28 +1,60 @@
 package redisstore
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
-// keys spells every key. A name belongs to a shard, and the shard is the hash tag, so that all keys
-// of a name lie in one slot and braces in a name steer nothing. One Redis has one shard.
+// keys spells every key and channel. A name belongs to a shard, and the shard is the hash tag, so that
+// all keys of a name lie in one slot and braces in a name steer nothing. One Redis has one shard.
 //
-//	lockd:{0}:lock:<name>  STRING, see scripts/value.lua; expires with the lease and its grace
-//	lockd:{0}:fence        STRING, the last token granted in the shard; never expires
-//	lockd:layout           STRING, how names are laid out; compared on every connection
+//	lockd:{0}:lock:<name>     STRING, see scripts/value.lua; expires with the lease and its grace
+//	lockd:{0}:line:<name>     STRING, the last ticket given in the line; there while anybody has a place in it
+//	lockd:{0}:queue:<name>    ZSET, lease id -> ticket, or minus the end of the place of one who is away
+//	lockd:{0}:waiters:<name>  HASH, lease id -> entry, see scripts/line.lua
+//	lockd:{0}:fence           STRING, the last token granted in the shard; never expires
+//	lockd:{0}:beats           HASH, instance -> its last beat
+//	lockd:{0}:given           HASH, lease id -> a hand-over to another instance, see scripts/line.lua
+//	lockd:{0}:watched         STRING, there while anybody watches
+//	lockd:layout              STRING, how names are laid out; compared on every connection
+//
+// Channels know nothing of databases, so theirs is in the name: lockd:<db>:events for everybody, and
+// lockd:<db>:<instance> for what is handed to waiters there.
 type keys struct {
 	prefix string
 	shard  string // with the colons around it
+	db     int
 }
 
-func newKeys(prefix string) keys {
+func newKeys(prefix string, db int) keys {
 	if prefix == "" {
 		prefix = "lockd"
 	}
-	return keys{prefix: prefix, shard: ":{0}:"}
+	return keys{prefix: prefix, shard: ":{0}:", db: db}
 }
 
-func (k keys) layout() string          { return k.prefix + ":layout" }
-func (k keys) fence() string           { return k.prefix + k.shard + "fence" }
-func (k keys) lock(name string) string { return k.prefix + k.shard + "lock:" + name }
+func (k keys) layout() string           { return k.prefix + ":layout" }
+func (k keys) lock(name string) string  { return k.prefix + k.shard + "lock:" + name }
+func (k keys) line(name string) string  { return k.prefix + k.shard + "line:" + name }
+func (k keys) queue(name string) string { return k.prefix + k.shard + "queue:" + name }
+func (k keys) waiters(name string) string {
+	return k.prefix + k.shard + "waiters:" + name
+}
+func (k keys) fence() string   { return k.prefix + k.shard + "fence" }
+func (k keys) beats() string   { return k.prefix + k.shard + "beats" }
+func (k keys) given() string   { return k.prefix + k.shard + "given" }
+func (k keys) watched() string { return k.prefix + k.shard + "watched" }
+
+// ofLine are the keys of a script that knows the line of name, in the order of scripts/line.lua.
+func (k keys) ofLine(name string) []string {
+	return []string{
+		k.lock(name), k.line(name), k.queue(name), k.waiters(name),
+		k.fence(), k.beats(), k.given(), k.watched(),
+	}
+}
+
+func (k keys) channels() string { return k.prefix + ":" + strconv.Itoa(k.db) + ":" }
+func (k keys) events() string   { return k.channels() + "events" }
 
 // name is the inverse of lock.
 func (k keys) name(lock string) (string, bool) { return strings.CutPrefix(lock, k.lock("")) }

@@ -73,11 +73,11 @@ func acquire(t *testing.T, s *Store, a lease.Acquisition) lease.Lease {
 
 func held(t *testing.T, s *Store, name string) bool {
 	t.Helper()
-	_, ok, err := s.Get(soon(t), lease.GetRequest{Name: name})
+	standing, err := s.Get(soon(t), lease.GetRequest{Name: name})
 	if err != nil {
 		t.Fatalf("Get(%q) = %v", name, err)
 	}
-	return ok
+	return standing.Held
 }
 
 // until polls what time changes, for at most limit.

@@ -37,13 +37,13 @@ func TestALostAcquireReplyIsUnknownAndTheRetryHoldsTheLease(t *testing.T) {
 	if fault.Hits() != 1 {
 		t.Fatal("the fault did not bite")
 	}
-	granted, ok, err := direct.Get(soon(t), lease.GetRequest{Name: "job"})
-	if err != nil || !ok {
-		t.Fatalf("Get = %v, %v, want the lease that the lost reply spoke of", ok, err)
+	standing, err := direct.Get(soon(t), lease.GetRequest{Name: "job"})
+	if err != nil || !standing.Held {
+		t.Fatalf("Get = %+v, %v, want the lease that the lost reply spoke of", standing, err)
 	}
 	again := acquire(t, direct, retry(a)) // through another lockd
-	if again.Token != granted.Token {
-		t.Errorf("retry's token = %d, want the first attempt's %d", again.Token, granted.Token)
+	if again.Token != standing.Lease.Token {
+		t.Errorf("retry's token = %d, want the first attempt's %d", again.Token, standing.Lease.Token)
 	}
 	if err := s.Undo(t.Context(), undoing(a)); err != nil {
 		t.Errorf("Undo = %v", err)
@@ -66,7 +66,7 @@ func TestAnUndoneAcquireLeavesNothing(t *testing.T) {
 		t.Fatalf("Acquire = %v, want ErrUnknown", err)
 	}
 	// The undo's own reply is lost as well: it goes on until it is sure.
-	lost := p.LoseReply(calls(undoScript), 2)
+	lost := p.LoseReply(calls(leaveScript), 2)
 	if err := s.Undo(t.Context(), undoing(a)); err != nil {
 		t.Fatalf("Undo = %v", err)
 	}
@@ -176,7 +176,7 @@ func TestEachCommandIsSafeToRepeatAfterALostReply(t *testing.T) {
 		t.Errorf("Release again = %v, %v, want HeldByOther", got.Outcome, err)
 	}
 
-	p.LoseReply(calls(forceScript), 1)
+	p.LoseReply(calls(freeScript), 1)
 	if _, err := s.ForceRelease(soon(t), lease.ForceRequest{Name: "job", Token: next.Token}); !errors.Is(err, lease.ErrUnknown) {
 		t.Errorf("ForceRelease = %v, want ErrUnknown", err)
 	}

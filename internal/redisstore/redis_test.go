@@ -66,7 +66,8 @@ func TestAFullRedis(t *testing.T) {
 	if got, err := s.Release(soon(t), lease.ReleaseRequest{Name: "a", ID: a.ID}); err != nil || got.Outcome != lease.Held {
 		t.Errorf("Release = %v, %v, want Held", got.Outcome, err)
 	}
-	bl, _, _ := s.Get(soon(t), lease.GetRequest{Name: "b"})
+	standing, _ := s.Get(soon(t), lease.GetRequest{Name: "b"})
+	bl := standing.Lease
 	if _, err := s.ForceRelease(soon(t), lease.ForceRequest{Name: "b", Token: bl.Token}); err != nil {
 		t.Errorf("ForceRelease = %v", err)
 	}
@@ -116,7 +117,7 @@ func TestForeignKeys(t *testing.T) {
 	direct.Set(t.Context(), s.keys.lock("no\xffname"), "by hand", 0)
 	acquire(t, s, asking("lease"))
 	for _, name := range []string{"text", "future", "list"} {
-		if _, _, err := s.Get(soon(t), lease.GetRequest{Name: name}); !errors.Is(err, errForeign) {
+		if _, err := s.Get(soon(t), lease.GetRequest{Name: name}); !errors.Is(err, errForeign) {
 			t.Errorf("Get(%q) = %v, want errForeign", name, err)
 		}
 		if _, err := s.Acquire(soon(t), asking(name)); err == nil {

@@ -15,42 +15,80 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 )
 
-// The scripts, each with its contract in its header. All begin with value.lua.
+// The scripts, each with its contract in its header.
 var (
 	//go:embed scripts/value.lua
 	valueLua string
+	//go:embed scripts/event.lua
+	eventLua string
+	//go:embed scripts/grant.lua
+	grantLua string
+	//go:embed scripts/line.lua
+	lineLua string
+
 	//go:embed scripts/acquire.lua
 	acquireLua string
 	//go:embed scripts/renew.lua
 	renewLua string
 	//go:embed scripts/release.lua
 	releaseLua string
-	//go:embed scripts/undo.lua
-	undoLua string
-	//go:embed scripts/force.lua
-	forceLua string
 	//go:embed scripts/look.lua
 	lookLua string
 
-	acquireScript = newScript(acquireLua)
+	//go:embed scripts/queue.lua
+	queueLua string
+	//go:embed scripts/free.lua
+	freeLua string
+	//go:embed scripts/leave.lua
+	leaveLua string
+	//go:embed scripts/promote.lua
+	promoteLua string
+	//go:embed scripts/standing.lua
+	standingLua string
+	//go:embed scripts/beat.lua
+	beatLua string
+
+	// Batches of operations of which each name needs its own keys only.
+	acquireScript = newScript(eventLua, grantLua, acquireLua)
 	renewScript   = newScript(renewLua)
-	releaseScript = newScript(releaseLua)
-	undoScript    = newScript(undoLua)
-	forceScript   = newScript(forceLua)
+	releaseScript = newScript(eventLua, releaseLua)
 	lookScript    = newScript(lookLua)
 
-	allScripts = []*redis.Script{acquireScript, renewScript, releaseScript, undoScript, forceScript, lookScript}
+	// One name and its line.
+	queueScript    = newLineScript(queueLua)
+	freeScript     = newLineScript(freeLua)
+	leaveScript    = newLineScript(leaveLua)
+	promoteScript  = newLineScript(promoteLua)
+	standingScript = newLineScript(standingLua)
+
+	beatScript = newScript(beatLua)
+
+	allScripts = []*redis.Script{
+		acquireScript, renewScript, releaseScript, lookScript,
+		queueScript, freeScript, leaveScript, promoteScript, standingScript, beatScript,
+	}
 )
 
-func newScript(body string) *redis.Script { return redis.NewScript(valueLua + body) }
+// constants are the contract's and ours, as all scripts know them.
+var constants = fmt.Sprintf(`local KEEP_PLACE = %d -- us
+local UNCLAIMED = %d -- ms
+local ALIVE = %d -- us: an instance whose last beat is older is dead
+local MAX_LINE = %d
+`, lease.KeepPlace.Microseconds(), lease.Unclaimed.Milliseconds(), aliveFor.Microseconds(), lease.MaxLine)
+
+// source is a script with what it begins with.
+func source(parts ...string) string { return constants + valueLua + strings.Join(parts, "") }
+
+func lineSource(body string) string { return source(eventLua, grantLua, lineLua, body) }
+
+func newScript(parts ...string) *redis.Script { return redis.NewScript(source(parts...)) }
+func newLineScript(body string) *redis.Script { return redis.NewScript(lineSource(body)) }
 
 var (
 	// errDesynchronised: the reply was another call's, so nothing is known of this one.
 	errDesynchronised = errors.New("the connection is desynchronised: it answered another call")
 	// errNoConnection: every connection was busy until the call's deadline, so nothing was sent.
 	errNoConnection = errors.New("all connections are busy")
-	// errLate: the script ran after the call's deadline and wrote nothing.
-	errLate = fmt.Errorf("%w: the call reached redis too late", lease.ErrUnavailable)
 )
 
 // answer is what a script returned.
@@ -141,6 +179,12 @@ func (r reply) number(i int) int64 {
 		return 0
 	}
 	n, _ := r[i].(int64)
+	return n
+}
+
+// decimal is a number that a script spelled out, to keep its digits.
+func (r reply) decimal(i int) int64 {
+	n, _ := strconv.ParseInt(r.text(i), 10, 64)
 	return n
 }
 

@@ -17,16 +17,16 @@ import (
 
 // operation is an acquire's arguments for one name, as acquire.lua wants them.
 func operation(a lease.Acquisition) []any {
-	return []any{string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told), a.TTL.Milliseconds(), px(a.TTL), "{}"}
+	return []any{a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told), a.TTL.Milliseconds(), px(a.TTL), "{}"}
 }
 
 // acquireAll runs one batch as a caller whose clock is off by skew.
 func acquireAll(t *testing.T, s *Store, skew time.Duration, batch ...lease.Acquisition) []reply {
 	t.Helper()
-	keys := []string{s.keys.fence()}
-	args := []any{time.Now().Add(skew).UnixMicro(), s.clock.at(time.Now().Add(time.Second)), maxSkew.Microseconds(), 1}
+	keys := []string{s.keys.fence(), s.keys.watched()}
+	args := []any{time.Now().Add(skew).UnixMicro(), maxSkew.Microseconds(), 1, s.clock.at(time.Now().Add(time.Second)), s.keys.events()}
 	for _, a := range batch {
-		keys = append(keys, s.keys.lock(a.Name))
+		keys = append(keys, s.keys.lock(a.Name), s.keys.line(a.Name))
 		args = append(args, operation(a)...)
 	}
 	answer, err := s.run(soon(t), acquireScript, keys, args...)
@@ -83,8 +83,15 @@ func TestABatchReleasesOnlyItsOwn(t *testing.T) {
 	for _, x := range []lease.Acquisition{a, b, c} {
 		acquire(t, s, x)
 	}
-	keys := []string{s.keys.lock("a"), s.keys.lock("b"), s.keys.lock("free"), s.keys.lock("c")}
-	answer, err := s.run(soon(t), releaseScript, keys, string(a.ID), string(newID()), string(newID()), string(c.ID))
+	keys, args := []string{s.keys.watched()}, []any{s.keys.events()}
+	for _, one := range []struct {
+		name string
+		id   lease.ID
+	}{{"a", a.ID}, {"b", newID()}, {"free", newID()}, {"c", c.ID}} {
+		keys = append(keys, s.keys.lock(one.name), s.keys.line(one.name))
+		args = append(args, one.name, string(one.id))
+	}
+	answer, err := s.run(soon(t), releaseScript, keys, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,8 +152,9 @@ func TestALateCopyDoesNotTouchItsOwnLease(t *testing.T) {
 	a := asking("job")
 	acquire(t, s, a)
 	before, _ := direct.Get(t.Context(), s.keys.lock("job")).Result()
-	args := append([]any{time.Now().UnixMicro(), s.clock.at(time.Now().Add(-time.Second)), maxSkew.Microseconds(), 1}, operation(retry(a))...)
-	answer, err := s.run(soon(t), acquireScript, []string{s.keys.fence(), s.keys.lock("job")}, args...)
+	args := append(s.guard(), s.clock.at(time.Now().Add(-time.Second)), s.keys.events())
+	args = append(args, operation(retry(a))...)
+	answer, err := s.run(soon(t), acquireScript, []string{s.keys.fence(), s.keys.watched(), s.keys.lock("job"), s.keys.line("job")}, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,5 @@
--- value.lua: the value of a lock key. Every script begins with it.
+-- value.lua: the value of a lock key. Every script begins with it. Functions that several scripts share are
+-- in files that those scripts begin with, see script.go.
 --
 --   <lease id>|<attempt>|<exec>|<token>|<ttl>|<px>|<since>|<payload>
 --

@@ -1,0 +1,149 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+var (
+	// errLate: the script ran after the call's deadline and wrote nothing.
+	errLate = fmt.Errorf("%w: the call reached redis too late", lease.ErrUnavailable)
+	// errAgain: so many who have gone stand before us that one call could not pass them all over.
+	errAgain = fmt.Errorf("%w: too many in line have gone", lease.ErrUnavailable)
+	// errLine: the name has a line, and is for the scripts that know lines.
+	errLine = errors.New("the name has a line")
+)
+
+// Acquire implements lease.Store. A name that nobody waits for takes one call of the script that knows
+// no lines, and so does one that is held for who does not want to wait.
+func (s *Store) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+	if !s.waiters.waits(a.Name) {
+		granted, err := s.insist(ctx, a, s.acquire)
+		var held *lease.HeldError
+		if !errors.Is(err, errLine) && (a.Turn == nil || !errors.As(err, &held)) {
+			return granted, err
+		}
+	}
+	now, before, err := s.waiters.enter(a)
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
+	}
+	granted, err := s.insist(ctx, a, s.queue)
+	s.waiters.entered(now, before, err)
+	return granted, err
+}
+
+// insist asks again after answers that say that nothing was done and that another try will do: LATE,
+// since it has mended our reckoning of Redis's clock, and what is left of the call is enough to be on
+// time; and AGAIN, which was a step forward.
+func (s *Store) insist(ctx context.Context, a lease.Acquisition, ask func(context.Context, lease.Acquisition) (lease.Lease, error)) (lease.Lease, error) {
+	for late := 0; ; {
+		granted, err := ask(ctx, a)
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, errAgain):
+			continue
+		case errors.Is(err, errLate) && late < 2:
+			late++
+			continue
+		}
+		return granted, err
+	}
+}
+
+// acquire asks without a line: errLine says that there is one.
+func (s *Store) acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+	deadline, _ := ctx.Deadline()
+	payload, err := encodePayload(a.Owner, a.Metadata)
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
+	}
+	keys := []string{s.keys.fence(), s.keys.watched(), s.keys.lock(a.Name), s.keys.line(a.Name)}
+	args := append(s.guard(), s.clock.at(deadline), s.keys.events(),
+		a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told), a.TTL.Milliseconds(), px(a.TTL), payload)
+	reply, err := s.runOne(ctx, acquireScript, keys, args...)
+	if err != nil {
+		return lease.Lease{}, s.failed("acquire", a.Name, err)
+	}
+	return s.decodeAcquire(a.Name, reply)
+}
+
+// queue asks for the name or a place in its line.
+func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+	deadline, _ := ctx.Deadline()
+	payload, err := encodePayload(a.Owner, a.Metadata)
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
+	}
+	ends := int64(0)
+	if a.Turn != nil {
+		ends = s.clock.at(a.Until)
+	}
+	answer, err := s.runLine(ctx, queueScript, a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told),
+		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.at(deadline), ends)
+	if err != nil {
+		return lease.Lease{}, s.failed("acquire", a.Name, err)
+	}
+	granted, err := s.decodeAcquire(a.Name, answer.replies[0])
+	var held *lease.HeldError
+	if errors.As(err, &held) && a.Turn != nil {
+		s.alarms.arm(a.Name, held.Holder.ExpiresIn)
+	}
+	return granted, err
+}
+
+// guard is what every script that may grant is told first: our clock, how far Redis's may be from it,
+// and whether anything is granted at all.
+func (s *Store) guard() []any {
+	grants := 1
+	if *s.refusal.Load() != "" {
+		grants = 0
+	}
+	return []any{time.Now().UnixMicro(), maxSkew.Microseconds(), grants}
+}
+
+// decodeAcquire turns an operation's reply, see acquire.lua and queue.lua, into a lease or an error.
+func (s *Store) decodeAcquire(name string, r reply) (granted lease.Lease, err error) {
+	if r.kind() == "GRANTED" {
+		granted, err = r.lease(name, r.millis(2), r.millis(3))
+	} else {
+		err = s.acquireError(name, r)
+	}
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("acquire %q: %w", name, err)
+	}
+	return granted, nil
+}
+
+func (s *Store) acquireError(name string, r reply) error {
+	switch r.kind() {
+	case "HELD":
+		holder, err := r.lease(name, 0, r.millis(2))
+		if err != nil {
+			return err
+		}
+		return &lease.HeldError{Holder: holder, Place: int(r.number(3)), Ticket: r.decimal(4)}
+	case "LINE":
+		return errLine
+	case "SUPERSEDED":
+		return lease.ErrSuperseded
+	case "LOST":
+		return lease.ErrLost
+	case "LATE":
+		return errLate
+	case "AGAIN":
+		return errAgain
+	case "FULL":
+		return lease.ErrLineFull
+	case "REFUSED":
+		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, *s.refusal.Load())
+	case "SKEW":
+		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, skewProblem(time.Duration(r.decimal(1))*time.Microsecond))
+	default:
+		return r.problem()
+	}
+}

@@ -1,0 +1,70 @@
+package redisstore
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+const (
+	// beatEvery is how often an instance with waiters says that it lives.
+	beatEvery = time.Second
+	// aliveFor is how old the last beat of a living instance may be: two may fail.
+	aliveFor = 3 * time.Second
+)
+
+// keepBeating says that this process lives for as long as somebody waits here, until ctx ends.
+func (s *Store) keepBeating(ctx context.Context) {
+	ticker := time.NewTicker(beatEvery)
+	defer ticker.Stop()
+	var dead []string
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		s.waiters.forgetDoubts(time.Now().Add(-2 * callTimeout))
+		if len(s.waiters.all()) > 0 {
+			dead = s.beat(ctx, dead)
+			s.askAgain()
+		}
+	}
+}
+
+// beat is one beat, after one that said who is dead. What it hears of is done in the background.
+func (s *Store) beat(ctx context.Context, known []string) (dead []string) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	a, err := s.run(ctx, beatScript, []string{s.keys.beats(), s.keys.given()}, s.instance)
+	if err != nil || len(a.replies) != 3 {
+		return known // the next one is soon
+	}
+	if a.replies[0].kind() == "BACK" {
+		s.waiters.loseAll() // others may have passed them over, or Redis lost them
+	}
+	for i := range a.replies[1] {
+		dead = append(dead, a.replies[1].text(i))
+	}
+	if slices.ContainsFunc(dead, func(one string) bool { return !slices.Contains(known, one) }) {
+		s.lookAtAll() // what was handed to it ran out, and may have been nobody's since
+	}
+	for i := range a.replies[2] {
+		s.told(a.replies[2].text(i))
+	}
+	return dead
+}
+
+// lookAtAll has every name looked at that somebody waits for here.
+func (s *Store) lookAtAll() {
+	for _, name := range s.waiters.all() {
+		s.alarms.arm(name, 0)
+	}
+}
+
+// lastBeat takes our beats back, so that nobody here is handed anything any more.
+func (s *Store) lastBeat() {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	_ = s.client.HDel(ctx, s.keys.beats(), s.instance).Err() // otherwise it is noticed within aliveFor
+}

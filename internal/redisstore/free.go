@@ -1,0 +1,116 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// Undo implements lease.Store. It repeats until Redis's own clock says that the execution can
+// arrive no more; what arrived before that has then been seen. From its beginning on, this process asks
+// for the lease id no more.
+func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
+	// Half a second beyond the deadline covers what our reckoning of Redis's clock may be off by:
+	// it is learnt from replies that were under way for no longer than that.
+	sure := s.waiters.leave(u).Add(callTimeout)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		at, err := s.leave(ctx, u)
+		if err == nil && at > s.clock.at(sure) {
+			return nil
+		}
+		if !sleep(ctx, pause/2+rand.N(pause)) {
+			return fmt.Errorf("undo on %q: %w", u.Name, lease.ErrUnknown)
+		}
+	}
+}
+
+// leave answers Redis's TIME in µs at which the execution was not, or no longer, in force or in line.
+func (s *Store) leave(ctx context.Context, u lease.Undoing) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	keep := 0
+	if u.KeepPlace {
+		keep = 1
+	}
+	answer, err := s.runLine(ctx, leaveScript, u.Name, string(u.ID), u.Tag.Attempt, u.Tag.Exec, keep)
+	if err != nil {
+		return 0, s.failed("undo", u.Name, err)
+	}
+	return answer.time, nil
+}
+
+// sleep waits for d and reports whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Release implements lease.Store.
+func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Released, error) {
+	reply, err := s.release(ctx, r)
+	if err != nil {
+		return lease.Released{}, s.failed("release", r.Name, err)
+	}
+	switch reply.kind() {
+	case "HELD":
+		// Attempts before the one that stood may be on their way still, each able to grant anew.
+		once := reply.number(1) == 1 && reply.text(2) != lease.ExecReplayed && !s.waiters.doubted(r.ID)
+		return lease.Released{Outcome: lease.Held, Repeat: !once}, nil
+	case "GONE":
+		return lease.Released{Outcome: lease.Gone, Repeat: true}, nil
+	case "OTHER":
+		return lease.Released{Outcome: lease.HeldByOther, Repeat: true}, nil
+	default:
+		return lease.Released{}, fmt.Errorf("release %q: %w", r.Name, reply.problem())
+	}
+}
+
+// release takes the script that knows lines if somebody waits here, or if the other one says so.
+func (s *Store) release(ctx context.Context, r lease.ReleaseRequest) (reply, error) {
+	if !s.waiters.waits(r.Name) {
+		keys := []string{s.keys.watched(), s.keys.lock(r.Name), s.keys.line(r.Name)}
+		reply, err := s.runOne(ctx, releaseScript, keys, s.keys.events(), r.Name, string(r.ID))
+		if err != nil || reply.kind() != "LINE" {
+			return reply, err
+		}
+	}
+	answer, err := s.runLine(ctx, freeScript, r.Name, "RELEASE", string(r.ID))
+	if err != nil {
+		return nil, err
+	}
+	return answer.replies[0], nil
+}
+
+// ForceRelease implements lease.Store.
+func (s *Store) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
+	answer, err := s.runLine(ctx, freeScript, r.Name, "FORCE", int64(r.Token), r.By, r.Reason)
+	if err != nil {
+		return lease.Lease{}, s.failed("force-release", r.Name, err)
+	}
+	reply := answer.replies[0]
+	if reply.kind() != "FORCED" && reply.kind() != "STALE" {
+		return lease.Lease{}, fmt.Errorf("force-release %q: %w", r.Name, reply.problem())
+	}
+	stale := &lease.TokenError{Name: r.Name, Token: r.Token}
+	if len(reply) == 1 {
+		return lease.Lease{}, stale
+	}
+	held, err := reply.lease(r.Name, 0, reply.millis(2))
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("force-release %q: %w", r.Name, err)
+	}
+	if reply.kind() == "STALE" {
+		stale.InForce = &held
+		return lease.Lease{}, stale
+	}
+	return held, nil
+}

@@ -1,0 +1,194 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// The line itself is in Redis; see scripts/line.lua. Here is what this process does for those who wait
+// in it: it tells them that their turn has come, takes up what another process handed them, and
+// looks again where an answer or a message may have been lost.
+
+const (
+	// maxErrands bounds what is done at once for those who wait; more waits, or is left to the next beat.
+	maxErrands = 256
+	// healAfter is when a name is looked at whose call had no answer: what it handed over must be told.
+	healAfter = 20 * time.Millisecond
+	// promoteAgain is when a name is looked at whose line could not go on.
+	promoteAgain = 400 * time.Millisecond
+	// longestLook bounds the time between two looks, also at a key that somebody made permanent.
+	longestLook = time.Hour
+)
+
+// runLine runs a script of line.lua's kind for one name, and does what became of the name. There are
+// two replies.
+func (s *Store) runLine(ctx context.Context, script *redis.Script, name string, args ...any) (answer, error) {
+	head := append(s.guard(), name, s.instance, s.keys.channels())
+	began := time.Now() // before any waiting for a connection: too early is safe
+	a, err := s.run(ctx, script, s.keys.ofLine(name), append(head, args...)...)
+	if err == nil && len(a.replies) != 2 {
+		err = fmt.Errorf("script answered %d replies, want 2", len(a.replies))
+	}
+	if err != nil {
+		if script != promoteScript && script != standingScript && s.waiters.waits(name) {
+			s.alarms.arm(name, healAfter)
+		}
+		return answer{}, err
+	}
+	if script != standingScript {
+		s.handed(name, began, a.replies[1])
+	}
+	return a, nil
+}
+
+// handed does what is to be done after a hand-over: see line.lua.
+func (s *Store) handed(name string, began time.Time, r reply) {
+	switch r.kind() {
+	case "MINE":
+		l, err := r.lease(name, 0, r.millis(2))
+		id, tag, ok := holder(r.text(1))
+		if err != nil || !ok {
+			return // our own script wrote it
+		}
+		s.waiters.turn(name, id, tag, lease.Handover{Lease: l, Began: began})
+		if s.waiters.waits(name) {
+			s.alarms.arm(name, r.millis(2))
+		}
+	case "THEIRS":
+		s.alarms.arm(name, r.millis(2)) // whoever it was given to, and whoever waits: it must not end here
+	case "AGAIN":
+		s.alarms.arm(name, 0)
+	case "STANDS":
+		s.alarms.arm(name, promoteAgain)
+	}
+}
+
+// holder answers who holds a lock of this value, and with which tag.
+func holder(value string) (lease.ID, lease.Tag, bool) {
+	f := strings.SplitN(value, "|", 4)
+	if len(f) != 4 {
+		return "", lease.Tag{}, false
+	}
+	attempt, err := strconv.ParseUint(f[1], 10, 32)
+	return lease.ID(f[0]), lease.Tag{Attempt: uint32(attempt), Exec: f[2]}, err == nil
+}
+
+// errand does f in the background, unless too much is under way there already.
+func (s *Store) errand(f func()) bool {
+	select {
+	case s.errands <- struct{}{}:
+	default:
+		return false
+	}
+	s.running.Go(func() {
+		defer func() { <-s.errands }()
+		f()
+	})
+	return true
+}
+
+// promoteSoon has the name promoted.
+func (s *Store) promoteSoon(name string) {
+	if !s.errand(func() { s.promote(name) }) {
+		s.alarms.arm(name, promoteAgain)
+	}
+}
+
+// promote hands a free name over, and mends what was missed here: whoever holds the name and was not told
+// is, and whoever waits here although nobody stands in line asks again.
+func (s *Store) promote(name string) {
+	ctx, cancel := context.WithTimeout(s.background, callTimeout)
+	defer cancel()
+	a, err := s.runLine(ctx, promoteScript, name)
+	if err != nil {
+		s.alarms.arm(name, promoteAgain+rand.N(promoteAgain))
+		return
+	}
+	found, waits := a.replies[0], s.waiters.waits(name)
+	switch {
+	case found.kind() == "HELD":
+		s.lookAtHolder(name, found, waits)
+	case found.kind() == "ERROR" && waits:
+		s.alarms.arm(name, 2*time.Second) // somebody's key; it may go
+	case a.replies[1].kind() == "NOBODY" && waits:
+		s.waiters.lose(name)
+		s.askAgain()
+	}
+}
+
+func (s *Store) lookAtHolder(name string, found reply, waits bool) {
+	id, tag, _ := holder(found.text(1))
+	l, err := found.lease(name, 0, found.millis(2))
+	if err != nil || !waits {
+		return
+	}
+	if here, twice := s.waiters.untold(name, id, tag, l.Token); twice {
+		s.askFor(name, id)
+	} else if here {
+		s.alarms.arm(name, healAfter)
+		return
+	}
+	if l.ExpiresIn <= 0 {
+		l.ExpiresIn = longestLook // made permanent by hand
+	}
+	s.alarms.arm(name, min(l.ExpiresIn, longestLook))
+}
+
+// told is given what another process tells of a hand-over to this one, by message or in a note.
+func (s *Store) told(text string) {
+	const fields = 4
+	f := strings.SplitN(text, "|", fields)
+	if len(f) != fields {
+		return
+	}
+	// Whether it stands still, and for whom, Redis knows. Should too much be under way, the note is
+	// looked at again with the next beat.
+	s.errand(func() { s.askFor(f[3], lease.ID(f[0])) })
+}
+
+// askFor asks once more for a waiter, with the tag that it has: what was handed to it is taken up, for a
+// whole ttl; otherwise it has its place again.
+func (s *Store) askFor(name string, id lease.ID) {
+	ctx, cancel := context.WithTimeout(s.background, callTimeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	w := s.waiters.askAgain(name, id, deadline)
+	if w == nil {
+		return
+	}
+	began := time.Now()
+	granted, err := s.insist(ctx, w.a, s.queue)
+	if s.waiters.askedAgain(w, granted, began, err) {
+		s.takeBack(w.a)
+	}
+}
+
+// takeBack undoes an asking for one who waits no more. It has been answered, so once is enough.
+func (s *Store) takeBack(a lease.Acquisition) {
+	ctx, cancel := context.WithTimeout(s.background, lease.KeepPlace)
+	defer cancel()
+	for {
+		if _, err := s.leave(ctx, lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag}); err == nil || !sleep(ctx, promoteAgain) {
+			return
+		}
+	}
+}
+
+// askAgain has everybody ask again who may have lost the place: names side by side, each in its order.
+func (s *Store) askAgain() {
+	for name, ids := range s.waiters.lostOnes() {
+		s.errand(func() {
+			for _, id := range ids {
+				s.askFor(name, id)
+			}
+		})
+	}
+}

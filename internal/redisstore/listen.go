@@ -1,0 +1,65 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// quietFor is how long nothing need be heard before Redis is asked whether it is there; after as long
+	// again without an answer the connection is given up.
+	quietFor = 2 * time.Second
+	// listenAgain is how long a lost subscription is left alone.
+	listenAgain = 200 * time.Millisecond
+)
+
+// keepListening passes on what is published, over a connection of its own, until ctx ends. Messages can
+// be lost, with the connection and while there is none: they are hints.
+func (s *Store) keepListening(ctx context.Context) {
+	for {
+		s.listen(ctx)
+		if !sleep(ctx, listenAgain) {
+			return
+		}
+	}
+}
+
+// listen is one subscription.
+func (s *Store) listen(ctx context.Context) {
+	mine := s.keys.channels() + s.instance
+	sub := s.client.Subscribe(ctx, mine, s.keys.events())
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a read under way
+	defer sub.Close()
+	quiet := false
+	for {
+		message, err := sub.ReceiveTimeout(ctx, quietFor)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			quiet = false
+		case errors.As(err, &timeout) && timeout.Timeout() && !quiet && ctx.Err() == nil:
+			quiet = true
+			err = sub.Ping(ctx)
+		}
+		if err != nil {
+			return
+		}
+		switch m := message.(type) {
+		case *redis.Subscription:
+			if m.Channel == s.keys.events() { // the second of two
+				s.hub.gap()
+				s.lookAtAll()
+			}
+		case *redis.Message:
+			if m.Channel == mine {
+				s.told(m.Payload)
+			} else {
+				s.hub.take(m.Payload)
+			}
+		}
+	}
+}

@@ -1,0 +1,55 @@
+-- free.lua: free a name that is held by a lease id, or with a token, and hand it to the next in line.
+-- A name that is free already is handed over, too.
+--
+--   KEYS, ARGV[1..7]  see line.lua
+--   ARGV[8]           RELEASE or FORCE
+--   ARGV[9]           lease id of RELEASE, token of FORCE
+--   ARGV[10]          by, of FORCE
+--   ARGV[11]          reason, of FORCE
+--
+-- Reply of RELEASE:
+--   {HELD, attempt, exec}            was held by this lease id, with this tag, and is its no more
+--   {GONE}                           the name was free
+--   {OTHER}                          the name is another's
+-- In each case the lease id has no place in line any more.
+--
+-- Reply of FORCE:
+--   {FORCED, value, expired in ms}   the lease as it was
+--   {STALE, value, expires in ms}    another token is in force
+--   {STALE}                          nobody holds the name
+--
+-- Freeing comes first: it works when Redis is out of memory, and after the DEL Redis refuses nothing
+-- for want of memory any more.
+local WHAT, WHO, BY, REASON = unpack(ARGV, HEAD + 1, HEAD + 4)
+
+local function release()
+  local mine = lock and lock.id == WHO
+  if mine then redis.call('DEL', LOCK) end
+  if line then forget(WHO) end
+  if not value then return answer({'GONE'}, hand_over()) end
+  if not mine then return answer({'OTHER'}) end
+  if watched then note_released(NAME, now, lock) end
+  local reply = {'HELD', lock.attempt, lock.exec}
+  return answer(reply, hand_over())
+end
+
+-- A force uses a token up that is newer than the forced one, also if the clock stands still and nobody
+-- waits, so that what is protected can be told of it.
+local function use_a_token_up()
+  local token = raise_fence(FENCE, fence or lock.token, 1, now)
+  if token then fence = whole(token) end
+end
+
+local function force()
+  if not value then return answer({'STALE'}, hand_over()) end
+  local was, left = value, redis.call('PTTL', LOCK)
+  if not lock or lock.token ~= WHO then return answer({'STALE', was, left}) end
+  redis.call('DEL', LOCK)
+  if line then forget(lock.id) end
+  use_a_token_up()
+  note('forced', NAME, now, {token = lock.token, payload = lock.payload, by = BY, reason = REASON})
+  return answer({'FORCED', was, left}, hand_over())
+end
+
+if WHAT == 'FORCE' then return force() end
+return release()

@@ -1,0 +1,190 @@
+-- line.lua: who waits for a name, and how the name comes to the first of them. The scripts for a name
+-- with a line begin with it. They share their keys, and their first arguments:
+--
+--   KEYS     lock, line, queue, waiters, fence, beats, given, watched; see keys.go
+--   ARGV[1]  nonce, echoed
+--   ARGV[2]  the caller's clock, microseconds since 1970
+--   ARGV[3]  largest tolerated difference between the two clocks, microseconds
+--   ARGV[4]  1 if new leases may be granted
+--   ARGV[5]  name
+--   ARGV[6]  instance, of the caller
+--   ARGV[7]  channels: what the name of each begins with
+--
+-- They return {nonce, TIME in microseconds, {reply, hand-over}}; the reply is the script's own, and
+-- the hand-over what became of a name that was found or made free:
+--   {MINE, value, expires in ms}     granted to a waiter of the caller
+--   {THEIRS, value, expires in ms}   granted to a waiter of another instance, which has been told
+--   {NOBODY}                         nobody is present in line
+--   {AGAIN}                          many who have gone were set aside, and who is next is not known yet
+--   {STANDS, text}                   the line stands, and nobody could be granted
+--   {}                               the name is held
+--
+-- A waiter has an entry in waiters, and a place in queue. The score of a place is its ticket while the
+-- waiter is present; minus the end of the place, in microseconds, while it is away. An entry is
+--   <attempt>|<exec>|<instance>|<ttl>|<px>|<ends>|<ticket>|<since>|<payload>
+-- ends being when the wait is over, in microseconds of TIME. A waiter that is handed the lease is away,
+-- so that it has its old place if it never hears of that.
+--
+-- What another instance is handed is told in its channel, as <lease id>|<attempt>|<exec>|<name>, and
+-- noted in given, the same after <instance>|<time>|.
+--
+-- Redis does not roll a script back. The first calls may raise, as may all that read before the first
+-- write. From the first write on, and above all from the DEL of a lock on, everything is a pcall: the
+-- name is free, whatever else fails, and a name that cannot be granted keeps its line.
+local LOCK, LINE, QUEUE, WAITERS, FENCE, BEATS, GIVEN, WATCHED = unpack(KEYS)
+local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, NAME, CALLER, CHANNELS = unpack(ARGV, 1, 7)
+local HEAD = 7
+
+local MAX_ASIDE = 32   -- at most so many who have gone are set aside in one call
+local MAX_GIVEN = 1000 -- given is a hint, and no longer than this
+
+local value, line, fence, watched = unpack(redis.call('MGET', LOCK, LINE, FENCE, WATCHED))
+local now = now_us()
+local lock = value and parse(value)
+
+local function whole(n) return string.format('%.0f', n) end
+
+local function failed(reply) return type(reply) == 'table' and reply.err end
+
+local function parse_entry(id, text)
+  local attempt, exec, instance, ttl, px, ends, ticket, since, payload =
+    string.match(text, '^(%d+)|([%x*]+)|(%x+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')
+  if not attempt then return nil end
+  return {
+    id = id, attempt = tonumber(attempt), exec = exec, instance = instance, ttl = tonumber(ttl), px = tonumber(px),
+    ends = tonumber(ends), ticket = ticket, since = since, payload = payload,
+  }
+end
+
+local function format_entry(e)
+  return string.format('%.0f|%s|%s|%.0f|%.0f|%.0f|%s|%s|%s',
+    e.attempt, e.exec, e.instance, e.ttl, e.px, e.ends, e.ticket, e.since, e.payload)
+end
+
+local beats = {[CALLER] = now}
+
+-- Whether a client lives is its instance's business; whether an instance does, its beat says.
+local function alive(instance)
+  if not beats[instance] then
+    local beat = redis.pcall('HGET', BEATS, instance)
+    beats[instance] = type(beat) == 'string' and tonumber(beat) or 0
+  end
+  return now - beats[instance] <= ALIVE
+end
+
+local function is_present(e) return e.ends > now and alive(e.instance) end
+
+local function note_place(kind, e)
+  if watched then note(kind, NAME, now, {ticket = e.ticket, payload = e.payload}) end
+end
+
+-- keep makes a place one that is kept for a while, until then; without memory it is lost.
+local function keep(id, till)
+  if failed(redis.pcall('ZADD', QUEUE, whole(-till), id)) then redis.pcall('ZREM', QUEUE, id) end
+end
+
+local set_aside = {}
+
+-- aside makes who is present away: passed over, the place kept.
+local function aside(e)
+  keep(e.id, math.min(now, e.ends) + KEEP_PLACE)
+  set_aside[e.id] = true
+  note_place('left', e)
+end
+
+local function forget(...)
+  redis.pcall('ZREM', QUEUE, ...)
+  redis.pcall('HDEL', WAITERS, ...)
+end
+
+-- purge forgets places that are kept no longer, a few at a time but never fewer than come.
+local function purge()
+  local over = redis.pcall('ZRANGEBYSCORE', QUEUE, '(' .. whole(-now), '(0', 'LIMIT', '0', '32')
+  if not failed(over) and over[1] then forget(unpack(over)) end
+end
+
+-- settle lets the keys of a line go with the last place that is kept, if nobody is present.
+local function settle()
+  local present = redis.pcall('ZRANGEBYSCORE', QUEUE, '0', '+inf', 'LIMIT', '0', '1')
+  if failed(present) or present[1] then return end
+  purge()
+  local last = redis.pcall('ZRANGE', QUEUE, '0', '0', 'WITHSCORES')
+  if failed(last) then return end
+  if not last[1] then
+    redis.pcall('DEL', LINE, QUEUE, WAITERS)
+    return
+  end
+  local px = whole(math.max(1, math.ceil((-tonumber(last[2]) - now) / 1000)))
+  for _, key in ipairs({QUEUE, WAITERS, LINE}) do redis.pcall('PEXPIRE', key, px) end
+end
+
+-- first answers who is next and whether that is the last one present; or nil and the hand-over that
+-- says why there is none. Those before it who have gone are set aside.
+local function first()
+  for n = 0, MAX_ASIDE do
+    local ids = redis.pcall('ZRANGEBYSCORE', QUEUE, '0', '+inf', 'LIMIT', '0', '2')
+    if failed(ids) then return nil, {'STANDS', ids.err} end
+    local id = ids[1]
+    if not id then return nil, {'NOBODY'} end
+    local text = redis.pcall('HGET', WAITERS, id)
+    if failed(text) then return nil, {'STANDS', text.err} end
+    local e = text and parse_entry(id, text)
+    if e and is_present(e) then return e, not ids[2] end
+    if n == MAX_ASIDE then break end
+    if e then aside(e) else forget(id) end
+  end
+  return nil, {'AGAIN'}
+end
+
+-- grant sets the lock for e, or answers why not.
+local function grant(e, px)
+  local token, problem = raise_fence(FENCE, fence, 1, now)
+  if not token then return nil, problem end
+  fence = whole(token)
+  local granted = {
+    id = e.id, attempt = e.attempt, exec = e.exec, token = fence, ttl = e.ttl, px = e.px,
+    since = whole(now), payload = e.payload,
+  }
+  local failure = set(LOCK, format(granted), 'NX', 'PX', whole(px))
+  if failure then return nil, failure[2] end
+  lock, value = granted, format(granted)
+  if watched then note_acquired(NAME, now, lock, px, e.ticket) end
+  return value
+end
+
+-- give grants the free name to e, who is present. To a waiter of another instance for a moment only:
+-- that instance makes it a whole ttl when it takes it up.
+local function give(e, last)
+  local mine = e.instance == CALLER
+  local px = mine and e.px or UNCLAIMED
+  local granted, problem = grant(e, px)
+  if not granted then return {'STANDS', problem} end
+  keep(e.id, now + KEEP_PLACE)
+  if last then settle() end
+  if mine then return {'MINE', value, px} end
+  local told = string.format('%s|%.0f|%s|%s', e.id, e.attempt, e.exec, NAME)
+  local count = redis.pcall('HLEN', GIVEN)
+  if type(count) == 'number' and count < MAX_GIVEN then
+    redis.pcall('HSET', GIVEN, e.id, e.instance .. '|' .. whole(now) .. '|' .. told)
+    redis.pcall('PEXPIRE', GIVEN, whole(KEEP_PLACE / 1000))
+  end
+  redis.pcall('PUBLISH', CHANNELS .. e.instance, told)
+  return {'THEIRS', value, px}
+end
+
+-- hand_over grants the free name to the first in line.
+local function hand_over()
+  if not line then return {'NOBODY'} end
+  local refused = refusal(now, CLOCK, MAX_SKEW, MAY_GRANT)
+  if refused then return {'STANDS', refused[1]} end
+  local e, last = first()
+  if e then return give(e, last) end
+  if last[1] == 'NOBODY' then settle() end
+  return last
+end
+
+-- answer ends a script.
+local function answer(reply, handed)
+  publish(CHANNELS .. 'events')
+  return {NONCE, whole(now), {reply, handed or {}}}
+end

@@ -1,0 +1,9 @@
+-- promote.lua: hand a name that is free to the first in line; otherwise say who holds it. As often as one
+-- likes.
+--
+--   KEYS, ARGV[1..7]  see line.lua
+--
+-- Reply: {HELD, value, expires in ms}, {FREE}, or {ERROR, text}. The hand-over says what became of FREE.
+if lock then return answer({'HELD', value, redis.call('PTTL', LOCK)}) end
+if value then return answer({'ERROR', 'the lock key holds something that lockd did not write'}) end
+return answer({'FREE'}, hand_over())

@@ -1,0 +1,114 @@
+-- queue.lua: acquire a name that has a line, or get one: after whoever is in line, or a place in it. It
+-- also takes up what was handed over.
+--
+--   KEYS, ARGV[1..7]  see line.lua
+--   ARGV[8]           lease id
+--   ARGV[9], [10]     attempt, exec: the tag
+--   ARGV[11]          told: token, or 0
+--   ARGV[12], [13]    ttl, px, milliseconds
+--   ARGV[14]          payload
+--   ARGV[15]          not_after, microseconds of TIME: later than this nothing is written
+--   ARGV[16]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had
+--
+-- Reply, as acquire.lua's:
+--   {GRANTED, value, ttl ms, expires in ms}
+--   {HELD, value, expires in ms, place, ticket}   place and ticket that the lease id has, or had; or 0
+--   {SUPERSEDED} {LOST} {LATE} {REFUSED} {SKEW, difference in microseconds} {FULL}
+--   {AGAIN}                                       ask again: see line.lua
+--   {ERROR, text}
+local id, attempt, exec, told, ttl, px, payload, not_after, ends = unpack(ARGV, HEAD + 1, HEAD + 9)
+local op = {
+  id = id, attempt = tonumber(attempt), exec = exec, told = told, instance = CALLER, ttl = tonumber(ttl),
+  px = tonumber(px), ends = tonumber(ends), since = whole(now), payload = payload,
+}
+local waits = op.ends > 0
+
+if now > tonumber(not_after) then return answer({'LATE'}) end
+if lock and lock.id == op.id then
+  local reply = again(LOCK, value, lock, op)
+  redis.pcall('HDEL', GIVEN, op.id)
+  return answer(reply)
+end
+if op.told ~= '0' then return answer({'LOST'}) end -- once told, never granted anew
+if value and not lock then return answer({'ERROR', 'the lock key holds something that lockd did not write'}) end
+
+-- The place that the lease id has, if it has not ended.
+local function own_place()
+  local text = redis.call('HGET', WAITERS, op.id)
+  local score = tonumber(redis.call('ZSCORE', QUEUE, op.id))
+  local e = text and score and parse_entry(op.id, text)
+  if not e or score < 0 and -score < now then return nil end
+  return e, score >= 0
+end
+
+local e, present
+if line then e, present = own_place() end
+if e then
+  if op.attempt < e.attempt then return answer({'SUPERSEDED'}) end
+  if op.attempt == e.attempt and op.exec ~= e.exec then op.exec = '*' end -- replayed, as in again
+  op.ticket, op.since, op.payload = e.ticket, e.since, e.payload
+end
+
+-- A name found free goes to whoever is first in line, and that may be the one who asks.
+local handed
+if not lock then
+  local refused = refusal(now, CLOCK, MAX_SKEW, MAY_GRANT)
+  if refused then return answer(refused) end
+  local head, last
+  if line then head, last = first() end
+  if not head and last and last[1] ~= 'NOBODY' then
+    return answer(last[1] == 'AGAIN' and last or {'ERROR', last[2]})
+  end
+  if not head or e and tonumber(e.ticket) <= tonumber(head.ticket) then
+    local granted, problem = grant(op, op.px)
+    if not granted then return answer({'ERROR', problem}) end
+    if e then
+      forget(op.id)
+      if not head or head.id == op.id and last then settle() end
+    end
+    return answer({'GRANTED', granted, op.ttl, op.px})
+  end
+  present = present and not set_aside[op.id]
+  handed = give(head, last)
+  if handed[1] == 'STANDS' then return answer({'ERROR', handed[2]}, handed) end
+end
+local left = handed and handed[3] or redis.call('PTTL', LOCK)
+
+-- Another holds the name.
+if not e and not waits then return answer({'HELD', value, left, 0, '0'}, handed) end
+
+local place
+if e then place = redis.call('ZCOUNT', QUEUE, '0', '(' .. e.ticket) + 1
+else
+  place = redis.call('ZCOUNT', QUEUE, '0', '+inf') + 1
+  if place > MAX_LINE then return answer({'FULL'}, handed) end
+  op.ticket = whole(math.max(now, tonumber(line or '0') + 1))
+end
+
+if not waits then
+  op.ends, op.instance = e.ends, e.instance
+  redis.pcall('HSET', WAITERS, op.id, format_entry(op)) -- the new tag
+  if present then aside(op) end
+  return answer({'HELD', value, left, place, op.ticket}, handed)
+end
+
+-- Take the place. The first write is the one that Redis refuses when it is full. All keys of the line go
+-- when no wait, and no place kept after it, can be left; the marker last, so that no line is ever taken
+-- for none.
+local last_ticket = math.max(tonumber(op.ticket), tonumber(line or '0'))
+local px_line = math.ceil((op.ends - now + KEEP_PLACE) / 1000)
+if line then px_line = math.max(px_line, redis.call('PTTL', LINE) - 1000) end
+for _, write in ipairs({
+  {'SET', LINE, whole(last_ticket), 'PX', whole(px_line + 1000)},
+  {'HSET', WAITERS, op.id, format_entry(op)},
+  {'ZADD', QUEUE, op.ticket, op.id},
+}) do
+  local reply = redis.pcall(unpack(write))
+  if failed(reply) then return answer({'ERROR', reply.err}, handed) end
+end
+redis.pcall('PEXPIRE', WAITERS, whole(px_line))
+redis.pcall('PEXPIRE', QUEUE, whole(px_line))
+redis.pcall('HSET', BEATS, CALLER, whole(now)) -- who stands in line is alive
+purge()
+if not present then note_place('queued', op) end
+return answer({'HELD', value, left, place, op.ticket}, handed)

@@ -1,0 +1,261 @@
+package redisstore
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// waiters knows who waits in this process, by name and lease id. Its order is Redis's business.
+type waiters struct {
+	// mu is held while a Turn is called: nobody's turn comes after its place was given up or taken over.
+	mu    sync.Mutex
+	names map[string]map[lease.ID]*waiter
+	// doubts are the latest times at which a repeated asking of ours may take effect whose outcome we do
+	// not know. Who undoes or releases the lease id must outlast it.
+	doubts map[lease.ID]time.Time
+}
+
+// waiter is one who waits. Its fields are guarded by waiters.mu, but for a, which stays as it is.
+type waiter struct {
+	a      lease.Acquisition
+	ticket int64       // of its place; 0 until that is known
+	token  lease.Token // that it was told; 0 while it waits
+	asking bool        // a repeated asking is under way
+	lost   bool        // it may have lost its place, and has to ask again
+	seen   lease.Token // with which Redis said that it holds the name, untold
+}
+
+func newWaiters() *waiters {
+	return &waiters{names: make(map[string]map[lease.ID]*waiter), doubts: make(map[lease.ID]time.Time)}
+}
+
+// enter notes an asking that is about to be made. Where it wants a place in line it waits from now on,
+// since its turn may come before the answer does; otherwise it waits no more. before is who waited with
+// this lease id until now. Errors: ErrSuperseded.
+func (ws *waiters) enter(a lease.Acquisition) (now, before *waiter, err error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	before = ws.names[a.Name][a.ID]
+	if before != nil && before.a.Tag.Attempt > a.Tag.Attempt {
+		return nil, nil, lease.ErrSuperseded
+	}
+	if a.Turn == nil {
+		ws.dropLocked(before)
+		return nil, before, nil
+	}
+	now = &waiter{a: a}
+	ws.putLocked(now)
+	return now, before, nil
+}
+
+// entered is told what came of the asking.
+func (ws *waiters) entered(now, before *waiter, err error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	var held *lease.HeldError
+	if now != nil && errors.As(err, &held) && held.Place > 0 {
+		now.ticket = held.Ticket
+		return
+	}
+	ws.dropLocked(now)
+	if before != nil && before.token == 0 && nothingDone(err) && ws.names[before.a.Name][before.a.ID] == nil {
+		ws.putLocked(before) // so it stands where it did
+	}
+}
+
+// nothingDone reports whether err says that the line is as it was.
+func nothingDone(err error) bool {
+	for _, certain := range []error{lease.ErrUnavailable, lease.ErrGrantsRefused, lease.ErrStoreFull, lease.ErrLineFull} {
+		if errors.Is(err, certain) {
+			return true
+		}
+	}
+	return false
+}
+
+func (ws *waiters) putLocked(w *waiter) {
+	if ws.names[w.a.Name] == nil {
+		ws.names[w.a.Name] = make(map[lease.ID]*waiter)
+	}
+	ws.names[w.a.Name][w.a.ID] = w
+}
+
+// dropLocked takes w out if it is there, and reports whether it was.
+func (ws *waiters) dropLocked(w *waiter) bool {
+	if w == nil || ws.names[w.a.Name][w.a.ID] != w {
+		return false
+	}
+	delete(ws.names[w.a.Name], w.a.ID)
+	if len(ws.names[w.a.Name]) == 0 {
+		delete(ws.names, w.a.Name)
+	}
+	return true
+}
+
+// turn tells the waiter that was granted the name with tag, if it waits here.
+func (ws *waiters) turn(name string, id lease.ID, tag lease.Tag, h lease.Handover) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w := ws.names[name][id]; w != nil && w.is(tag) {
+		ws.turnLocked(w, h)
+	}
+}
+
+func (ws *waiters) turnLocked(w *waiter, h lease.Handover) {
+	w.token = h.Lease.Token
+	ws.dropLocked(w)
+	w.a.Turn(h)
+}
+
+// is reports whether w is the execution that tag stands for, or one of those if they were several.
+func (w *waiter) is(tag lease.Tag) bool {
+	return w.a.Tag.Attempt == tag.Attempt && (w.a.Tag.Exec == tag.Exec || tag.Exec == lease.ExecReplayed)
+}
+
+// leave takes out the waiter of exactly u's execution. until is when no asking of ours for the lease id
+// can take effect any more.
+
+func (ws *waiters) leave(u lease.Undoing) (until time.Time) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w := ws.names[u.Name][u.ID]; w != nil && w.a.Tag == u.Tag {
+		ws.dropLocked(w)
+	}
+	if doubt := ws.doubts[u.ID]; doubt.After(u.Deadline) {
+		return doubt
+	}
+	return u.Deadline
+}
+
+// doubted reports whether a repeated asking for id may still take effect.
+func (ws *waiters) doubted(id lease.ID) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	_, doubted := ws.doubts[id]
+	return doubted
+}
+
+// askAgain begins a repeated asking of the waiter of id, which takes effect until deadline or never. It
+// answers nil if nobody waits, or asks already.
+func (ws *waiters) askAgain(name string, id lease.ID, deadline time.Time) *waiter {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w := ws.names[name][id]
+	if w == nil || w.asking {
+		return nil
+	}
+	w.asking, w.lost = true, false
+	ws.doubts[id] = deadline
+	return w
+}
+
+// askedAgain is told what came of it, at began: tell is called if it was granted. strange reports
+// that it took effect for somebody who waits no more, and has to be taken back.
+func (ws *waiters) askedAgain(w *waiter, granted lease.Lease, began time.Time, err error) (strange bool) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w.asking = false
+	if errors.Is(err, lease.ErrUnknown) {
+		w.lost = true
+		return false
+	}
+	delete(ws.doubts, w.a.ID)
+	waits := ws.names[w.a.Name][w.a.ID] == w
+	var held *lease.HeldError
+	switch {
+	case errors.As(err, &held):
+		w.ticket = held.Ticket
+		return !waits
+	case err == nil && waits:
+		ws.turnLocked(w, lease.Handover{Lease: granted, Began: began})
+	case err == nil:
+		return w.token != 0 && w.token != granted.Token // else it is the lease that it was told of
+	case errors.Is(err, lease.ErrSuperseded), errors.Is(err, lease.ErrLost):
+		ws.dropLocked(w) // the lease id waits elsewhere
+	default:
+		w.lost = true
+	}
+	return false
+}
+
+// untold reports whether Redis has said twice now that the lease is held by one who waits here.
+// Once may mean that the answer which tells it is on its way.
+func (ws *waiters) untold(name string, id lease.ID, tag lease.Tag, token lease.Token) (waits, twice bool) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w := ws.names[name][id]
+	if w == nil || !w.is(tag) {
+		return false, false
+	}
+	twice = w.seen == token
+	w.seen = token
+	return true, twice
+}
+
+func (ws *waiters) waits(name string) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return ws.names[name] != nil
+}
+
+// all answers the names that somebody waits for.
+func (ws *waiters) all() []string {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	names := make([]string, 0, len(ws.names))
+	for name := range ws.names {
+		names = append(names, name)
+	}
+	return names
+}
+
+// loseAll marks everybody as one who has to ask again.
+func (ws *waiters) loseAll() {
+	for _, name := range ws.all() {
+		ws.lose(name)
+	}
+}
+
+func (ws *waiters) lose(name string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.names[name] {
+		w.lost = true
+	}
+}
+
+// lostOnes answers who has to ask again: by name, in the order in which they stood.
+func (ws *waiters) lostOnes() map[string][]lease.ID {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	lost := make(map[string][]lease.ID)
+	for name, here := range ws.names {
+		var some []*waiter
+		for _, w := range here {
+			if w.lost {
+				some = append(some, w)
+			}
+		}
+		slices.SortFunc(some, func(a, b *waiter) int { return cmp.Compare(uint64(a.ticket-1), uint64(b.ticket-1)) })
+		for _, w := range some {
+			lost[name] = append(lost[name], w.a.ID)
+		}
+	}
+	return lost
+}
+
+// forgetDoubts forgets what can take effect no more.
+func (ws *waiters) forgetDoubts(before time.Time) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for id, deadline := range ws.doubts {
+		if deadline.Before(before) {
+			delete(ws.doubts, id)
+		}
+	}
+}
