@@ -16,3 +16,21 @@ func (l *Lessor) SetPending(undos, releases int64) (restore func()) {
 	add(1)
 	return func() { add(-1) }
 }
+
+// MaxAsking is how many acquisitions may be under way.
+const MaxAsking = maxAsking
+
+// Crowd makes it look as though so many more acquisitions were under way. It returns what undoes that.
+func (l *Lessor) Crowd(n int) (restore func()) {
+	var crowd []*Asking
+	for range n {
+		a := new(Asking)
+		crowd = append(crowd, a)
+		_ = l.lobby.enter(a)
+	}
+	return func() {
+		for _, a := range crowd {
+			l.lobby.leave(a)
+		}
+	}
+}

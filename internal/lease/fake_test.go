@@ -25,6 +25,27 @@ type fake struct {
 	calls []asked
 }
 
+// onAcquire changes the hook while calls may come.
+func (f *fake) onAcquire(hook func(context.Context, lease.Acquisition) (lease.Lease, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.acquire = hook
+}
+
+// onUndo changes the hook while calls may come.
+func (f *fake) onUndo(hook func(context.Context, lease.Undoing) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.undo = hook
+}
+
+// fails is a hook that fails.
+func fails(err error) func(context.Context, lease.Acquisition) (lease.Lease, error) {
+	return func(_ context.Context, a lease.Acquisition) (lease.Lease, error) {
+		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
+	}
+}
+
 // asked is one call that reached the store.
 type asked struct {
 	method string
@@ -58,16 +79,22 @@ func (f *fake) noted(method string) []asked {
 
 func (f *fake) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
 	f.note(ctx, "Acquire", a)
-	if f.acquire != nil {
-		return f.acquire(ctx, a)
+	f.mu.Lock()
+	acquire := f.acquire
+	f.mu.Unlock()
+	if acquire != nil {
+		return acquire(ctx, a)
 	}
 	return f.Store.Acquire(ctx, a)
 }
 
 func (f *fake) Undo(ctx context.Context, u lease.Undoing) error {
 	f.note(ctx, "Undo", u)
-	if f.undo != nil {
-		return f.undo(ctx, u)
+	f.mu.Lock()
+	undo := f.undo
+	f.mu.Unlock()
+	if undo != nil {
+		return undo(ctx, u)
 	}
 	return f.Store.Undo(ctx, u)
 }
