@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -94,6 +95,9 @@ func (r *report) contend(s settings, m *machine.Machine) error {
 			return err
 		}
 	}
+	if err := r.measureLoaded(oneLockd.contest(s, m.Dir(), redis, lockds), lockds[0], redis, s.parts/2); err != nil {
+		return err
+	}
 	for c, figures := range all {
 		f := contest.Median(figures)
 		r.Figures[c.String()] = f
@@ -123,6 +127,19 @@ func (c contestant) contest(s settings, dir string, redis *machine.Server, lockd
 		x.Watch = lockds[0].Addr
 	}
 	return x
+}
+
+// measureLoaded measures the parts of a hand-over in the midst of a contest.
+func (r *report) measureLoaded(c contest.Contest, lockd, redis *machine.Server, n int) error {
+	contested := make(chan error, 1)
+	go func() {
+		_, err := c.Run()
+		contested <- err
+	}()
+	time.Sleep(c.WarmUp)
+	loaded, err := parts.Measure(lockd, redis, n)
+	r.Loaded = loaded
+	return errors.Join(err, <-contested)
 }
 
 // fresh starts a Redis and a lockd for one measurement.

@@ -14,7 +14,8 @@ import (
 // report is everything that was measured. Durations are ns in JSON.
 type report struct {
 	Figures map[string]contest.Figures
-	Parts   parts.Parts
+	Parts   parts.Parts // on a machine that does nothing else
+	Loaded  parts.Parts // while the workers contend, which is when hand-overs were measured
 	Line    longline.Figures
 	Goals   []goal
 	Wrong   []string // what must never be
@@ -50,7 +51,8 @@ func (r *report) print(to io.Writer) {
 			f.Grants, f.CPU, short(time.Duration(f.CPU/f.Grants*float64(time.Second))), times(f.HandoverNear), times(f.HandoverFar))
 	}
 	t.Flush()
-	fmt.Fprintf(to, "\nA hand-over's parts: a null round trip of a stream %s, one of the release script %s.\n", short(r.Parts.Null), short(r.Parts.Script))
+	fmt.Fprintf(to, "\nA hand-over's parts: a null round trip of a stream %s, one of the release script %s; with nothing else to do %s and %s.\n",
+		short(r.Loaded.Null), short(r.Loaded.Script), short(r.Parts.Null), short(r.Parts.Script))
 	fmt.Fprintf(to, "A hand-over with %d in line: %s, %s of it Redis's; with %d: %s and %s. Each waiter: %d bytes of lockd.\n\n",
 		r.Line.Short.Waiters, short(r.Line.Short.Wall), short(r.Line.Short.Redis), r.Line.Long.Waiters, short(r.Line.Long.Wall), short(r.Line.Long.Redis), r.Line.PerWaiter)
 	t = tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
@@ -82,10 +84,10 @@ func (r *report) judge() {
 	r.atLeast("fairness, 2 lockd", two.Fairness, 0.99)
 	r.atMost("longest wait, 1 lockd", one.LongestWait, 250*time.Millisecond)
 	r.atMost("longest wait, 2 lockd", two.LongestWait, 250*time.Millisecond)
-	within := r.Parts.Null + r.Parts.Script
+	within := r.Loaded.Null + r.Loaded.Script
 	r.atMost("hand-over p50, 1 lockd", one.HandoverNear.Median, within*14/10)
 	r.atMost("hand-over p99, 1 lockd", one.HandoverNear.Worst, 3*one.HandoverNear.Median)
-	r.atMost("hand-over p50, from lockd to lockd", two.HandoverFar.Median, (within+r.Parts.Script)*14/10)
+	r.atMost("hand-over p50, from lockd to lockd", two.HandoverFar.Median, (within+r.Loaded.Script)*14/10)
 	r.atMost("hand-over p99, from lockd to lockd", two.HandoverFar.Worst, 3*two.HandoverFar.Median)
 	r.goal("memory of a waiter", fmt.Sprintf("%d B", r.Line.PerWaiter), "at most 4096 B", r.Line.PerWaiter <= 4096)
 	r.atMost(fmt.Sprintf("Redis's time for a hand-over, %d in line", r.Line.Long.Waiters), r.Line.Long.Redis, r.Line.Short.Redis*5/4)
