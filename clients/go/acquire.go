@@ -13,13 +13,14 @@ import (
 // process that was paused can still act late, so pass Token to what you protect and have that refuse
 // a smaller one.
 //
-// Leases are not re-entrant: whoever acquires a name twice waits for itself. The order among those
-// who wait is not promised.
+// Who waits stands in line, in the order in which the store took them in, and keeps the place through
+// reconnections and restarts of lockd; docs/guarantees.md says what order means for which store. Leases
+// are not re-entrant: whoever acquires a name twice waits for itself.
 //
 // It returns [ErrInvalid], [ErrUnavailable], [ErrClosed], or, when ctx ended, an error that is
 // ctx.Err() and, if anybody was seen to hold the name, also a *[HeldError], or [ErrUnavailable] with
-// lockd's reason if it was not able to serve. After an error nothing
-// is left behind: an acquisition whose outcome is unknown is given back in the background.
+// lockd's reason if it was not able to serve. After an error nothing is left behind: the place in line
+// is given up, and so is an acquisition whose outcome is unknown, in the background.
 func (c *Client) Acquire(ctx context.Context, name string, opts ...AcquireOption) (*Lease, error) {
 	return c.acquire(ctx, name, true, opts)
 }
@@ -46,8 +47,11 @@ func (c *Client) acquire(ctx context.Context, name string, wait bool, opts []Acq
 
 	a := &acquisition{client: c, name: name, request: r, caller: ctx, wait: wait}
 	for rounds := 1; ; rounds++ {
-		a.id, a.attempt = newLeaseID(), 0
+		a.id, a.attempt, a.fate = newLeaseID(), 0, nil
 		lease, err := a.run(asking)
+		if a.fate != nil {
+			a.fate.settle(lease)
+		}
 		if err == nil {
 			return lease, nil
 		}

@@ -18,16 +18,19 @@ const (
 	reasonHeld       = "LEASE_HELD"
 	reasonSuperseded = "SUPERSEDED"
 	reasonLost       = "LEASE_LOST"
+	reasonStore      = "STORE_UNAVAILABLE"
 	reasonRefused    = "GRANTS_REFUSED"
 	reasonDraining   = "DRAINING"
 	reasonFull       = "STORE_FULL"
 	reasonOverloaded = "OVERLOADED"
+	reasonLineFull   = "LINE_FULL"
 )
 
 // refusal is what the error of an RPC says.
 type refusal struct {
 	reason string     // "" if it does not come from lockd
 	held   *HeldError // who is in the way, for reasonHeld
+	loss   error      // why the lease ended, for reasonLost
 	// again: asking again with the same lease id may help; until then nobody knows more.
 	again bool
 	// nothingDone: the request changed nothing, and will not.
@@ -37,29 +40,23 @@ type refusal struct {
 
 // readRefusal is the one place where errors from the wire become this package's.
 func readRefusal(name string, err error) refusal {
-	st := status.Convert(err)
 	r := refusal{err: err}
-	var held *lockdv1.Held
-	for _, detail := range st.Details() {
-		switch d := detail.(type) {
-		case *errdetails.ErrorInfo:
-			if d.GetDomain() == domain {
-				r.reason = d.GetReason()
-			}
-		case *lockdv1.Held:
-			held = d
-		}
-	}
+	held, loss := r.readDetails(err)
 	switch r.reason {
 	case reasonHeld:
 		r.held = heldError(name, held)
-		r.err, r.nothingDone = r.held, true
+		r.err = r.held
+		// Of an attempt that stands in line still, nobody knows yet.
+		r.nothingDone = !errors.As(err, new(*stillQueued))
 		return r
-	case reasonRefused, reasonDraining, reasonFull, reasonOverloaded:
+	case reasonLost:
+		r.loss = lossCause(loss)
+		return r
+	case reasonRefused, reasonDraining, reasonFull, reasonOverloaded, reasonLineFull:
 		r.again, r.nothingDone = true, true
 		return r
 	}
-	switch st.Code() {
+	switch st := status.Convert(err); st.Code() {
 	case codes.InvalidArgument:
 		r.err, r.nothingDone = fmt.Errorf("%w: %s", ErrInvalid, st.Message()), true
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
@@ -70,13 +67,51 @@ func readRefusal(name string, err error) refusal {
 	return r
 }
 
+// readDetails sets r.reason and returns what else came with the error, on whichever way.
+func (r *refusal) readDetails(err error) (held *lockdv1.Held, loss *lockdv1.Loss) {
+	var answered *operationError
+	var waits *stillQueued
+	switch {
+	case errors.As(err, &answered):
+		r.reason = answered.wire.GetReason()
+		return answered.wire.GetHeld(), answered.wire.GetLoss()
+	case errors.As(err, &waits):
+		r.reason = reasonHeld
+		return waits.held, nil
+	}
+	for _, detail := range status.Convert(err).Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if d.GetDomain() == domain {
+				r.reason = d.GetReason()
+			}
+		case *lockdv1.Held:
+			held = d
+		case *lockdv1.Loss:
+			loss = d
+		}
+	}
+	return held, loss
+}
+
+// lossCause is why a lease ended, as far as lockd knows.
+func lossCause(loss *lockdv1.Loss) error {
+	switch loss.GetCause() {
+	case lockdv1.Loss_FORCED:
+		return &ForcedError{By: loss.GetBy(), Reason: loss.GetReason()}
+	case lockdv1.Loss_EXPIRED:
+		return ErrExpired
+	}
+	return ErrLost
+}
+
 func heldError(name string, held *lockdv1.Held) *HeldError {
 	holder := held.GetLease()
 	if holder == nil {
-		return &HeldError{Name: name}
+		return &HeldError{Name: name, Position: int(held.GetPlace())}
 	}
 	return &HeldError{
-		Name: name, Owner: holder.GetOwner(), Token: holder.GetToken(),
+		Name: name, Owner: holder.GetOwner(), Token: holder.GetToken(), Position: int(held.GetPlace()),
 		Since: holder.GetSince().AsTime(), ExpiresIn: held.GetExpiresIn().AsDuration(),
 	}
 }

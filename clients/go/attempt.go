@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -19,8 +17,8 @@ const (
 	// replyWithin is how long an answer may take beyond the wait that was asked for. lockd gives its
 	// store half a second.
 	replyWithin = 3 * time.Second
-	// longWait is how long to wait in one call. lockd allows 5 min; less keeps what is known of the
-	// holder fresh and stays below the idle limits of most proxies.
+	// longWait is how long to wait before asking again. lockd allows 5 min; less keeps what is known of
+	// the holder and the place fresh and stays below the idle limits of most proxies.
 	longWait = time.Minute
 	// lastLook is how long before the caller's deadline the last wait but one ends, so that the error
 	// names the present holder.
@@ -43,43 +41,52 @@ type acquisition struct {
 	attempt uint32 // how often id was sent
 	// doubt: a request with id may have been executed, or still be, without our having its lease.
 	doubt bool
+	fate  *fate      // of id; nil while every attempt was waited for
 	held  *HeldError // the last one seen
 	// refused is what lockd last said of why it does not serve, nil once it has served since: of more
 	// use to whoever reads the error than how the last attempt ended.
 	refused error
 	// silent is since when nothing has served, zero while something does; failures counts the
-	// attempts since.
+	// attempts since. mute: the last one got no word at all.
 	silent   time.Time
 	failures int
+	mute     bool
 }
 
-// run sends attempt after attempt of one lease id, each after the one before has ended, until there
-// is a lease or no sense in another.
+// attempt is one sending of a lease id.
+type attempt struct {
+	ask
+	way  way // nil: there was none
+	sent instant
+}
+
+// run sends attempt after attempt of one lease id until there is a lease or no sense in another. Each is
+// sent after the one before has ended, or takes over the place at which that one stands in line.
 func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 	for {
-		wait := a.nextWait(ctx)
-		sent := now()
-		resp, reached, err := a.send(ctx, wait)
+		resp, t, err := a.send(ctx)
 		if err == nil {
-			return a.take(ctx, resp, sent)
+			return a.take(ctx, resp, t.way, t.sent)
 		}
 		r := readRefusal(a.name, err)
-		a.doubt = a.doubt || reached && !r.nothingDone
+		a.doubt = a.doubt || t.reached && !t.undone && !r.nothingDone
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case r.held != nil:
-			a.held, a.refused, a.silent, a.failures = r.held, nil, time.Time{}, 0
+			a.served(r.held)
 			if !a.wait {
 				return nil, r.held
 			}
-			if time.Since(sent.mono) < wait/2 { // it would not stand by for so long
+			if time.Since(t.sent.mono) < t.wait/2 { // it would not stand by for so long
 				pause(ctx, retryPause(1, firstPause, longPause))
 			}
 		case r.reason == reasonSuperseded, r.reason == reasonLost:
 			return nil, errAnew
 		case !r.again:
 			return nil, r.err
+		case r.reason == reasonDraining && t.way.tellsPlace():
+			// That stream takes no acquisitions any more, and the place is kept for the next.
 		default:
 			if r.reason != "" {
 				a.refused = fmt.Errorf("%w: %s", ErrUnavailable, status.Convert(err).Message())
@@ -87,17 +94,28 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 			if r.nothingDone && !a.wait && r.reason != reasonDraining { // an answer, and at once
 				return nil, a.refused
 			}
-			if err := a.unserved(ctx, sent.mono.Add(wait), err); err != nil {
+			if err := a.unserved(ctx, t.sent.mono.Add(t.wait), err); err != nil {
 				return nil, err
 			}
 		}
 	}
 }
 
-// nextWait is for how long to ask lockd to stand by. The first time, and after a failure, not at all:
-// that tells at once who holds the name, and whether anybody serves.
-func (a *acquisition) nextWait(ctx context.Context) time.Duration {
-	if !a.wait || a.held == nil || !a.silent.IsZero() {
+// served notes that lockd has answered: held is in the way.
+func (a *acquisition) served(held *HeldError) {
+	before := a.held
+	a.held, a.refused, a.silent, a.failures, a.mute = held, nil, time.Time{}, 0, false
+	news := before == nil || before.Token != held.Token || before.Position != held.Position
+	if a.wait && a.queued != nil && news {
+		a.queued(*held)
+	}
+}
+
+// nextWait is for how long to wait in line. Where the place is told at once, as long as may be. By unary
+// calls, the first time and after a failure, not at all: that tells at once who holds the name, and
+// whether anybody serves; so it does, on every way, after an attempt that got no word.
+func (a *acquisition) nextWait(ctx context.Context, tellsPlace bool) time.Duration {
+	if !a.wait || a.mute || !tellsPlace && (a.held == nil || !a.silent.IsZero()) {
 		return 0
 	}
 	wait := longWait
@@ -111,35 +129,56 @@ func (a *acquisition) nextWait(ctx context.Context) time.Duration {
 	return wait
 }
 
-// send sends one attempt. reached reports whether it got as far as a connection.
-func (a *acquisition) send(ctx context.Context, wait time.Duration) (resp *lockdv1.AcquireResponse, reached bool, err error) {
+// nextReply is how long lockd may take to say anything.
+func (a *acquisition) nextReply() time.Duration {
 	c := a.client
-	connected := c.connected.Load()
-	limit := wait + min(replyWithin, c.unavailableFor)
+	limit := min(replyWithin, c.unavailableFor)
 	switch {
-	case !connected:
-		limit = min(firstConnection, c.unavailableFor)
+	case !c.link.connected.Load():
+		return min(firstConnection, c.unavailableFor)
 	case !a.silent.IsZero():
-		limit = min(limit, time.Until(a.silent.Add(c.unavailableFor)))
+		return min(limit, time.Until(a.silent.Add(c.unavailableFor)))
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	return limit
+}
+
+// send sends one attempt.
+func (a *acquisition) send(ctx context.Context) (*lockdv1.AcquireResponse, *attempt, error) {
+	t := new(attempt)
+	var err error
+	if t.way, err = a.way(ctx); err != nil {
+		t.sent = now()
+		return nil, t, err
+	}
 	a.attempt++
-	req := &lockdv1.AcquireRequest{
-		Name: a.name, LeaseId: a.id, Attempt: a.attempt, Owner: c.owner, Wait: durationpb.New(wait), Metadata: a.metadata,
+	t.wait, t.reply = a.nextWait(ctx, t.way.tellsPlace()), a.nextReply()
+	if deadline, ok := ctx.Deadline(); ok && t.wait > 0 {
+		// Time to ask why, should there be no word.
+		t.reply = min(t.reply, time.Until(deadline)/2)
+	}
+	t.req = &lockdv1.AcquireRequest{
+		Name: a.name, LeaseId: a.id, Attempt: a.attempt, Owner: a.client.owner, Metadata: a.metadata,
 	}
 	if a.ttl != nil {
-		req.Ttl = durationpb.New(*a.ttl)
+		t.req.Ttl = durationpb.New(*a.ttl)
 	}
-	// Once there has been a connection the next one is worth waiting for; before, a refusal by every
-	// address is an answer.
-	var server peer.Peer
-	resp, err = c.rpc.Acquire(ctx, req, grpc.Peer(&server), grpc.WaitForReady(connected))
-	reached = server.Addr != nil
-	if reached {
-		c.connected.Store(true)
+	t.inLine = func(held *lockdv1.Held) { a.served(heldError(a.name, held)) }
+	t.fate = a.fateOf
+	// Read before the message is given away: the server may answer before the call returns.
+	t.sent = now()
+	resp, err := t.way.acquire(ctx, &t.ask)
+	a.mute = err != nil && t.mute
+	return resp, t, err
+}
+
+// way is where to send the next attempt.
+func (a *acquisition) way(ctx context.Context) (way, error) {
+	if way := a.client.link.ready(); way != nil {
+		return way, nil
 	}
-	return resp, reached, err
+	ctx, cancel := context.WithTimeout(ctx, a.nextReply())
+	defer cancel()
+	return a.client.link.way(ctx, true)
 }
 
 // unserved counts an attempt that nobody served although an answer was owed from owed on, and pauses
@@ -147,7 +186,7 @@ func (a *acquisition) send(ctx context.Context, wait time.Duration) (resp *lockd
 func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error) error {
 	c := a.client
 	text := status.Convert(err).Message()
-	if !c.connected.Load() {
+	if !c.link.connected.Load() {
 		return fmt.Errorf("%w: cannot connect to %s: %s", ErrUnavailable, c.target, text)
 	}
 	a.failures++

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,12 +19,11 @@ const releaseFor = 2 * time.Second
 // for concurrent use.
 type Client struct {
 	config
-	target    string
-	conn      *grpc.ClientConn
-	rpc       lockdv1.LeaseServiceClient
-	schedule  *schedule
-	work      *work
-	connected atomic.Bool // some request has reached a connection
+	target   string
+	conn     *grpc.ClientConn
+	link     *link
+	schedule *schedule
+	work     *work
 
 	// ctx ends when Close is called: waiting and watching stop. cleanup ends releaseFor later: so do
 	// the releases.
@@ -39,7 +37,7 @@ type Client struct {
 
 // newClient returns a running client that speaks through rpc. conn may be nil.
 func newClient(cfg config, target string, conn *grpc.ClientConn, rpc lockdv1.LeaseServiceClient) *Client {
-	c := &Client{config: cfg, target: target, conn: conn, rpc: rpc, schedule: newSchedule(), work: newWork()}
+	c := &Client{config: cfg, target: target, conn: conn, link: newLink(rpc), schedule: newSchedule(), work: newWork()}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.cleanup, c.abandon = context.WithCancel(context.Background())
 	c.work.spawn(func() {
@@ -73,6 +71,7 @@ func (c *Client) Close() error {
 	c.work.end()
 	<-c.work.done
 	c.abandon()
+	c.link.close()
 	if c.conn != nil {
 		_ = c.conn.Close() // it fails only when called twice
 	}

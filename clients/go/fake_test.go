@@ -114,6 +114,11 @@ func (f *fakeLockd) Release(ctx context.Context, r *lockdv1.ReleaseRequest, _ ..
 	return answer(ctx, r)
 }
 
+// Session implements lockdv1.LeaseServiceClient: this fake speaks unary calls only.
+func (f *fakeLockd) Session(context.Context, ...grpc.CallOption) (sessionClient, error) {
+	return nil, status.Error(codes.Unimplemented, "the fake knows no Session")
+}
+
 // change changes what the fake answers while a client is already asking.
 func (f *fakeLockd) change(to func()) {
 	f.mu.Lock()

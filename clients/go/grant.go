@@ -11,8 +11,8 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-// take makes a lease of an answer to a request that was sent at sent.
-func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, sent instant) (*Lease, error) {
+// take makes a lease of an answer that came by way to a request that was sent at sent.
+func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, by way, sent instant) (*Lease, error) {
 	granted, came := resp.GetLease(), now()
 	a.doubt = true // until the lease is the caller's
 	if granted.GetToken() <= 0 || granted.GetName() != a.name {
@@ -37,6 +37,7 @@ func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, s
 	if !a.client.schedule.add(l, renewAt(l.Deadline(), l.ttl)) {
 		return nil, ErrClosed
 	}
+	a.client.link.hold(l, by)
 	a.doubt = false
 	return l, nil
 }

@@ -63,7 +63,7 @@ func (l *Lease) deadlineAt(t instant) time.Time {
 }
 
 // Context ends when the lease does, whatever ends it; context.Cause says why: [ErrExpired],
-// [ErrLost], [ErrReleased] or [ErrClosed]. It carries the values of the context that was given to
+// [ErrForceReleased] (a *[ForcedError]), [ErrLost], [ErrReleased] or [ErrClosed]. It carries the values of the context that was given to
 // Acquire, but neither its cancellation nor its deadline: those bound the waiting only. It has no
 // deadline of its own, since each renewal moves that.
 //
@@ -71,8 +71,8 @@ func (l *Lease) deadlineAt(t instant) time.Time {
 // are told; they end within 50 ms of running.
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Err is nil while the lease may be counted on, and then for good why not: [ErrExpired], [ErrLost],
-// [ErrReleased] or [ErrClosed]. It looks at the clocks, not at a flag.
+// Err is nil while the lease may be counted on, and then for good why not: [ErrExpired],
+// [ErrForceReleased] (a *[ForcedError]), [ErrLost], [ErrReleased] or [ErrClosed]. It looks at the clocks, not at a flag.
 func (l *Lease) Err() error {
 	l.mu.Lock()
 	cause := l.cause
@@ -106,6 +106,7 @@ func (l *Lease) end(cause error) error {
 	l.mu.Unlock()
 	if first {
 		l.client.schedule.remove(l) // nothing renews it from here on
+		l.client.link.drop(l)
 		l.ctx.cancel(cause)
 	}
 	return cause

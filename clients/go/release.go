@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -101,9 +100,12 @@ func (l *Lease) giveBack(ctx context.Context, cause error) error {
 func (c *Client) sendRelease(ctx context.Context, name, id string) (outcome lockdv1.ReleaseResponse_Outcome, certain bool, err error) {
 	req := &lockdv1.ReleaseRequest{Name: name, LeaseId: id}
 	for failures := 0; ; {
-		resp, err := c.rpc.Release(ctx, req, grpc.WaitForReady(true))
+		way, err := c.link.way(ctx, false)
 		if err == nil {
-			return resp.GetOutcome(), failures == 0, nil
+			var resp *lockdv1.ReleaseResponse
+			if resp, err = way.release(ctx, req); err == nil {
+				return resp.GetOutcome(), failures == 0, nil
+			}
 		}
 		if !readRefusal(name, err).again {
 			return 0, false, err

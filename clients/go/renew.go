@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -33,23 +32,25 @@ func (c *Client) renew(l *Lease) {
 	c.schedule.renewed(l, time.Now().Add(renewalPause(l.failures, ttl)))
 }
 
-// renewOnce asks once to restart the lease and moves the deadline on. Only ErrLost, the lease's own
-// end, and ErrExpired are final.
+// renewOnce asks once to restart the lease and moves the deadline on. Only the lease's own end is final.
 func (l *Lease) renewOnce(ctx context.Context) error {
 	ttl := l.TTL()
 	ctx, cancel := context.WithTimeout(ctx, min(maxRenewal, max(ttl/4, time.Millisecond)))
 	defer cancel()
-	req := &lockdv1.RenewRequest{Name: l.name, LeaseId: l.id}
+	way, err := l.client.link.way(ctx, false)
+	if err != nil {
+		return err
+	}
+	req := &lockdv1.RenewRequest{Name: l.name, LeaseId: l.id, Token: l.token}
 	if l.asked != nil {
 		req.Ttl = durationpb.New(*l.asked)
 	}
-	// Read before the message is given to gRPC: the server may answer before the call returns.
+	// Read before the message is given away: the server may answer before the call returns.
 	sent := now()
-	// Ready or not: while there is no connection, the one that comes carries it at once.
-	resp, err := l.client.rpc.Renew(ctx, req, grpc.WaitForReady(true))
+	resp, err := way.renew(ctx, req)
 	if err != nil {
-		if readRefusal(l.name, err).reason == reasonLost {
-			return l.end(ErrLost)
+		if r := readRefusal(l.name, err); r.reason == reasonLost {
+			return l.end(r.loss)
 		}
 		return err
 	}

@@ -6,10 +6,11 @@
 // It is the real thing on the in-memory store behind a loopback listener: what it grants, refuses
 // and forgets is what a lockd process would. Two things differ. A ttl may be shorter than a second,
 // so that tests need not wait long: 100 ms or more, since the client takes off 1 % and 5 ms. And
-// Expire, ForceRelease, Stop and Start make happen what otherwise takes patience or an operator.
+// Expire, ForceRelease, Stop, Start and Restart make happen what otherwise takes patience or an operator.
 //
-// A client learns at its next renewal, a third of a ttl later, that its lease is gone. So give leases
-// whose loss you test a ttl of some hundred milliseconds.
+// A client is told of a ForceRelease at once. That a lease has run out before its time, as after Expire,
+// it learns when another is granted the name, or at its next renewal, a third of a ttl later: give such
+// leases a ttl of some hundred milliseconds.
 package lockdtest
 
 import (
@@ -91,16 +92,22 @@ func (s *Server) Expire(t testing.TB, name string) {
 	}
 }
 
-// ForceRelease ends the lease on name as an operator would, who has to give a reason. The holder
-// learns of it at its next renewal.
+// ForceRelease ends the lease on name as an operator would, who has to give a reason. The holder is told
+// at once: the cause of its context is a *lockd.ForcedError with that reason.
 func (s *Server) ForceRelease(t testing.TB, name, reason string) {
 	t.Helper()
-	held, ok, err := s.lessor.Get(t.Context(), lease.GetRequest{Name: name})
-	if err == nil && !ok {
+	s.ForceReleaseBy(t, name, "lockdtest", reason)
+}
+
+// ForceReleaseBy is ForceRelease by an operator with a name.
+func (s *Server) ForceReleaseBy(t testing.TB, name, by, reason string) {
+	t.Helper()
+	standing, err := s.lessor.Get(t.Context(), name)
+	if err == nil && !standing.Held {
 		err = errors.New("nobody holds it")
 	}
 	if err == nil {
-		_, err = s.lessor.ForceRelease(t.Context(), lease.ForceRequest{Name: name, Token: held.Token, Reason: reason})
+		_, err = s.lessor.ForceRelease(t.Context(), lease.ForceRequest{Name: name, Token: standing.Lease.Token, By: by, Reason: reason})
 	}
 	if err != nil {
 		must(t, fmt.Errorf("force the release of %q: %w", name, err))
@@ -121,6 +128,19 @@ func (s *Server) Start(t testing.TB) {
 	must(t, s.start())
 }
 
+// Restart ends the server as a rolling restart does and starts it again: it announces to its clients that
+// it is going away, and answers what it still owes. Leases and places in line outlive it.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+	defer cancel()
+	must(t, s.shutdown(ctx))
+	must(t, s.start())
+}
+
+// drainWithin is how long clients may hold a restart up.
+const drainWithin = 10 * time.Second
+
 func (s *Server) start() error {
 	if s.rpc != nil {
 		return nil
@@ -140,13 +160,18 @@ func (s *Server) start() error {
 }
 
 func (s *Server) stop() error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	return s.shutdown(now)
+}
+
+// shutdown ends the server, drained until ctx ends.
+func (s *Server) shutdown(ctx context.Context) error {
 	if s.rpc == nil {
 		return nil
 	}
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = s.rpc.Shutdown(now) // it reports that connections were cut, which is the point
-	_ = s.lessor.Close(now) // and this what was left to its ttl
+	_ = s.rpc.Shutdown(ctx) // it reports that connections were cut, which may be the point
+	_ = s.lessor.Close(ctx) // and this what was left to its ttl
 	s.rpc = nil
 	return <-s.served
 }

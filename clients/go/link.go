@@ -1,0 +1,236 @@
+package lockd
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// link is a client's way to lockd: one stream at a time, kept by a goroutine of its own (run), and unary
+// calls where Session does not work. It knows the leases that are held, to be told of their loss.
+//
+// Locks are taken in the order link, stream; nothing is called back with either held.
+type link struct {
+	rpc        lockdv1.LeaseServiceClient
+	connected  atomic.Bool // there has been a connection
+	unaryWorks atomic.Bool // a unary call was answered since a stream was last asked for
+	wake       chan struct{}
+	ctx        context.Context // ends with close: no stream is looked for any more
+	cancel     context.CancelFunc
+	running    sync.WaitGroup // run and the streams' goroutines
+
+	mu      sync.Mutex
+	wanted  bool          // somebody has asked for a way
+	current *stream       // takes operations; nil: there is none
+	moving  reason        // why another is looked for
+	asked   time.Time     // when moving was set
+	unary   bool          // Session does not work here
+	failed  error         // why no connection came about, the last time
+	changed chan struct{} // closed, and made anew, when any of the three does
+	streams map[*stream]struct{}
+	leases  map[holding]*Lease // not ended
+}
+
+// holding names a lease as lockd does in its notices.
+type holding struct {
+	name  string
+	token int64
+}
+
+// reason is why another stream than the current one is looked for.
+type reason int
+
+const (
+	content    reason = iota // none is
+	isDraining               // its lockd is going away
+	isMute                   // it does not answer
+	isRefusing               // its lockd cannot serve
+)
+
+// newLink returns a link whose goroutines run until close.
+func newLink(rpc lockdv1.LeaseServiceClient) *link {
+	l := &link{
+		rpc: rpc, wake: make(chan struct{}, 1), changed: make(chan struct{}),
+		streams: make(map[*stream]struct{}), leases: make(map[holding]*Lease),
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.running.Go(l.run)
+	return l
+}
+
+// way returns where to send an operation, acquisitions not to a lockd that is going away. It waits for
+// one until ctx ends; before there has been any connection, only until one could not be made.
+func (l *link) way(ctx context.Context, acquiring bool) (way, error) {
+	var before error
+	for first := true; ; first = false {
+		l.mu.Lock()
+		way, changed, failed := l.wayLocked(acquiring), l.changed, l.failed
+		if !l.wanted {
+			l.wanted = true
+			l.wakeRun()
+		}
+		l.mu.Unlock()
+		switch {
+		case way != nil:
+			return way, nil
+		case first:
+			before = failed
+		case failed != before && !l.connected.Load():
+			return nil, failed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			if failed == nil {
+				failed = status.Error(codes.Unavailable, "there is no connection")
+			}
+			return nil, failed
+		}
+	}
+}
+
+// ready is way for acquisitions if there is one now; else nil.
+func (l *link) ready() way {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wayLocked(true)
+}
+
+func (l *link) wayLocked(acquiring bool) way {
+	switch {
+	case l.unary: // also while a stream that leads nowhere stands
+		return unary{link: l, rpc: l.rpc}
+	case l.current != nil && !(acquiring && l.current.isLeaving()):
+		return l.current
+	}
+	return nil
+}
+
+// hold has the loss of a lease that was granted by way told to it.
+func (l *link) hold(lease *Lease, by way) {
+	l.mu.Lock()
+	l.leases[holding{lease.name, lease.token}] = lease
+	if s := l.current; s != nil && by != way(s) {
+		s.resume(&lockdv1.Resumed{Name: lease.name, Token: lease.token})
+	}
+	l.mu.Unlock()
+	lease.mu.Lock()
+	ended := lease.cause != nil
+	lease.mu.Unlock()
+	if ended { // before it was known here
+		l.drop(lease)
+	}
+}
+
+// drop forgets a lease that has ended.
+func (l *link) drop(lease *Lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.leases, holding{lease.name, lease.token})
+}
+
+// lost ends a lease that lockd says is gone. Of leases that are not held here, or not any more, it is no
+// news.
+func (l *link) lost(notice *lockdv1.Lost) {
+	l.mu.Lock()
+	lease := l.leases[holding{notice.GetName(), notice.GetToken()}]
+	l.mu.Unlock()
+	if lease != nil {
+		lease.end(lossCause(notice.GetLoss()))
+	}
+}
+
+// moveOn has another stream looked for, because of s.
+func (l *link) moveOn(s *stream, why reason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s != l.current || l.moving == isDraining {
+		return
+	}
+	if l.moving == content {
+		l.asked = time.Now()
+	}
+	l.moving = why
+	l.wakeRun()
+}
+
+// use has operations go to s from now on and reports whether they do: an old stream that has come to
+// life meanwhile stays, and so does a lockd that cannot serve if s leads to the same.
+func (l *link) use(s *stream) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old, why := l.current, l.moving
+	if s.hasEnded() || s.isLeaving() {
+		return false
+	}
+	l.moving, l.unary, l.failed = content, false, nil
+	l.changeLocked()
+	switch {
+	case old == nil:
+	case why == isMute && old.heardSince(l.asked), why == isRefusing && old.instance == s.instance:
+		return false
+	case why == isDraining:
+		old.retire()
+	default:
+		old.cancel() // what has no answer there is asked for again here
+	}
+	l.current = s
+	s.resume(l.heldLocked()...)
+	return true
+}
+
+func (l *link) heldLocked() []*lockdv1.Resumed {
+	held := make([]*lockdv1.Resumed, 0, len(l.leases))
+	for g := range l.leases {
+		held = append(held, &lockdv1.Resumed{Name: g.name, Token: g.token})
+	}
+	return held
+}
+
+// useUnary has operations go by unary calls until there is a stream.
+func (l *link) useUnary() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unary = true
+	l.changeLocked()
+}
+
+// fail notes that no stream could be had.
+func (l *link) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// It is no answer to any operation, so what it says is all that counts.
+	l.failed = status.Error(codes.Unavailable, status.Convert(err).Message())
+	l.changeLocked()
+}
+
+// ended is told of the end of s.
+func (l *link) ended(s *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.streams, s)
+	if s == l.current {
+		l.current, l.moving = nil, content
+		l.changeLocked()
+	}
+}
+
+// changeLocked wakes those who wait for a way, and run.
+func (l *link) changeLocked() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+	l.wakeRun()
+}
+
+func (l *link) wakeRun() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}

@@ -1,0 +1,162 @@
+package lockd
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+const (
+	// welcomeWithin is how long a lockd may take to welcome a stream, and silentTries how many in a row,
+	// each with the next server, may go without before Session counts as not working: 3 s in all.
+	welcomeWithin = time.Second
+	silentTries   = 3
+	// unaryFor is how long unary calls do, where they work and Session does not, until it is tried again.
+	unaryFor = time.Minute
+	// A stream that lasted for settled was a good one: the next is asked for at once.
+	settled = time.Second
+	// closeWithin is how long a stream's own end may take when the client is closed.
+	closeWithin = 200 * time.Millisecond
+)
+
+// hello names this client in the server's log.
+const hello = "lockd-go"
+
+var errNoWelcome = errors.New("the session was not welcomed")
+
+// run opens a stream when one is wanted, and another one when that has ended or is of no use.
+func (l *link) run() {
+	var (
+		last   *stream // that was used
+		tries  int     // since there was a good one
+		silent int     // of those, in a row without a welcome
+	)
+	for l.awaitNeed() {
+		if last != nil && time.Since(last.born) >= settled {
+			tries, silent = 0, 0
+		}
+		last = nil
+		if tries > 0 && !pause(l.ctx, retryPause(tries, firstPause, longPause)) {
+			return
+		}
+		tries++
+		l.unaryWorks.Store(false)
+		s, err := l.open()
+		switch {
+		case err == nil:
+			silent = 0
+			if l.start(s) {
+				last = s
+			}
+		case status.Code(err) == codes.Unimplemented:
+			l.unaryWorks.Store(true) // whatever they answer, a stream would not
+			l.speakUnary()
+		case status.Code(err) == codes.Unavailable:
+			l.fail(err)
+		default:
+			if silent++; silent >= silentTries {
+				l.speakUnary()
+			}
+		}
+	}
+}
+
+// speakUnary has unary calls made from now on, and returns when Session is worth another try.
+func (l *link) speakUnary() {
+	l.useUnary()
+	if !l.unaryWorks.Load() {
+		return
+	}
+	pause(l.ctx, unaryFor)
+}
+
+// awaitNeed returns when a stream is to be opened, with false when none is any more.
+func (l *link) awaitNeed() bool {
+	for {
+		l.mu.Lock()
+		need := l.wanted && (l.current == nil || l.moving != content)
+		l.mu.Unlock()
+		if l.ctx.Err() != nil || need {
+			return l.ctx.Err() == nil
+		}
+		select {
+		case <-l.wake:
+		case <-l.ctx.Done():
+		}
+	}
+}
+
+// open opens a stream and returns it when it has been welcomed.
+func (l *link) open() (*stream, error) {
+	ctx, cancel := context.WithCancel(context.Background()) // closing the client lets it end in peace
+	stop := context.AfterFunc(l.ctx, cancel)
+	defer stop()
+	rpc, err := l.rpc.Session(ctx, grpc.WaitForReady(l.connected.Load()))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	l.connected.Store(true)
+	timer := time.AfterFunc(welcomeWithin, cancel)
+	err = rpc.Send(&sessionRequest{Hello: &lockdv1.Hello{Client: hello}})
+	first, received := rpc.Recv() // also if sending failed: it says why
+	if received != nil {
+		err = received
+	}
+	inTime := timer.Stop()
+	switch {
+	case !inTime, err == nil && first.GetWelcome() == nil:
+		cancel()
+		return nil, errNoWelcome
+	case err != nil:
+		cancel()
+		return nil, err
+	}
+	s := newStream(l, rpc, cancel, first.GetWelcome().GetInstance())
+	s.hear(first)
+	return s, nil
+}
+
+// start has a stream work and reports whether it is the one in use.
+func (l *link) start(s *stream) bool {
+	l.mu.Lock()
+	closed := l.ctx.Err() != nil
+	if !closed {
+		l.streams[s] = struct{}{}
+	}
+	l.mu.Unlock()
+	if closed { // close has not seen it
+		s.cancel()
+		return false
+	}
+	used := l.use(s)
+	if !used {
+		s.retire()
+	}
+	l.running.Go(s.write)
+	l.running.Go(s.read)
+	return used
+}
+
+// close lets every stream end and returns when nothing runs any more: soon, whatever the servers do.
+func (l *link) close() {
+	l.cancel()
+	l.mu.Lock()
+	streams := make([]*stream, 0, len(l.streams))
+	for s := range l.streams {
+		streams = append(streams, s)
+	}
+	l.mu.Unlock()
+	for _, s := range streams {
+		s.close()
+		late := time.AfterFunc(closeWithin, s.cancel)
+		defer late.Stop()
+	}
+	l.running.Wait()
+}
