@@ -34,3 +34,6 @@ func (l *Lessor) Crowd(n int) (restore func()) {
 		}
 	}
 }
+
+// MaxRemembered is how many forced ends are remembered.
+const MaxRemembered = maxRemembered
