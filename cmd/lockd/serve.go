@@ -19,7 +19,7 @@ import (
 
 // How long each step of the end may take.
 const (
-	drainFor   = 5 * time.Second // calls under way
+	drainFor   = 5 * time.Second // calls under way, and 2 s of it for sessions to move elsewhere
 	cleanupFor = 3 * time.Second // acquisitions given up; after 2 s they are gone if the store answers
 )
 
@@ -136,7 +136,7 @@ func (p *process) start(grpcAt, httpAt net.Listener) {
 // end ends what start began. The order is the point:
 //
 //  1. readiness says no, in /readyz and in the health service, and is no longer followed;
-//  2. gRPC: waits end with DRAINING, calls under way are finished or, after 5 s, cut;
+//  2. gRPC: sessions are told, waits end with DRAINING, calls under way are finished or, after 5 s, cut;
 //  3. the Lessor, which nobody calls any more, finishes undoing what was given up: at most 3 s;
 //  4. HTTP, which until now told the probes that this is no failure;
 //  5. the store, which nobody calls any more.

@@ -83,7 +83,7 @@ func (s *seen) Undo(ctx context.Context, u lease.Undoing) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // too late: the Lessor has been closed
 	}
-	defer s.note("undone")
+	defer s.note("undone " + u.Name)
 	return s.Store.Undo(ctx, u)
 }
 
@@ -186,6 +186,10 @@ func TestTheEndKeepsItsOrder(t *testing.T) {
 	go func() { waiting <- acquire("held", id2, time.Minute) }()
 	go func() { slow <- acquire("slow", id2, 0) }()
 	<-entered
+	eventually(t, "a waiter in line", 5*time.Second, func() bool {
+		is, err := store.Get(t.Context(), lease.GetRequest{Name: "held"})
+		return err == nil && is.Waiting == 1
+	})
 
 	s.end()
 	if err := <-waiting; status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "draining") {
@@ -198,15 +202,16 @@ func TestTheEndKeepsItsOrder(t *testing.T) {
 	if code, _ := probe(t, s.http, "/healthz"); code != 200 {
 		t.Errorf("/healthz while draining = %d, want 200: it is no failure", code)
 	}
-	if notes := store.notes(); len(notes) > 0 {
-		t.Errorf("while a call is under way the store has seen %v, want nothing yet", notes)
+	eventually(t, "the waiter's place given up for now", 5*time.Second, func() bool { return len(store.notes()) > 0 })
+	if got, want := store.notes(), []string{"undone held"}; !slices.Equal(got, want) {
+		t.Errorf("while a call is under way the store has seen %v, want %v and nothing else yet", got, want)
 	}
 	close(leave)
 	if err := <-slow; status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), lease.ErrUnknown.Error()) {
 		t.Errorf("the call under way ends with %v, want the store's own answer", err)
 	}
 	<-s.ended
-	if got, want := store.notes(), []string{"answered", "undone", "closed"}; !slices.Equal(got, want) {
+	if got, want := store.notes(), []string{"undone held", "answered", "undone slow", "closed"}; !slices.Equal(got, want) {
 		t.Errorf("the store has seen %v, want %v", got, want)
 	}
 	if code, _ := probe(t, s.http, "/healthz"); code != 0 {

@@ -40,6 +40,7 @@ func TestACancelledWaiterLeavesTheLineForGood(t *testing.T) {
 }
 
 func TestCancellingWhatWasGrantedReleasesItOnceAndPassesItOn(t *testing.T) {
+	t.Parallel() // a release is repeated after a second, and its server waits for that
 	s, store := serveMemory(t)
 	k, next := openSession(t, s), openSession(t, s)
 	op := k.do(&lockdv1.AcquireRequest{Name: "a", LeaseId: id1})
@@ -58,6 +59,7 @@ func TestCancellingWhatWasGrantedReleasesItOnceAndPassesItOn(t *testing.T) {
 }
 
 func TestCancellingARenewalOrAReleasedLeaseDoesNothing(t *testing.T) {
+	t.Parallel() // a release is repeated after a second, and its server waits for that
 	s, store := serveMemory(t)
 	k := openSession(t, s)
 	acquired := k.do(&lockdv1.AcquireRequest{Name: "a", LeaseId: id1})
@@ -104,6 +106,7 @@ func TestACancellationDuringTheCallUndoesWhatItDid(t *testing.T) {
 
 // The answer and its cancellation cross in every way that a scheduler finds.
 func TestACancellationThatMeetsTheGrantLeavesNothing(t *testing.T) {
+	t.Parallel() // a release is repeated after a second, and its server waits for that
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))

@@ -63,6 +63,10 @@ func TestEveryErrorHasItsCodeAndReasonInUnaryCallsAndStreams(t *testing.T) {
 		{&lease.InvalidError{Field: "ttl", Problem: "is 0"}, codes.InvalidArgument, "INVALID_ARGUMENT"},
 		{lease.ErrStoreFull, codes.ResourceExhausted, "STORE_FULL"},
 		{lease.ErrOverloaded, codes.ResourceExhausted, "OVERLOADED"},
+		{lease.ErrLineFull, codes.ResourceExhausted, "LINE_FULL"},
+		{&lease.LostError{Loss: lease.Loss{Cause: lease.CauseForced}}, codes.FailedPrecondition, "LEASE_LOST"},
+		{errSlowReader, codes.ResourceExhausted, "SLOW_READER"},
+		{errProtocol, codes.InvalidArgument, "PROTOCOL"},
 		{context.DeadlineExceeded, codes.Unavailable, "STORE_UNAVAILABLE"}, // ours: the caller has none
 		{context.Canceled, codes.Unavailable, "STORE_UNAVAILABLE"},
 		{errors.New("boom"), codes.Internal, "INTERNAL"},
@@ -88,6 +92,28 @@ func TestAHeldLeaseIsDescribed(t *testing.T) {
 		if diff := cmp.Diff(want, detail[*lockdv1.Held](err), protocmp.Transform()); diff != "" {
 			t.Errorf("Held of %T: -want +got\n%s", refusal, diff)
 		}
+	}
+}
+
+func TestARefusalSaysWhichPlaceInLineTheCallerHas(t *testing.T) {
+	err := statusOf(t.Context(), &lease.HeldError{Holder: holder, Place: 3, Ticket: 77}).Err()
+	if held := detail[*lockdv1.Held](err); held.GetPlace() != 3 || held.GetTicket() != 77 {
+		t.Errorf("Held = %v, want place 3 and ticket 77", held)
+	}
+}
+
+func TestALossSaysWhyIfThatIsKnown(t *testing.T) {
+	for cause, want := range map[lease.Cause]lockdv1.Loss_Cause{
+		lease.CauseExpired: lockdv1.Loss_EXPIRED, lease.CauseForced: lockdv1.Loss_FORCED,
+		lease.CauseGrantedToAnother: lockdv1.Loss_GRANTED_TO_ANOTHER, 0: lockdv1.Loss_CAUSE_UNSPECIFIED,
+	} {
+		err := statusOf(t.Context(), &lease.LostError{Loss: lease.Loss{Cause: cause, By: "ops", Reason: "fire"}}).Err()
+		if diff := cmp.Diff(&lockdv1.Loss{Cause: want, By: "ops", Reason: "fire"}, detail[*lockdv1.Loss](err), protocmp.Transform()); diff != "" {
+			t.Errorf("Loss by cause %d: -want +got\n%s", cause, diff)
+		}
+	}
+	if loss := detail[*lockdv1.Loss](statusOf(t.Context(), lease.ErrLost).Err()); loss != nil {
+		t.Errorf("a loss of unknown cause says %v, want no detail", loss)
 	}
 }
 

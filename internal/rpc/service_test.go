@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -124,6 +125,18 @@ func TestRenewAnswersTheLease(t *testing.T) {
 	}})
 	answer, err := s.leases.Renew(t.Context(), &lockdv1.RenewRequest{Name: "orders/42", LeaseId: id1, Ttl: durationpb.New(time.Minute)})
 	reply(t, answer, err, &lockdv1.RenewResponse{Lease: wire})
+}
+
+func TestALostRenewalSaysWhyIfItsTokenSaysWhich(t *testing.T) {
+	store := &fakeStore{renew: func(context.Context, lease.Renewal) (lease.Lease, error) { return lease.Lease{}, lease.ErrLost }}
+	s := serve(t, store)
+	store.forced(lease.Event{Kind: lease.EventForced, Name: "a", Token: 7, By: "ops", Reason: "fire"})
+	for token, want := range map[int64]*lockdv1.Loss{7: byForce, 0: nil, 6: nil} {
+		_, err := s.leases.Renew(t.Context(), &lockdv1.RenewRequest{Name: "a", LeaseId: id1, Token: token})
+		if got := detail[*lockdv1.Loss](err); reason(err) != "LEASE_LOST" || !proto.Equal(want, got) {
+			t.Errorf("renewing with token %d = %v with %v, want LEASE_LOST with %v", token, err, got, want)
+		}
+	}
 }
 
 func TestReleaseAnswersEveryOutcome(t *testing.T) {

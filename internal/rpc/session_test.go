@@ -31,6 +31,7 @@ func TestAWelcomeSaysWhoServes(t *testing.T) {
 }
 
 func TestAnAcquisitionRenewalAndReleaseOfOneMessageAreAnsweredEach(t *testing.T) {
+	t.Parallel() // a release is repeated after a second, and its server waits for that
 	s, store := serveMemory(t)
 	k := dialSession(t, s)
 	k.send(&lockdv1.SessionRequest{
@@ -78,6 +79,7 @@ func said(err error) *lockdv1.Error {
 }
 
 func TestAnOperationFailsOnASessionAsItDoesInACall(t *testing.T) {
+	t.Parallel()         // a release is repeated after a second, and its server waits for that
 	var over atomic.Bool // then what failed may be made up for
 	defer over.Store(true)
 	for _, fault := range errorsOnTheWire {
@@ -242,6 +244,7 @@ func TestASessionHasAtMost20000OperationsUnanswered(t *testing.T) {
 }
 
 func TestAPanicIsOneOperationsFaultAndNotTheSessions(t *testing.T) {
+	t.Parallel() // a release is repeated after a second, and its server waits for that
 	s := serve(t, &fakeStore{
 		acquire: func(context.Context, lease.Acquisition) (lease.Lease, error) { panic("secret-text") },
 		renew:   func(context.Context, lease.Renewal) (lease.Lease, error) { panic("secret-text") },
