@@ -62,8 +62,9 @@ func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Rele
 	}
 	switch reply.kind() {
 	case "HELD":
+		s.outlast(r.ID)
 		// Attempts before the one that stood may be on their way still, each able to grant anew.
-		once := reply.number(1) == 1 && reply.text(2) != lease.ExecReplayed && !s.waiters.doubted(r.ID)
+		once := reply.number(1) == 1 && reply.text(2) != lease.ExecReplayed
 		return lease.Released{Outcome: lease.Held, Repeat: !once}, nil
 	case "GONE":
 		return lease.Released{Outcome: lease.Gone, Repeat: true}, nil
@@ -71,6 +72,18 @@ func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Rele
 		return lease.Released{Outcome: lease.HeldByOther, Repeat: true}, nil
 	default:
 		return lease.Released{}, fmt.Errorf("release %q: %w", r.Name, reply.problem())
+	}
+}
+
+// outlast has what we asked ourselves for a lease id that is over now, and do not know the outcome of,
+// undone when it can take no more effect.
+func (s *Store) outlast(id lease.ID) {
+	if u, is := s.waiters.doubt(id); is {
+		s.errand(func() {
+			ctx, cancel := context.WithTimeout(s.background, lease.KeepPlace)
+			defer cancel()
+			_ = s.Undo(ctx, u) // else it is left to its ttl
+		})
 	}
 }
 

@@ -15,14 +15,15 @@ type waiters struct {
 	// mu is held while a Turn is called: nobody's turn comes after its place was given up or taken over.
 	mu    sync.Mutex
 	names map[string]map[lease.ID]*waiter
-	// doubts are the latest times at which a repeated asking of ours may take effect whose outcome we do
-	// not know. Who undoes or releases the lease id must outlast it.
-	doubts map[lease.ID]time.Time
+	// doubts are repeated askings of ours that are under way, or whose outcome we do not know. Who undoes
+	// or releases the lease id must outlast them.
+	doubts map[lease.ID]lease.Undoing
 }
 
 // waiter is one who waits. Its fields are guarded by waiters.mu, but for a, which stays as it is.
 type waiter struct {
 	a      lease.Acquisition
+	tag    lease.Tag   // a's, as Redis has it
 	ticket int64       // of its place; 0 until that is known
 	token  lease.Token // that it was told; 0 while it waits
 	asking bool        // a repeated asking is under way
@@ -31,7 +32,7 @@ type waiter struct {
 }
 
 func newWaiters() *waiters {
-	return &waiters{names: make(map[string]map[lease.ID]*waiter), doubts: make(map[lease.ID]time.Time)}
+	return &waiters{names: make(map[string]map[lease.ID]*waiter), doubts: make(map[lease.ID]lease.Undoing)}
 }
 
 // enter notes an asking that is about to be made. Where it wants a place in line it waits from now on,
@@ -48,7 +49,10 @@ func (ws *waiters) enter(a lease.Acquisition) (now, before *waiter, err error) {
 		ws.dropLocked(before)
 		return nil, before, nil
 	}
-	now = &waiter{a: a}
+	now = &waiter{a: a, tag: a.Tag}
+	if before != nil && before.tag.Attempt == a.Tag.Attempt && before.tag.Exec != a.Tag.Exec {
+		now.tag.Exec = lease.ExecReplayed // no undo may find it
+	}
 	ws.putLocked(now)
 	return now, before, nil
 }
@@ -114,7 +118,7 @@ func (ws *waiters) turnLocked(w *waiter, h lease.Handover) {
 
 // is reports whether w is the execution that tag stands for, or one of those if they were several.
 func (w *waiter) is(tag lease.Tag) bool {
-	return w.a.Tag.Attempt == tag.Attempt && (w.a.Tag.Exec == tag.Exec || tag.Exec == lease.ExecReplayed)
+	return w.tag.Attempt == tag.Attempt && (w.tag.Exec == tag.Exec || tag.Exec == lease.ExecReplayed)
 }
 
 // leave takes out the waiter of exactly u's execution. until is when no asking of ours for the lease id
@@ -123,21 +127,21 @@ func (w *waiter) is(tag lease.Tag) bool {
 func (ws *waiters) leave(u lease.Undoing) (until time.Time) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if w := ws.names[u.Name][u.ID]; w != nil && w.a.Tag == u.Tag {
+	if w := ws.names[u.Name][u.ID]; w != nil && w.tag == u.Tag && u.Tag.Exec != lease.ExecReplayed {
 		ws.dropLocked(w)
 	}
-	if doubt := ws.doubts[u.ID]; doubt.After(u.Deadline) {
+	if doubt := ws.doubts[u.ID].Deadline; doubt.After(u.Deadline) {
 		return doubt
 	}
 	return u.Deadline
 }
 
-// doubted reports whether a repeated asking for id may still take effect.
-func (ws *waiters) doubted(id lease.ID) bool {
+// doubt answers what may still take effect for a lease id that is over.
+func (ws *waiters) doubt(id lease.ID) (u lease.Undoing, is bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	_, doubted := ws.doubts[id]
-	return doubted
+	u, is = ws.doubts[id]
+	return u, is
 }
 
 // askAgain begins a repeated asking of the waiter of id, which takes effect until deadline or never. It
@@ -150,7 +154,7 @@ func (ws *waiters) askAgain(name string, id lease.ID, deadline time.Time) *waite
 		return nil
 	}
 	w.asking, w.lost = true, false
-	ws.doubts[id] = deadline
+	ws.doubts[id] = lease.Undoing{Name: name, ID: id, Tag: w.a.Tag, Deadline: deadline}
 	return w
 }
 
@@ -253,8 +257,8 @@ func (ws *waiters) lostOnes() map[string][]lease.ID {
 func (ws *waiters) forgetDoubts(before time.Time) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for id, deadline := range ws.doubts {
-		if deadline.Before(before) {
+	for id, u := range ws.doubts {
+		if u.Deadline.Before(before) {
 			delete(ws.doubts, id)
 		}
 	}

@@ -11,8 +11,6 @@
 --   {HELD, attempt, exec}            was held by this lease id, with this tag, and is its no more
 --   {GONE}                           the name was free
 --   {OTHER}                          the name is another's
--- In each case the lease id has no place in line any more.
---
 -- Reply of FORCE:
 --   {FORCED, value, expired in ms}   the lease as it was
 --   {STALE, value, expires in ms}    another token is in force
@@ -23,11 +21,10 @@
 local WHAT, WHO, BY, REASON = unpack(ARGV, HEAD + 1, HEAD + 4)
 
 local function release()
-  local mine = lock and lock.id == WHO
-  if mine then redis.call('DEL', LOCK) end
-  if line then forget(WHO) end
   if not value then return answer({'GONE'}, hand_over()) end
-  if not mine then return answer({'OTHER'}) end
+  if not lock or lock.id ~= WHO then return answer({'OTHER'}) end
+  redis.call('DEL', LOCK)
+  if line then forget(WHO) end
   if watched then note_released(NAME, now, lock) end
   local reply = {'HELD', lock.attempt, lock.exec}
   return answer(reply, hand_over())

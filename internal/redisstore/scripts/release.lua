@@ -21,7 +21,7 @@ for i = 1, (#KEYS - 1) / 2 do
   local value, line = stored[2 * i], stored[1 + 2 * i]
   local lock = value and parse(value)
   local is_mine = lock and lock.id == ARGV[2 + 2 * i]
-  if line then
+  if line and (is_mine or not value) then
     replies[i] = {'LINE'}
   elseif is_mine then
     mine[#mine + 1] = KEYS[2 * i]

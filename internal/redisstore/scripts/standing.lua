@@ -7,20 +7,31 @@
 --   {how many are present, then for each of the first: ticket, since, payload}
 -- Who has gone counts until somebody had to step over it, unless it is among those looked at.
 local most = tonumber(ARGV[HEAD + 1])
-local reply = {'FREE'}
-if lock then reply = {'HELD', value, redis.call('PTTL', LOCK)}
-elseif value then reply = {'ERROR', 'the lock key holds something that lockd did not write'} end
-if not line then return answer(reply, {0}) end
 
-local waiters = {redis.call('ZCOUNT', QUEUE, '0', '+inf')}
-local ids = most > 0 and redis.call('ZRANGEBYSCORE', QUEUE, '0', '+inf', 'LIMIT', '0', whole(most + MAX_ASIDE)) or {}
-local entries = ids[1] and redis.call('HMGET', WAITERS, unpack(ids)) or {}
-for i, id in ipairs(ids) do
-  local e = entries[i] and parse_entry(id, entries[i])
-  if not e or not is_present(e) then
-    waiters[1] = waiters[1] - 1
-  elseif #waiters < 1 + 3 * most then
-    for _, field in ipairs({e.ticket, e.since, e.payload}) do waiters[#waiters + 1] = field end
+local function holder()
+  if lock then return {'HELD', value, redis.call('PTTL', LOCK)} end
+  -- MGET reads a key of another type as absent.
+  if value or failed(redis.pcall('GET', LOCK)) then return {'ERROR', 'the lock key holds something that lockd did not write'} end
+  return {'FREE'}
+end
+
+if not line then return answer(holder(), {0}) end
+
+local CHUNK = 1000 -- no more fit on Lua's stack by far
+local present, waiters, looked = redis.call('ZCOUNT', QUEUE, '0', '+inf'), {}, 0
+while #waiters < 3 * most and looked < most + MAX_ASIDE do
+  local ids = redis.call('ZRANGEBYSCORE', QUEUE, '0', '+inf', 'LIMIT', whole(looked), whole(math.min(CHUNK, most + MAX_ASIDE - looked)))
+  if not ids[1] then break end
+  looked = looked + #ids
+  local entries = redis.call('HMGET', WAITERS, unpack(ids))
+  for i, id in ipairs(ids) do
+    local e = entries[i] and parse_entry(id, entries[i])
+    if not e or not is_present(e) then
+      present = present - 1
+    elseif #waiters < 3 * most then
+      for _, field in ipairs({e.ticket, e.since, e.payload}) do waiters[#waiters + 1] = field end
+    end
   end
 end
-return answer(reply, waiters)
+table.insert(waiters, 1, present)
+return answer(holder(), waiters)
