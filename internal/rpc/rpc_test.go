@@ -95,8 +95,11 @@ func withDial(opts ...grpc.DialOption) option {
 	return func(s *subject) { s.dial = opts }
 }
 
+// quiet has nothing logged.
+func quiet(s *subject) { s.around.access.to = zap.NewNop() }
+
 // serve starts a server over store on loopback and connects to it; both end with the test.
-func serve(t *testing.T, store lease.Store, opts ...option) *subject {
+func serve(t testing.TB, store lease.Store, opts ...option) *subject {
 	t.Helper()
 	core, log := observer.New(zapcore.DebugLevel)
 	lessor := lease.NewLessor(store, lease.Limits{}.WithDefaults())
@@ -129,7 +132,7 @@ func serve(t *testing.T, store lease.Store, opts ...option) *subject {
 	return s
 }
 
-func connect(t *testing.T, addr string, opts ...grpc.DialOption) *grpc.ClientConn {
+func connect(t testing.TB, addr string, opts ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	opts = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, opts...)
 	conn, err := grpc.NewClient(addr, opts...)
