@@ -38,7 +38,7 @@ func (s *Store) acquireLocked(ctx context.Context, a lease.Acquisition, now time
 		s.restartLocked(e, a.TTL, now)
 		return e.restarted(a.TTL, now), nil
 	}
-	p := s.places[whose{a.Name, a.ID}]
+	p := s.placeLocked(a.Name, a.ID, now)
 	switch {
 	case p != nil && a.Tag.Attempt < p.Tag.Attempt:
 		return lease.Lease{}, lease.ErrSuperseded

@@ -153,13 +153,26 @@ func (s *Store) forgetPlaceLocked(p *place) {
 	heap.Remove(&s.waits, p.at)
 }
 
-// endWaitLocked does what is due at the end of p.
+// placeLocked answers the place that id has in the line of name, present or away, or nil.
+func (s *Store) placeLocked(name string, id lease.ID, now time.Time) *place {
+	for {
+		p := s.places[whose{name, id}]
+		if p == nil || now.Before(p.until) {
+			return p
+		}
+		s.endWaitLocked(p, now)
+	}
+}
+
+// endWaitLocked does what is due at the end of p, which was there whenever that is noticed.
 func (s *Store) endWaitLocked(p *place, now time.Time) {
 	if p.away() {
 		s.forgetPlaceLocked(p)
-	} else {
-		s.stepAsideLocked(p, now)
+		return
 	}
+	ended := p.until
+	s.stepAsideLocked(p, now)
+	s.keepLocked(p, ended.Add(lease.KeepPlace))
 }
 
 // handOverLocked grants name, which is free, to the first in line whose wait is not over. If no token is
@@ -168,7 +181,7 @@ func (s *Store) handOverLocked(name string, now time.Time) {
 	for l := s.lines[name]; l != nil && len(l.present) > 0; {
 		p := l.present[0]
 		if !now.Before(p.until) {
-			s.stepAsideLocked(p, now)
+			s.endWaitLocked(p, now)
 			continue
 		}
 		e, err := s.grantLocked(p.Acquisition, p, now)

@@ -40,7 +40,7 @@ func (s *Store) undoOnce(u lease.Undoing) time.Duration {
 			s.returnLocked(e, now)
 		}
 	}
-	if p := s.places[whose{u.Name, u.ID}]; p != nil && p.Tag == u.Tag {
+	if p := s.placeLocked(u.Name, u.ID, now); p != nil && p.Tag == u.Tag {
 		switch {
 		case !u.KeepPlace:
 			s.leaveLocked(p, now)

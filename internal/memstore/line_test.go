@@ -1,0 +1,371 @@
+package memstore
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// patient is a first attempt that is ready to wait for wait; what comes to it arrives in turns.
+func patient(name string, i int, wait time.Duration) (a lease.Acquisition, turns chan lease.Handover) {
+	a, turns = claim(name, i), make(chan lease.Handover, 8)
+	a.Turn = func(h lease.Handover) { turns <- h }
+	a.Until = time.Now().Add(wait)
+	return a, turns
+}
+
+// queue has a take its place in line.
+func queue(t *testing.T, s *Store, a lease.Acquisition) (place int) {
+	t.Helper()
+	_, err := s.Acquire(call(t), a)
+	var held *lease.HeldError
+	if !errors.As(err, &held) || held.Place == 0 {
+		t.Fatalf("Acquire(%q) = %v, want a place in line", a.Name, err)
+	}
+	return held.Place
+}
+
+func leave(t *testing.T, s *Store, a lease.Acquisition, keepPlace bool) {
+	t.Helper()
+	u := lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, KeepPlace: keepPlace}
+	if err := s.Undo(call(t), u); err != nil {
+		t.Fatalf("Undo = %v, want nil", err)
+	}
+}
+
+// While somebody waits, a lease that runs out is handed over to the nanosecond, and so is what was handed
+// over; a renewal puts it off.
+func TestExpiryHandsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const whole = ttl + time.Second // with its grace
+		s, holder := New(), claim("job", 1)
+		grant(t, s, holder)
+		first, firstTurn := patient("job", 2, time.Hour)
+		second, secondTurn := patient("job", 3, time.Hour)
+		queue(t, s, first)
+		queue(t, s, second)
+		time.Sleep(5 * time.Second)
+		if _, err := s.Renew(call(t), lease.Renewal{Name: "job", ID: holder.ID}); err != nil {
+			t.Fatal(err)
+		}
+		for i, turns := range []chan lease.Handover{firstTurn, secondTurn} {
+			time.Sleep(whole - time.Nanosecond)
+			synctest.Wait()
+			if len(turns) != 0 {
+				t.Errorf("turn %d came before the lease in front had run out", i)
+			}
+			time.Sleep(time.Nanosecond)
+			synctest.Wait()
+			if len(turns) != 1 {
+				t.Fatalf("turn %d did not come when the lease in front had run out", i)
+			}
+			if h := <-turns; !h.Began.Equal(time.Now()) || h.Lease.ExpiresIn != whole {
+				t.Errorf("turn %d began %s ago with %s to go, want now and %s", i, time.Since(h.Began), h.Lease.ExpiresIn, whole)
+			}
+		}
+	})
+}
+
+// An expiry that another name's shorter lease brings forward is not missed, nor is one behind it.
+func TestAlarmIsBroughtForward(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New()
+		var turns []chan lease.Handover
+		for i, ttl := range []time.Duration{20 * time.Second, 10 * time.Second, 30 * time.Second, 5 * time.Second} {
+			name := fmt.Sprint("job/", i)
+			a := claim(name, i)
+			a.TTL = ttl
+			grant(t, s, a)
+			next, turn := patient(name, 10+i, time.Hour)
+			queue(t, s, next)
+			turns = append(turns, turn)
+		}
+		for _, i := range []int{3, 1, 0, 2} {
+			h := <-turns[i]
+			if want := h.Lease.Since; !want.Equal(time.Now()) {
+				t.Errorf("turn %d was heard of %s late", i, time.Since(want))
+			}
+		}
+	})
+}
+
+// While nobody waits or watches nothing runs; once the store is closed nothing runs any more.
+func TestAlarmIsSetForSomebodyOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New()
+		grant(t, s, claim("job", 1))
+		if s.alarm.timer != nil {
+			t.Error("a timer runs for a lease, want none while nobody waits")
+		}
+		a, turns := patient("job", 2, time.Hour)
+		queue(t, s, a)
+		if s.alarm.timer == nil {
+			t.Error("no timer runs while somebody waits")
+		}
+		if err := s.Close(); err != nil || s.alarm.timer != nil {
+			t.Errorf("Close = %v with a timer: %t, want nil, none", err, s.alarm.timer != nil)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(turns) != 0 || len(s.lines) != 0 {
+			t.Error("somebody waits in a closed store, want who was in line to be away")
+		}
+	})
+}
+
+// Whoever watches is told of an expiry when it happens, and not of what ran out before.
+func TestExpiryIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New()
+		const many = ringWork + 10
+		for i := range many {
+			grant(t, s, claim(fmt.Sprint("old/", i), i))
+		}
+		time.Sleep(time.Minute)
+		var told []lease.Event
+		_, err := s.Watch(call(t), "", func(e lease.Event) { told = append(told, e) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.held) != 0 || len(told) != 0 {
+			t.Errorf("%d old leases are kept, %d were told, want none", len(s.held), len(told))
+		}
+		for i := range many {
+			grant(t, s, claim(fmt.Sprint("new/", i), i))
+		}
+		s.mu.Lock()
+		told = nil
+		s.mu.Unlock()
+		time.Sleep(ttl + lease.Grace(ttl))
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(told) != many || told[many-1].Kind != lease.EventExpired || !told[many-1].At.Equal(time.Now()) {
+			t.Errorf("%d events, the last %+v, want that %d have just expired", len(told), told[len(told)-1], many)
+		}
+	})
+}
+
+// A turn is told when the store can be asked again, not from within.
+func TestTurnIsToldOutside(t *testing.T) {
+	s := New()
+	grant(t, s, claim("job", 1))
+	a, _ := patient("job", 2, time.Hour)
+	told := false
+	a.Turn = func(lease.Handover) { told = held(t, s, "job") }
+	queue(t, s, a)
+	if _, err := s.Release(call(t), lease.ReleaseRequest{Name: "job", ID: claim("job", 1).ID}); err != nil || !told {
+		t.Errorf("Release = %v, told %t, want the turn told before it returns", err, told)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// When no token is left what is freed stays free, and the line stands.
+func TestNoTokenForTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, holder := New(), claim("job", 1)
+		s.last = lease.MaxToken - 2
+		grant(t, s, holder)
+		a, turns := patient("job", 2, time.Hour)
+		queue(t, s, a)
+		if r, err := s.Release(call(t), lease.ReleaseRequest{Name: "job", ID: holder.ID}); err != nil || r.Outcome != lease.Held {
+			t.Errorf("Release = %v, %v, want Held", r, err)
+		}
+		if _, err := s.Acquire(call(t), claim("job", 3)); !errors.Is(err, lease.ErrGrantsRefused) {
+			t.Errorf("Acquire(no token left) = %v, want ErrGrantsRefused", err)
+		}
+		if held(t, s, "job") || len(turns) != 0 || len(s.lines["job"].present) != 1 {
+			t.Error("want the name free, no turn, and the line as it was")
+		}
+	})
+}
+
+// A place is kept for ten seconds after its waiter went, and for ten seconds after the end of a wait that
+// nobody took back.
+func TestPlaceIsKeptForTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New()
+		for i, test := range []struct {
+			away time.Duration
+			want int
+		}{{lease.KeepPlace - time.Nanosecond, 1}, {lease.KeepPlace, 2}} {
+			for _, undone := range []bool{true, false} {
+				name := fmt.Sprint("job/", i, undone)
+				holder := claim(name, 1)
+				holder.TTL = time.Hour
+				grant(t, s, holder)
+				gone, _ := patient(name, 2, time.Minute)
+				other, _ := patient(name, 3, time.Hour)
+				queue(t, s, gone)
+				queue(t, s, other)
+				if undone {
+					leave(t, s, gone, true)
+				} else {
+					time.Sleep(time.Minute)
+				}
+				time.Sleep(test.away)
+				gone, _ = patient(name, 2, time.Minute)
+				gone.Tag.Attempt = 2
+				if got := queue(t, s, gone); got != test.want {
+					t.Errorf("back after %s (undone %t) at place %d, want %d", test.away, undone, got, test.want)
+				}
+			}
+		}
+	})
+}
+
+// Places that nobody comes back to are forgotten by whatever is done next.
+func TestPlacesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 1000
+		s, holder := New(), claim("job", -1)
+		holder.TTL = time.Hour
+		grant(t, s, holder)
+		for i := range many {
+			a, _ := patient("job", i, time.Second)
+			queue(t, s, a)
+			if i%2 == 0 {
+				leave(t, s, a, true)
+			}
+		}
+		time.Sleep(time.Minute)
+		for range many { // at a time two waits end, or two places: each has both before it
+			held(t, s, "other")
+		}
+		time.Sleep(time.Minute)
+		for range many {
+			held(t, s, "other")
+		}
+		if len(s.places) != 0 || len(s.waits) != 0 || len(s.lines) != 0 {
+			t.Errorf("%d places, %d in the heap, %d lines are kept, want none", len(s.places), len(s.waits), len(s.lines))
+		}
+	})
+}
+
+// The books of the line agree with each other, whatever is done.
+func TestLineBookkeeping(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	synctest.Test(t, func(t *testing.T) {
+		s := New()
+		for i := range 5_000 {
+			a, _ := patient(fmt.Sprint("job/", random.IntN(3)), random.IntN(60), time.Duration(random.IntN(20_000))*time.Millisecond)
+			a.Tag.Attempt = uint32(i / 100)
+			a.TTL = time.Duration(1+random.IntN(3000)) * time.Millisecond
+			switch random.IntN(8) {
+			case 0:
+				a.Turn = nil
+				_, _ = s.Acquire(call(t), a)
+			case 1:
+				leave(t, s, a, random.IntN(2) == 0)
+			case 2:
+				_, _ = s.Release(call(t), lease.ReleaseRequest{Name: a.Name, ID: a.ID})
+			case 3:
+				s.Expire(a.Name)
+			default:
+				_, _ = s.Acquire(call(t), a)
+			}
+			agreeOnLines(t, s)
+			if t.Failed() {
+				t.Fatalf("after step %d", i)
+			}
+			time.Sleep(time.Duration(random.IntN(100)) * time.Millisecond)
+			synctest.Wait()
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		agreeOnLines(t, s)
+	})
+}
+
+func agreeOnLines(t *testing.T, s *Store) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	present := 0
+	for name, l := range s.lines {
+		if len(l.present) == 0 || (s.held[name] == nil && !s.alarm.closed) {
+			t.Errorf("%q: %d wait, held: %t; want no empty line, and nobody waiting for a free name", name, len(l.present), s.held[name] != nil)
+		}
+		last := int64(0)
+		for _, p := range l.present {
+			if p.away() || p.ticket <= last || s.places[whose{name, p.ID}] != p {
+				t.Errorf("%q: ticket %d in line is away, out of order or in no book", name, p.ticket)
+			}
+			last = p.ticket
+			present++
+		}
+	}
+	for who, p := range s.places {
+		if p.Name != who.name || p.ID != who.id || s.waits[p.at] != p || p.end().Before(s.waits[0].end()) {
+			t.Errorf("%q: ticket %d is not where it believes to be in the heap", p.Name, p.ticket)
+		}
+		if e := s.held[p.Name]; e != nil && e.id == p.ID {
+			t.Errorf("%q: the holder has a place", p.Name)
+		}
+		if !p.away() {
+			present--
+		}
+	}
+	if present != 0 || len(s.waits) != len(s.places) {
+		t.Errorf("%d places, %d in the heap, lines and places differ by %d", len(s.places), len(s.waits), present)
+	}
+}
+
+// BenchmarkHandover measures a release, the turn it makes, and standing in line again, with so many in line.
+func BenchmarkHandover(b *testing.B) {
+	for _, waiters := range []int{1, 100, lease.MaxLine - 1} {
+		b.Run(fmt.Sprint(waiters), func(b *testing.B) {
+			s, next := New(), make(chan lease.ID, 1)
+			ask := func(i int) {
+				a := claim("job", i)
+				a.TTL, a.Until = time.Hour, time.Now().Add(time.Hour)
+				a.Turn = func(lease.Handover) { next <- a.ID }
+				_, _ = s.Acquire(b.Context(), a)
+			}
+			for i := range waiters + 1 {
+				ask(i)
+			}
+			holder := claim("job", 0).ID
+			for i := waiters + 1; b.Loop(); i++ {
+				_, _ = s.Release(b.Context(), lease.ReleaseRequest{Name: "job", ID: holder})
+				holder = <-next
+				ask(i)
+			}
+			_ = s.Close()
+		})
+	}
+}
+
+// BenchmarkLeave measures leaving from the middle and coming back to the same place, with so many in line.
+func BenchmarkLeave(b *testing.B) {
+	for _, waiters := range []int{100, lease.MaxLine - 1} {
+		b.Run(fmt.Sprint(waiters), func(b *testing.B) {
+			s := New()
+			ask := func(i int) lease.Acquisition {
+				a := claim("job", i)
+				a.TTL, a.Until = time.Hour, time.Now().Add(time.Hour)
+				a.Turn = func(lease.Handover) {}
+				_, _ = s.Acquire(b.Context(), a)
+				return a
+			}
+			for i := range waiters + 1 {
+				ask(i)
+			}
+			for b.Loop() {
+				a := ask(waiters / 2)
+				_ = s.Undo(b.Context(), lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, KeepPlace: true})
+			}
+			_ = s.Close()
+		})
+	}
+}
