@@ -72,6 +72,39 @@ func TestWatchTellsWhatEveryLockdDoes(t *testing.T) {
 	}
 }
 
+// The line is told: who takes a place and leaves it, and whose place became a lease.
+func TestWatchTellsTheLine(t *testing.T) {
+	r := redisproc.Shared(t)
+	one, other := open(t, r.URL()), open(t, r.URL())
+	x := watch(t, one, "job")
+	holder, leaves, next := asking("job"), asking("job"), asking("job")
+	first := acquire(t, one, holder)
+	turn := make(chan lease.Handover, 1)
+	wait := func(s *Store, a lease.Acquisition) {
+		t.Helper()
+		a.Turn, a.Until = func(h lease.Handover) { turn <- h }, time.Now().Add(time.Minute)
+		var inLine *lease.HeldError
+		if _, err := s.Acquire(soon(t), a); !errors.As(err, &inLine) || inLine.Place == 0 {
+			t.Fatalf("Acquire = %v, want a place in line", err)
+		}
+	}
+	wait(one, leaves)
+	wait(other, next)
+	if err := one.Undo(t.Context(), undoing(leaves)); err != nil {
+		t.Fatal(err)
+	}
+	release(t, one, holder)
+	second := (<-turn).Lease
+	release(t, other, next)
+	soonTold(t, x, time.Second,
+		line(lease.EventAcquired, "job", first.Token), line(lease.EventQueued, "job", 0), line(lease.EventQueued, "job", 0),
+		line(lease.EventLeft, "job", 0), line(lease.EventReleased, "job", first.Token),
+		line(lease.EventAcquired, "job", second.Token), line(lease.EventReleased, "job", second.Token))
+	if e := x.all(); e[1].Ticket == 0 || e[1].Ticket >= e[2].Ticket || e[3].Ticket != e[1].Ticket || e[5].Ticket != e[2].Ticket || e[2].Owner != "tester" {
+		t.Errorf("told %+v; want growing tickets, the first one's left, and the second one's granted", e)
+	}
+}
+
 // A lease that stood before the watch and one that came after are told to have expired within a second
 // of that, not before, and once.
 func TestExpiryIsToldWithinASecond(t *testing.T) {
@@ -176,8 +209,27 @@ func TestWatchOfAMuteRedis(t *testing.T) {
 	}
 }
 
+// stood acquires a, in line if it must, and reports whether it holds the name for sure.
+func stood(t *testing.T, s *Store, a lease.Acquisition) (lease.Lease, bool) {
+	t.Helper()
+	turn := make(chan lease.Handover, 1)
+	a.Turn, a.Until = func(h lease.Handover) { turn <- h }, time.Now().Add(5*time.Second)
+	l, err := s.Acquire(soon(t), a)
+	var inLine *lease.HeldError
+	if !errors.As(err, &inLine) {
+		return l, err == nil
+	}
+	select {
+	case h := <-turn:
+		return h.Lease, true
+	case <-time.After(5 * time.Second):
+		return lease.Lease{}, false
+	}
+}
+
 // Under traffic through two lockds every lease is told once to be acquired and once to have ended, in
-// that order, one lease after the other, and its end is the one that it had.
+// that order, one lease after the other, and its end is the one that it had; and whoever stood in line
+// acquired in the order of their tickets.
 func TestWatchTellsEveryLeaseWhole(t *testing.T) {
 	r := redisproc.Shared(t)
 	stores := []*Store{open(t, r.URL()), open(t, r.URL())}
@@ -191,23 +243,28 @@ func TestWatchTellsEveryLeaseWhole(t *testing.T) {
 	for i := range 6 {
 		random := rand.New(rand.NewPCG(seed, uint64(i)))
 		working.Go(func() {
+			expire := i == 0 // one lease at least
 			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 				s, a := stores[random.IntN(2)], asking(fmt.Sprint(random.IntN(3)))
 				a.TTL = time.Millisecond
-				l, err := s.Acquire(soon(t), a)
-				if err != nil {
+				l, ok := stood(t, s, a)
+				if !ok {
 					continue
 				}
 				kind := lease.EventReleased
-				switch random.IntN(20) {
-				case 0:
-					kind = lease.EventExpired
-				case 1:
+				switch what := random.IntN(50); {
+				case expire, what == 0:
+					kind, expire = lease.EventExpired, false
+				case what == 1:
 					// About when it expires: it may be either.
 					<-time.After(l.ExpiresIn - time.Millisecond)
 					fallthrough
 				default:
-					if release(t, s, a) != lease.Held {
+					got, err := s.Release(soon(t), lease.ReleaseRequest{Name: a.Name, ID: a.ID})
+					if err != nil {
+						continue // either
+					}
+					if got.Outcome != lease.Held {
 						kind = lease.EventExpired
 					}
 				}
@@ -218,21 +275,41 @@ func TestWatchTellsEveryLeaseWhole(t *testing.T) {
 		})
 	}
 	working.Wait()
-	until(t, 3*time.Second, "every end is told", func() bool { return len(x.all()) >= 2*len(ended) })
-	open := map[string]lease.Token{}
+	ends := func() (n int) {
+		for _, e := range x.all() {
+			if e.Kind == lease.EventReleased || e.Kind == lease.EventExpired {
+				n++
+			}
+		}
+		return n
+	}
+	until(t, 3*time.Second, "every end is told", func() bool { return ends() >= len(ended) })
+	checkWhole(t, x.all(), ended)
+}
+
+// checkWhole checks what a watch of everything was told of leases that ended so.
+func checkWhole(t *testing.T, events []lease.Event, ended map[lease.Token]lease.EventKind) {
+	t.Helper()
+	open, tickets := map[string]lease.Token{}, map[string]int64{}
 	counts := map[lease.EventKind]int{}
-	for _, e := range x.all() {
+	for _, e := range events {
 		counts[e.Kind]++
 		switch {
+		case !ofLease(e.Kind):
 		case e.Kind == lease.EventAcquired && open[e.Name] == 0:
 			open[e.Name] = e.Token
-		case e.Kind == ended[e.Token] && open[e.Name] == e.Token:
+			if e.Ticket != 0 && e.Ticket <= tickets[e.Name] {
+				t.Fatalf("told %+v after the ticket %d, want a larger one", e, tickets[e.Name])
+			}
+			tickets[e.Name] = max(tickets[e.Name], e.Ticket)
+		case open[e.Name] == e.Token && (ended[e.Token] == e.Kind || ended[e.Token] == 0):
 			delete(open, e.Name)
 		default:
 			t.Fatalf("told %+v while %d was in force; want one lease after the other, this one ended by %d", e, open[e.Name], ended[e.Token])
 		}
 	}
-	if len(open) > 0 || counts[lease.EventExpired] == 0 || counts[lease.EventReleased] == 0 {
-		t.Errorf("told %v, with %v still in force; want leases that expired, leases that were released, and no other", counts, open)
+	if len(open) > 0 || counts[lease.EventExpired] == 0 || counts[lease.EventReleased] == 0 || counts[lease.EventQueued] == 0 {
+		t.Errorf("told %v, with %v still in force; want leases that expired, leases that were released, places in line, and no other", counts, open)
 	}
+	t.Log("told", counts)
 }
