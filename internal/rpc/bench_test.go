@@ -18,7 +18,9 @@ func obliging() *fakeStore {
 		acquire: func(_ context.Context, a lease.Acquisition) (lease.Lease, error) {
 			return lease.Lease{Name: a.Name, Token: 7, Owner: a.Owner, Since: time.Now(), TTL: a.TTL, Left: a.TTL, ExpiresIn: a.TTL}, nil
 		},
-		release: func(context.Context, lease.ReleaseRequest) (lease.Released, error) { return lease.Released{Outcome: lease.Held}, nil },
+		release: func(context.Context, lease.ReleaseRequest) (lease.Released, error) {
+			return lease.Released{Outcome: lease.Held}, nil
+		},
 	}
 }
 
