@@ -18,6 +18,7 @@ import (
 
 	lockd "github.com/lockd/lockd/clients/go"
 	"github.com/lockd/lockd/clients/go/lockdtest"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 	"github.com/lockd/lockd/test/proxy"
 )
 
@@ -69,15 +70,11 @@ func withReason(code codes.Code, reason string) error {
 // answering serves every request with an error, after first with another.
 func answering(t *testing.T, errs ...error) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	answers := make(chan error, len(errs))
 	for _, err := range errs[:len(errs)-1] {
 		answers <- err
 	}
-	s := grpc.NewServer(grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+	return serve(t, nil, grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
 		select {
 		case err := <-answers:
 			return err
@@ -85,6 +82,19 @@ func answering(t *testing.T, errs ...error) (addr string) {
 			return errs[len(errs)-1]
 		}
 	}))
+}
+
+// serve runs a server until the test ends: a LeaseService of the test's own if there is one.
+func serve(t *testing.T, leases lockdv1.LeaseServiceServer, opts ...grpc.ServerOption) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer(opts...)
+	if leases != nil {
+		lockdv1.RegisterLeaseServiceServer(s, leases)
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {

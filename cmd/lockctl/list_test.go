@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
-
-	"google.golang.org/grpc"
 
 	lockd "github.com/lockd/lockd/clients/go"
 	"github.com/lockd/lockd/clients/go/lockdtest"
@@ -54,26 +51,13 @@ func (p *pages) List(_ context.Context, req *lockdv1.ListRequest) (*lockdv1.List
 func TestListShowsANameOnce(t *testing.T) {
 	t.Parallel()
 	lease := func(name string, token int64) *lockdv1.Lease { return &lockdv1.Lease{Name: name, Token: token} }
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := grpc.NewServer()
-	lockdv1.RegisterLeaseServiceServer(s, &pages{byToken: map[string]*lockdv1.ListResponse{
+	addr := serve(t, &pages{byToken: map[string]*lockdv1.ListResponse{
 		"":  {Leases: []*lockdv1.Lease{lease("b", 5), lease("a", 1)}, NextPageToken: "2"},
 		"2": {NextPageToken: "3"},
 		"3": {Leases: []*lockdv1.Lease{lease("b", 4), lease("a", 1), lease("c", 2)}, NextPageToken: "4"},
 		"4": {Leases: []*lockdv1.Lease{lease("c", 3)}},
 	}})
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	defer func() {
-		s.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	}()
-	_, out, _ := here(t, l.Addr().String(), "ls")
+	_, out, _ := here(t, addr, "ls")
 	var got []string
 	for line := range strings.Lines(out) {
 		got = append(got, strings.Join(strings.Fields(line)[:2], " "))

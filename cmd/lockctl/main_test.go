@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	lockd "github.com/lockd/lockd/clients/go"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 	"github.com/lockd/lockd/test/proc"
 )
 
@@ -132,4 +133,28 @@ func isFree(t *testing.T, c *lockd.Client, name string) bool {
 		t.Fatal(err)
 	}
 	return true
+}
+
+// inLine is how many wait for name.
+func inLine(t *testing.T, c *lockd.Client, name string) int64 {
+	t.Helper()
+	resp, err := lockdv1.NewLeaseServiceClient(c.Conn()).Get(t.Context(), &lockdv1.GetRequest{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.GetWaiterCount()
+}
+
+// eventually looks until ok says so.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	look := time.NewTicker(2 * time.Millisecond)
+	defer look.Stop()
+	for late := time.After(patience); !ok(); {
+		select {
+		case <-look.C:
+		case <-late:
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 )
 
 // alive reports whether a process exists and is no zombie.
@@ -47,18 +46,4 @@ func guardOf(t *testing.T, l *lockctl) int {
 	pid, err := strconv.Atoi(string(children[0]))
 	l.Must(err)
 	return pid
-}
-
-// eventually looks until ok says so.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	look := time.NewTicker(2 * time.Millisecond)
-	defer look.Stop()
-	for late := time.After(patience); !ok(); {
-		select {
-		case <-look.C:
-		case <-late:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
 }

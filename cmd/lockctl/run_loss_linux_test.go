@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"regexp"
 	"strings"
 	"syscall"
@@ -101,7 +102,7 @@ func TestAForcedReleaseEndsTheCommandAndThenKillsIt(t *testing.T) {
 	if took := time.Since(termed); took > 5*time.Second {
 		t.Errorf("the command was killed %s after SIGTERM, want 200ms", took)
 	}
-	l.await("is gone")
+	l.await(`released by force, by \S+ \(test\)`)
 	if strings.Contains(l.Log(), "guard") {
 		t.Error("it was not the guard that killed the command")
 	}
@@ -160,17 +161,9 @@ func TestOnLossWarnOnlyWarns(t *testing.T) {
 func TestALossThatOnlyTheReleaseNoticesIsReported(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
-	cmd := command(t, server.Addr(), "run", "job", "--", "sh", "-c", `echo command $$; read go`)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := runCommand(t, cmd)
-	l.awaitPIDs("command")
-	server.ForceRelease(t, "job", "test")
-	if _, err := in.Write([]byte("go\n")); err != nil {
-		t.Fatal(err)
-	}
+	l, in := startReading(t, server.Addr())
+	server.Expire(t, "job")
+	goOn(t, in)
 	l.exits(exitLost)
 	l.await("was lost before the command ended")
 }
@@ -180,7 +173,31 @@ func TestARepeatedReleaseReportsNoLoss(t *testing.T) {
 	t.Parallel()
 	server := lockdtest.Start(t)
 	between := proxy.GRPC(t, server.Addr())
-	between.LoseReply(proxy.Contains("/Release"), 1)
-	l := start(t, between.Addr(), "run", "job", "--", "sh", "-c", "exit 4")
+	l, in := startReading(t, between.Addr())
+	between.HoldReplies()
+	goOn(t, in)
+	eventually(t, "the lease is released", func() bool { return isFree(t, server.Client(t), "job") })
+	between.Cut()
+	between.Release()
 	l.exits(4)
+}
+
+// startReading runs a command under a lease on "job" that goes on when goOn says so, and exits with 4.
+func startReading(t *testing.T, addr string) (*lockctl, io.Writer) {
+	t.Helper()
+	cmd := command(t, addr, "run", "job", "--", "sh", "-c", "echo command $$; read go; exit 4")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := runCommand(t, cmd)
+	l.awaitPIDs("command")
+	return l, in
+}
+
+func goOn(t *testing.T, in io.Writer) {
+	t.Helper()
+	if _, err := io.WriteString(in, "go\n"); err != nil {
+		t.Fatal(err)
+	}
 }

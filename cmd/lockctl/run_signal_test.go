@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/lockd/lockd/clients/go/lockdtest"
-	"github.com/lockd/lockd/test/proxy"
 )
 
 func TestSignalsGoOnToTheCommandsGroup(t *testing.T) {
@@ -58,20 +56,13 @@ func TestInterruptedWhileWaitingLeavesNothing(t *testing.T) {
 		{[]string{"acquire", "job"}, syscall.SIGHUP},
 	} {
 		holder := takeOver(t, client, "job")
-		between := proxy.GRPC(t, server.Addr())
-		standsBy := make(chan struct{})
-		second := proxy.Nth(2, proxy.Contains("/Acquire")) // the first one asks who holds it
-		gaveUp := between.DelayReply(func(request []byte) bool {
-			if second(request) {
-				close(standsBy)
-			}
-			return bytes.Contains(request, []byte("/Release"))
-		})
-		gaveUp.Release() // it is only to be seen
-		l := start(t, between.Addr(), c.args...)
-		<-standsBy
+		l := start(t, server.Addr(), c.args...)
+		eventually(t, "it stands in line", func() bool { return inLine(t, client, "job") == 1 })
 		l.Signal(c.sig)
 		l.exits(128 + int(c.sig))
+		if n := inLine(t, client, "job"); n != 0 {
+			t.Errorf("lockctl %s, interrupted: %d are in line, want 0", strings.Join(c.args, " "), n)
+		}
 		if err := holder.Release(t.Context()); err != nil {
 			t.Fatal(err)
 		}
