@@ -64,6 +64,7 @@ func TestEveryConnectionComparesTheLayout(t *testing.T) {
 }
 
 func TestOpenOfNothingEndsWithin5SecondsNamingTheAddress(t *testing.T) {
+	t.Parallel()
 	address, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +82,7 @@ func TestOpenOfNothingEndsWithin5SecondsNamingTheAddress(t *testing.T) {
 // A Redis that begins to evict while it is used gets no new leases; what is held goes on, and
 // grants come back by themselves.
 func TestARunningStoreStopsGrantingWhileItsRedisEvicts(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s, c := open(t, r.URL()), client(t, r)
 	a := asking("held")
@@ -106,6 +108,7 @@ func TestARunningStoreStopsGrantingWhileItsRedisEvicts(t *testing.T) {
 
 // A Redis that goes away shows in Status, and so does its return.
 func TestStatusFollowsTheRedis(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s := open(t, r.URL())
 	before := s.Status().Nodes[0]
@@ -158,6 +161,7 @@ func TestVersionProblem(t *testing.T) {
 
 // A primary that becomes a replica is refused while running, also over connections made before.
 func TestADemotedPrimaryGrantsNothing(t *testing.T) {
+	t.Parallel()
 	other := redisproc.Start(t, redisproc.TCP())
 	r := redisproc.Start(t, redisproc.Args("--replica-read-only", "no"))
 	s, c := open(t, r.URL()), client(t, r)
@@ -179,6 +183,7 @@ func TestADemotedPrimaryGrantsNothing(t *testing.T) {
 // A Redis that takes no writes, for whatever reason of its own, shows in Status; nothing is granted or
 // released, and both come back by themselves.
 func TestARedisThatTakesNoWrites(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s, c := open(t, r.URL()), client(t, r)
 	a := asking("held")

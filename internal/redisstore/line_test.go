@@ -1,0 +1,473 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/proxy"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// What the line does when processes die, messages are lost and Redis is not well. Order and places are
+// leasetest's.
+
+// turn is one who stands in line, and where its turn arrives.
+type turn struct {
+	lease.Acquisition
+	came chan lease.Handover
+}
+
+// waiting asks for name ready to wait.
+func waiting(name string) turn {
+	w := turn{asking(name), make(chan lease.Handover, 1)}
+	w.Turn, w.Until = func(h lease.Handover) { w.came <- h }, time.Now().Add(time.Minute)
+	return w
+}
+
+// queued puts one into line.
+func queued(t *testing.T, s *Store, name string) turn {
+	t.Helper()
+	w := waiting(name)
+	_, err := s.Acquire(soon(t), w.Acquisition)
+	var held *lease.HeldError
+	if !errors.As(err, &held) || held.Place == 0 {
+		t.Fatalf("Acquire(%q, ready to wait) = %v, want a place in line", name, err)
+	}
+	return w
+}
+
+// within waits for the turn of w.
+func (w turn) within(t *testing.T, limit time.Duration) lease.Handover {
+	t.Helper()
+	select {
+	case h := <-w.came:
+		return h
+	case <-time.After(limit):
+		t.Fatalf("no turn for %s within %s", w.ID, limit)
+		return lease.Handover{}
+	}
+}
+
+func (w turn) none(t *testing.T) {
+	t.Helper()
+	select {
+	case h := <-w.came:
+		t.Errorf("%s was handed token %d, want nothing", w.ID, h.Lease.Token)
+	default:
+	}
+}
+
+func release(t *testing.T, s *Store, name string, id lease.ID) {
+	t.Helper()
+	if got, err := s.Release(soon(t), lease.ReleaseRequest{Name: name, ID: id}); err != nil || got.Outcome != lease.Held {
+		t.Fatalf("Release(%q) = %v, %v, want Held", name, got.Outcome, err)
+	}
+}
+
+// listening returns a store that hears what is published.
+func listening(t *testing.T, url string, c *redis.Client) *Store {
+	t.Helper()
+	s := open(t, url)
+	until(t, 5*time.Second, "the store listens", func() bool {
+		channel := s.keys.channels() + s.instance
+		return c.PubSubNumSub(t.Context(), channel).Val()[channel] == 1
+	})
+	return s
+}
+
+// mute makes an instance one that died long ago, without waiting for it.
+func mute(t *testing.T, s *Store, c *redis.Client) {
+	t.Helper()
+	long := time.Now().Add(-aliveFor - time.Second).UnixMicro()
+	if err := c.HSet(t.Context(), s.keys.beats(), s.instance, long).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lineKeys(t *testing.T, s *Store, c *redis.Client, name string) int64 {
+	t.Helper()
+	n, err := c.Exists(t.Context(), s.keys.ofLine(name)[:4]...).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A hand-over to another process arrives there at once, and is made a whole lease before it is told.
+func TestAHandOverReachesAnotherProcess(t *testing.T) {
+	r := redisproc.Shared(t)
+	c := client(t, r)
+	a, b := listening(t, r.URL(), c), listening(t, r.URL(), c)
+	holder := asking("job")
+	acquire(t, a, holder)
+	w := queued(t, b, "job")
+	before := time.Now()
+	release(t, a, "job", holder.ID)
+	h := w.within(t, time.Second)
+	if h.Began.Before(before) || h.Lease.ExpiresIn != w.TTL+lease.Grace(w.TTL) {
+		t.Errorf("handed over with %s left as of %s before the release, want a whole lease after it", h.Lease.ExpiresIn, before.Sub(h.Began))
+	}
+	if left := c.PTTL(t.Context(), a.keys.lock("job")).Val(); left <= lease.Unclaimed {
+		t.Errorf("the key expires in %s, want a whole lease", left)
+	}
+	until(t, time.Second, "the note is gone", func() bool { return c.HLen(t.Context(), a.keys.given()).Val() == 0 })
+	release(t, b, "job", w.ID)
+	if n := lineKeys(t, a, c, "job"); n != 0 {
+		t.Errorf("%d keys of the name are left, want none", n)
+	}
+}
+
+// With every message lost, a hand-over to another process is found at its next beat.
+func TestALostMessageCostsABeat(t *testing.T) {
+	r := redisproc.Shared(t)
+	c := client(t, r)
+	a, b := open(t, r.URL()), open(t, r.URL())
+	ctx, cancel := context.WithCancel(t.Context())
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		for ctx.Err() == nil { // sooner than anybody subscribes again
+			c.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub")
+			sleep(ctx, 10*time.Millisecond)
+		}
+	}()
+	defer func() { cancel(); <-killed }()
+	holder := asking("job")
+	acquire(t, a, holder)
+	w := queued(t, b, "job")
+	release(t, a, "job", holder.ID)
+	w.within(t, 2*time.Second)
+}
+
+// The lost reply of a release does not lose the turn of one who waits in the same process.
+func TestALostReplyDoesNotLoseATurn(t *testing.T) {
+	s, _, p := behindProxy(t, redisproc.Shared(t))
+	holder := asking("job")
+	acquire(t, s, holder)
+	w := queued(t, s, "job")
+	p.LoseReply(calls(freeScript), 1)
+	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: "job", ID: holder.ID}); !errors.Is(err, lease.ErrUnknown) {
+		t.Fatalf("Release with its reply lost = %v, want ErrUnknown", err)
+	}
+	w.within(t, 2*time.Second)
+}
+
+// A process that died is passed over, and those who wait there have their places again when they ask:
+// here it comes back to life, and asks by itself.
+func TestADeadProcessIsPassedOver(t *testing.T) {
+	r := redisproc.Shared(t)
+	c := client(t, r)
+	a, p := open(t, r.URL()), proxy.Redis(t, r.Addr())
+	b := open(t, "redis://"+p.Addr())
+	holder := asking("job")
+	acquire(t, a, holder)
+	first, second := queued(t, b, "job"), queued(t, a, "job")
+	p.Refuse()
+	p.Cut()
+	mute(t, b, c)
+	if standing, err := a.Get(soon(t), lease.GetRequest{Name: "job", Waiters: 10}); err != nil || standing.Waiting != 1 || len(standing.Waiters) != 1 {
+		t.Errorf("Get = %+v, %v, want one waiter: the other one's process is dead", standing, err)
+	}
+	release(t, a, "job", holder.ID)
+	second.within(t, time.Second)
+	third := queued(t, a, "job")
+	if err := p.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 5*time.Second, "the first is back in its place", func() bool {
+		standing, err := a.Get(soon(t), lease.GetRequest{Name: "job", Waiters: 1})
+		return err == nil && standing.Waiting == 2
+	})
+	release(t, a, "job", second.ID)
+	first.within(t, 2*time.Second)
+	third.none(t)
+}
+
+// What is handed to a process that dies just then is passed on after two seconds.
+func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
+	r := redisproc.Shared(t)
+	a, p := open(t, r.URL()), proxy.Redis(t, r.Addr())
+	b := open(t, "redis://"+p.Addr())
+	holder := asking("job")
+	acquire(t, a, holder)
+	first, second := queued(t, b, "job"), queued(t, a, "job")
+	p.Refuse()
+	p.Cut()
+	release(t, a, "job", holder.ID)
+	begin := time.Now()
+	second.within(t, lease.Unclaimed+time.Second)
+	if took := time.Since(begin); took < lease.Unclaimed-100*time.Millisecond {
+		t.Errorf("passed on after %s, want %s for who was first", took, lease.Unclaimed)
+	}
+	first.none(t)
+}
+
+// When Redis loses its data everybody stands in line again, in the order in which they stood.
+func TestALineThatRedisForgetsStandsAgain(t *testing.T) {
+	r := redisproc.Start(t)
+	s, c := open(t, r.URL()), client(t, r)
+	holder := asking("job")
+	token := acquire(t, s, holder).Token
+	var line []turn
+	for range 5 {
+		line = append(line, queued(t, s, "job"))
+	}
+	if err := c.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range line {
+		h := w.within(t, 3*time.Second)
+		if h.Lease.Token <= token {
+			t.Errorf("token = %d after %d, want a larger one", h.Lease.Token, token)
+		}
+		token = h.Lease.Token
+		release(t, s, "job", w.ID)
+	}
+}
+
+// A Redis that comes back with the beat, but without the last places, is asked again for them.
+func TestARestartedRedisIsAskedAgain(t *testing.T) {
+	r := redisproc.Start(t)
+	s, c := open(t, r.URL()), client(t, r)
+	holder := asking("job")
+	acquire(t, s, holder)
+	w := queued(t, s, "job")
+	c.Del(t.Context(), s.keys.ofLine("job")[1:4]...)
+	before := *s.node.Load()
+	before.node.RunID = "another"
+	s.node.Store(&before) // as if this had been another Redis
+	until(t, 5*time.Second, "the waiter stands in line again", func() bool {
+		standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"})
+		return err == nil && standing.Waiting == 1
+	})
+	release(t, s, "job", holder.ID)
+	w.within(t, time.Second)
+}
+
+// A full Redis lets a name with a line be released; it takes nobody more into line, and an expired lease
+// is handed over as soon as there is memory.
+func TestALineOnAFullRedis(t *testing.T) {
+	r := redisproc.Start(t)
+	s, c := open(t, r.URL()), client(t, r)
+	holder := asking("job")
+	acquire(t, s, holder)
+	first, second := queued(t, s, "job"), queued(t, s, "job")
+	full := func(limit string) {
+		if err := c.ConfigSet(t.Context(), "maxmemory", limit).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full("1")
+	if _, err := s.Acquire(soon(t), waiting("job").Acquisition); !errors.Is(err, lease.ErrStoreFull) {
+		t.Errorf("Acquire(ready to wait) = %v, want ErrStoreFull", err)
+	}
+	release(t, s, "job", holder.ID)
+	first.within(t, time.Second)
+	c.Del(t.Context(), s.keys.lock("job"))
+	s.promote("job")
+	second.none(t)
+	if held(t, s, "job") {
+		t.Error("the name was granted by a full Redis, want it free")
+	}
+	full("0")
+	second.within(t, 2*time.Second)
+}
+
+// A beat is heard by a full Redis, too: else all that wait would be passed over.
+func TestABeatOnAFullRedis(t *testing.T) {
+	r := redisproc.Start(t)
+	s, c := open(t, r.URL()), client(t, r)
+	c.ConfigSet(t.Context(), "maxmemory", "1")
+	s.beat(t.Context(), nil)
+	if !c.HExists(t.Context(), s.keys.beats(), s.instance).Val() {
+		t.Error("a full Redis did not take the beat")
+	}
+}
+
+// With the clocks too far apart a release frees, and hands over to nobody; the line goes on when they
+// agree.
+func TestAReleaseUnderASkewedClockOnlyFrees(t *testing.T) {
+	r := redisproc.Shared(t)
+	s := open(t, r.URL())
+	holder := asking("job")
+	acquire(t, s, holder)
+	w := queued(t, s, "job")
+	args := append([]any{time.Now().Add(-time.Hour).UnixMicro()}, s.guard()[1:]...)
+	args = append(args, "job", s.instance, s.keys.channels(), "RELEASE", string(holder.ID))
+	answer, err := s.run(soon(t), freeScript, s.keys.ofLine("job"), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"HELD", "STANDS"}, kinds(answer.replies)); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+	if held(t, s, "job") {
+		t.Error("the name is held, want it free")
+	}
+	w.none(t)
+	s.handed("job", time.Now(), answer.replies[1])
+	w.within(t, time.Second)
+}
+
+// Dead waiters are set aside a few at a time, and hold nobody up for long.
+func TestManyDeadWaiters(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, c := open(t, r.URL()), client(t, r)
+	holder := asking("job")
+	acquire(t, s, holder)
+	dead := open(t, r.URL())
+	for range 70 {
+		queued(t, dead, "job")
+	}
+	w := queued(t, s, "job")
+	dead.stop() // no beat brings it back
+	dead.running.Wait()
+	mute(t, dead, c)
+	release(t, s, "job", holder.ID)
+	w.within(t, time.Second)
+	release(t, s, "job", w.ID)
+	if left := c.PTTL(t.Context(), s.keys.queue("job")).Val(); left <= 0 || left > lease.KeepPlace {
+		t.Errorf("the places of those who have gone end in %s, want up to %s", left, lease.KeepPlace)
+	}
+}
+
+// A copy that sat in a buffer while its undo went by takes no place.
+func TestALateCopyTakesNoPlace(t *testing.T) {
+	s, direct, p := behindProxy(t, redisproc.Shared(t))
+	holder := asking("job")
+	acquire(t, direct, holder)
+	w := waiting("job")
+	delayed := p.DelayRequest(calls(queueScript))
+	if _, err := s.Acquire(soon(t), w.Acquisition); !errors.Is(err, lease.ErrUnknown) {
+		t.Fatalf("Acquire with its request held back = %v, want ErrUnknown", err)
+	}
+	if err := direct.Undo(t.Context(), undoing(w.Acquisition)); err != nil {
+		t.Fatal(err)
+	}
+	direct.client.ConfigResetStat(t.Context())
+	delayed.Release()
+	until(t, 5*time.Second, "the delayed call reaches redis", func() bool {
+		return commandCalls(t, direct.client, "evalsha") >= 1
+	})
+	if n := direct.client.Exists(t.Context(), direct.keys.ofLine("job")[1:4]...).Val(); n != 0 {
+		t.Errorf("%d keys of a line are there, want none", n)
+	}
+}
+
+// Who asked through two processes is one waiter: what the first one hears late, or gives up, harms
+// neither the place nor the lease that the second one has.
+func TestALeaseIDThroughTwoProcesses(t *testing.T) {
+	r := redisproc.Shared(t)
+	a, b := open(t, r.URL()), open(t, r.URL())
+	holder := asking("job")
+	acquire(t, a, holder)
+	gone := queued(t, a, "job")
+	w := turn{retry(gone.Acquisition), make(chan lease.Handover, 1)}
+	w.Turn = func(h lease.Handover) { w.came <- h }
+	if _, err := b.Acquire(soon(t), w.Acquisition); !errors.As(err, new(*lease.HeldError)) {
+		t.Fatalf("Acquire = %v, want a place", err)
+	}
+	undo := func() {
+		t.Helper()
+		if err := a.Undo(t.Context(), undoing(gone.Acquisition)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.waiters.loseAll()
+	a.askAgain() // as after a beat that came too late
+	undo()
+	release(t, a, "job", holder.ID)
+	h := w.within(t, lease.Unclaimed)
+	undo()
+	if standing, err := b.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || standing.Lease.Token != h.Lease.Token {
+		t.Errorf("Get = %+v, %v, want the lease of the second asking", standing, err)
+	}
+	gone.none(t)
+}
+
+// Keys of a line that somebody else wrote stop the line, but never a release, and nothing is granted twice.
+func TestForeignKeysInALine(t *testing.T) {
+	r := redisproc.Shared(t)
+	for i, what := range []string{"line", "queue", "waiters", "beats", "given"} {
+		t.Run(what, func(t *testing.T) {
+			redisproc.Flush(t, r)
+			a, b, c := open(t, r.URL()), open(t, r.URL()), client(t, r)
+			key := append(a.keys.ofLine("job")[1:4], a.keys.beats(), a.keys.given())[i]
+			holder := asking("job")
+			acquire(t, a, holder)
+			queued(t, b, "job")
+			c.Del(t.Context(), key)
+			c.RPush(t.Context(), key, "by hand")
+			if _, err := a.Acquire(soon(t), waiting("job").Acquisition); err == nil {
+				t.Error("Acquire = a lease, want a refusal or a place")
+			}
+			release(t, a, "job", holder.ID)
+			if kind := c.Type(t.Context(), key).Val(); what != "line" && kind != "list" {
+				t.Errorf("the foreign key is a %s now, want it untouched", kind)
+			}
+		})
+	}
+}
+
+// A waiter of a store that closes is passed over at once.
+func TestACloseMakesWaitersAway(t *testing.T) {
+	r := redisproc.Shared(t)
+	a := open(t, r.URL())
+	b, err := Open(t.Context(), Config{URL: r.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder := asking("job")
+	acquire(t, a, holder)
+	first, second := queued(t, b, "job"), queued(t, a, "job")
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	release(t, a, "job", holder.ID)
+	second.within(t, time.Second)
+	first.none(t)
+}
+
+// A hand-over in one process costs one script, of a bounded number of calls however long the line is.
+func TestHandOverBudget(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, c := open(t, r.URL()), client(t, r)
+	holder := asking("job")
+	acquire(t, s, holder)
+	var line []turn
+	for range 200 {
+		line = append(line, queued(t, s, "job"))
+	}
+	if err := c.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	release(t, s, "job", holder.ID)
+	line[0].within(t, time.Second)
+	inside := 0
+	for _, command := range []string{"mget", "del", "zrem", "hdel", "zrangebyscore", "zrange", "hget", "hset", "set", "zadd", "pexpire", "pttl", "zcount", "zcard", "publish"} {
+		n := commandCalls(t, c, command)
+		if command == "hset" || command == "hdel" || command == "hget" || command == "pexpire" {
+			n = min(n, 1) // a beat may have come between
+		}
+		inside += n
+	}
+	if inside > 9 { // and TIME, which the checker asks for as well
+		t.Errorf("a hand-over took %d calls, want at most 9", inside)
+	}
+	if n := commandCalls(t, c, "publish"); n != 0 {
+		t.Errorf("%d messages were published, want none: nobody watches, and the waiter is here", n)
+	}
+}
+
+// Redis's channels know nothing of its databases.
+func TestChannelsOfAnotherDatabase(t *testing.T) {
+	if one, other := newKeys("", 0).events(), newKeys("", 1).events(); one == other {
+		t.Errorf("databases 0 and 1 share the channel %q", one)
+	}
+}
