@@ -2,6 +2,7 @@ package lockd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -202,6 +203,9 @@ func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error) e
 			return a.refused
 		}
 		return fmt.Errorf("%w: nobody served at %s for %s: %s", ErrUnavailable, c.target, c.unavailableFor, text)
+	}
+	if a.failures == 1 && errors.Is(err, errStreamEnded) {
+		return nil // it may have its place back at once; who is away when the turn comes is passed over
 	}
 	if !pause(ctx, min(left, retryPause(a.failures, firstPause, longPause))) {
 		return ctx.Err()

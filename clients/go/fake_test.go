@@ -49,6 +49,13 @@ const fakeToken = 4711
 
 // newFake returns a fake and a client of it, which is closed when the test ends.
 func newFake(t *testing.T, opts ...DialOption) (*fakeLockd, *Client) {
+	f := newLockd(t)
+	c := newClient(newConfig(opts), "fake", nil, f)
+	t.Cleanup(func() { _ = c.Close() })
+	return f, c
+}
+
+func newLockd(t *testing.T) *fakeLockd {
 	f := &fakeLockd{t: t, attempts: make(map[string]uint32), asking: make(map[string]bool)}
 	f.acquire = func(_ context.Context, r *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {
 		return granted(r), nil
@@ -59,9 +66,7 @@ func newFake(t *testing.T, opts ...DialOption) (*fakeLockd, *Client) {
 	f.release = func(context.Context, *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
 		return released(lockdv1.ReleaseResponse_HELD), nil
 	}
-	c := newClient(newConfig(opts), "fake", nil, f)
-	t.Cleanup(func() { _ = c.Close() })
-	return f, c
+	return f
 }
 
 func (f *fakeLockd) Acquire(ctx context.Context, r *lockdv1.AcquireRequest, opts ...grpc.CallOption) (*lockdv1.AcquireResponse, error) {

@@ -19,7 +19,7 @@ import (
 type link struct {
 	rpc        lockdv1.LeaseServiceClient
 	connected  atomic.Bool // there has been a connection
-	unaryWorks atomic.Bool // a unary call was answered since a stream was last asked for
+	unaryWorks atomic.Bool // a unary call was answered since streams went without a welcome
 	wake       chan struct{}
 	ctx        context.Context // ends with close: no stream is looked for any more
 	cancel     context.CancelFunc
@@ -106,7 +106,7 @@ func (l *link) wayLocked(acquiring bool) way {
 	switch {
 	case l.unary: // also while a stream that leads nowhere stands
 		return unary{link: l, rpc: l.rpc}
-	case l.current != nil && !(acquiring && l.current.isLeaving()):
+	case l.current != nil && l.current.takes(acquiring):
 		return l.current
 	}
 	return nil

@@ -36,6 +36,21 @@ func dial(t *testing.T, addr string, opts ...lockd.DialOption) *lockd.Client {
 	return c
 }
 
+// dialUnary is dial for a client that makes unary calls only.
+func dialUnary(t *testing.T, addr string, opts ...lockd.DialOption) *lockd.Client {
+	t.Helper()
+	c, err := lockd.DialUnary(addr, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	})
+	return c
+}
+
 func acquire(t *testing.T, c *lockd.Client, name string, opts ...lockd.AcquireOption) *lockd.Lease {
 	t.Helper()
 	l, err := c.Acquire(t.Context(), name, opts...)
@@ -48,7 +63,7 @@ func acquire(t *testing.T, c *lockd.Client, name string, opts ...lockd.AcquireOp
 // holder asks lockd who holds name.
 func holder(t *testing.T, c *lockd.Client, name string) *lockdv1.GetResponse {
 	t.Helper()
-	got, err := lockdv1.NewLeaseServiceClient(c.Conn()).Get(t.Context(), &lockdv1.GetRequest{Name: name})
+	got, err := lockdv1.NewLeaseServiceClient(c.Conn()).Get(t.Context(), &lockdv1.GetRequest{Name: name}, grpc.WaitForReady(true))
 	if err != nil {
 		t.Fatalf("Get(%q) = %v", name, err)
 	}
@@ -67,7 +82,7 @@ func TestLostReplyToAcquire(t *testing.T) {
 	for _, times := range []int{1, 3} {
 		server := lockdtest.Start(t)
 		p := proxy.GRPC(t, server.Addr())
-		c := dial(t, p.Addr())
+		c := dialUnary(t, p.Addr())
 		p.LoseReply(proxy.Contains(acquirePath), times)
 		l, err := c.TryAcquire(t.Context(), "job", lockd.WithTTL(time.Second))
 		if err != nil {
@@ -88,7 +103,7 @@ func TestLostReplyToAcquire(t *testing.T) {
 func TestLostReplyToRenew(t *testing.T) {
 	server := lockdtest.Start(t)
 	p := proxy.GRPC(t, server.Addr())
-	c := dial(t, p.Addr())
+	c := dialUnary(t, p.Addr())
 	l := acquire(t, c, "job", lockd.WithTTL(time.Second))
 	deadline := l.Deadline()
 	lost := p.LoseReply(proxy.Contains(renewPath), 2)
@@ -103,7 +118,7 @@ func TestLostReplyToRenew(t *testing.T) {
 func TestLostReplyToRelease(t *testing.T) {
 	server := lockdtest.Start(t)
 	p := proxy.GRPC(t, server.Addr())
-	c := dial(t, p.Addr())
+	c := dialUnary(t, p.Addr())
 	l := acquire(t, c, "job")
 	p.LoseReply(proxy.Contains(releasePath), 1)
 	if err := l.Release(t.Context()); err != nil {
@@ -118,7 +133,7 @@ func TestLostReplyToRelease(t *testing.T) {
 func TestNothingIsLeftOfAGivenUpAcquire(t *testing.T) {
 	server := lockdtest.Start(t)
 	p := proxy.GRPC(t, server.Addr())
-	c, other := dial(t, p.Addr()), server.Client(t)
+	c, other := dialUnary(t, p.Addr()), server.Client(t)
 	reply := p.DelayReply(proxy.Contains(acquirePath))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -42,11 +42,13 @@ func (l *link) run() {
 			tries, silent = 0, 0
 		}
 		last = nil
-		if tries > 0 && !pause(l.ctx, retryPause(tries, firstPause, longPause)) {
+		if tries > 1 && !pause(l.ctx, retryPause(tries-1, firstPause, longPause)) { // the first retry is quick
 			return
 		}
 		tries++
-		l.unaryWorks.Store(false)
+		if silent == 0 {
+			l.unaryWorks.Store(false)
+		}
 		s, err := l.open()
 		switch {
 		case err == nil:

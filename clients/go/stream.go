@@ -2,7 +2,7 @@ package lockd
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +21,9 @@ const (
 	maxOthers    = 3_000
 	// retireWithin is how long a stream that has been replaced may take to answer what it still owes.
 	retireWithin = 5 * time.Second
+	// leaveWithin is how long a lockd that is going away is used while there is no other: it waits for
+	// its clients.
+	leaveWithin = 250 * time.Millisecond
 )
 
 type (
@@ -52,7 +55,7 @@ type stream struct {
 	leaving bool        // lockd is going away: it takes no acquisitions any more
 	retired bool        // another stream has taken over: it ends with its last answer
 	closing bool        // it ends when all is sent
-	late    *time.Timer // since retired: ends it
+	timer   *time.Timer // what comes next, if nothing else does; nil: nothing
 }
 
 // call is one operation on a stream.
@@ -96,8 +99,11 @@ func (s *stream) begin(ctx context.Context, slots chan struct{}, op *lockdv1.Ope
 	c := &call{stream: s, slots: slots, answers: make(chan answer, 2)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
+	switch {
+	case s.err != nil:
 		return nil, s.err // the slots end with the stream
+	case s.closing:
+		return nil, &endedError{"it is being closed"}
 	}
 	s.lastID++
 	c.id, op.Id = s.lastID, s.lastID
@@ -148,12 +154,20 @@ func (s *stream) resume(held ...*lockdv1.Resumed) {
 // retire ends the stream when it has answered all it owes, or after a while.
 func (s *stream) retire() {
 	s.mu.Lock()
-	s.retired = true
-	if s.err == nil {
-		s.late = time.AfterFunc(retireWithin, s.cancel)
+	if !s.retired && s.err == nil {
+		s.retired = true
+		s.timeLocked(retireWithin, s.cancel)
 	}
 	s.mu.Unlock()
 	s.wakeWriter()
+}
+
+// timeLocked has f called after d unless the stream ends before; one at a time.
+func (s *stream) timeLocked(d time.Duration, f func()) {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(d, f)
 }
 
 // close ends the stream when all that is queued is sent.
@@ -200,7 +214,8 @@ func (s *stream) next() (message *sessionRequest, end bool) {
 	if message = s.out.take(); message != nil {
 		return message, false
 	}
-	return nil, s.closing || s.retired && len(s.calls) == 0
+	s.closing = s.closing || s.retired && len(s.calls) == 0
+	return nil, s.closing
 }
 
 // read hands out what is received until the stream ends.
@@ -260,8 +275,11 @@ func (s *stream) answered(a *lockdv1.Answer) {
 // drains notes that lockd is going away.
 func (s *stream) drains() {
 	s.mu.Lock()
-	first := !s.leaving
-	s.leaving = true
+	first := !s.leaving && s.err == nil
+	if first {
+		s.leaving = true
+		s.timeLocked(leaveWithin, s.retire)
+	}
 	s.mu.Unlock()
 	if first {
 		s.link.moveOn(s, isDraining)
@@ -274,16 +292,23 @@ func (s *stream) isLeaving() bool {
 	return s.leaving
 }
 
+// takes reports whether there is sense in sending it an operation.
+func (s *stream) takes(acquisition bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !(s.leaving && acquisition) && !s.retired && !s.closing && s.err == nil
+}
+
 // end answers everything that has no answer: nobody knows whether it was done, whatever the stream's
 // own end was called.
 func (s *stream) end(why error) {
-	err := status.Error(codes.Unavailable, fmt.Sprintf("the session ended: %s", status.Convert(why).Message()))
+	err := &endedError{status.Convert(why).Message()}
 	s.mu.Lock()
 	s.err = err
 	calls := s.calls
 	s.calls = nil
-	if s.late != nil {
-		s.late.Stop()
+	if s.timer != nil {
+		s.timer.Stop()
 	}
 	s.mu.Unlock()
 	close(s.done)
@@ -309,3 +334,16 @@ func (s *stream) hasEnded() bool {
 func (s *stream) heardSince(t time.Time) bool {
 	return time.Duration(s.heard.Load()) > t.Sub(s.born)
 }
+
+// errStreamEnded: what was under way may have been done or not.
+var errStreamEnded = errors.New("the session ended")
+
+// endedError is an errStreamEnded that says why, whatever code that had.
+type endedError struct{ why string }
+
+func (e *endedError) Error() string { return errStreamEnded.Error() + ": " + e.why }
+
+func (e *endedError) Is(target error) bool { return target == errStreamEnded }
+
+// GRPCStatus makes it UNAVAILABLE for those who look at the code.
+func (e *endedError) GRPCStatus() *status.Status { return status.New(codes.Unavailable, e.Error()) }

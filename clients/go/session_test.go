@@ -1,0 +1,407 @@
+package lockd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// Acquire asks to stand in line at once, says who is in the way and which place it has, and gets the
+// lease when its turn comes.
+func TestSessionWaitsInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		var told []HeldError
+		done := acquiring(t.Context(), c, "job", WithTTL(10*time.Second), WithQueued(func(h HeldError) { told = append(told, h) }))
+		s := f.stream("a")
+		id, r := s.asks()
+		if got, want := r.GetWait().AsDuration(), longWait+keepsStanding; got != want || r.GetAttempt() != 1 {
+			t.Errorf("attempt %d waits %s, want 1 and %s", r.GetAttempt(), got, want)
+		}
+		s.answer(queuedAt(id, 3))
+		synctest.Wait()
+		want := HeldError{Name: "job", Owner: "another", Token: 42, Position: 3, Since: told[0].Since}
+		if len(told) != 1 || told[0] != want {
+			t.Errorf("told %v, want %v once", told, want)
+		}
+		time.Sleep(30 * time.Second)
+		resp := granted(r)
+		s.answer(&lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Acquired{Acquired: resp}})
+		synctest.Wait()
+		// It does not say that it waited: its ttl is counted from its sending and is over by now, so that
+		// it is renewed before it is anybody's.
+		op := s.operation()
+		if op.GetRenew() == nil && op.GetAcquire() == nil {
+			t.Errorf("%v was sent, want something that makes the lease fresh", op)
+		}
+		_ = c.Close()
+		<-done
+	})
+}
+
+// A wait that outlasts one request asks again while the first still stands, with the next attempt; the
+// answer to the first does not matter any more.
+func TestSessionAsksAgainBeforeItsWaitIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		begun := time.Now()
+		var places []int
+		done := acquiring(t.Context(), c, "job", WithQueued(func(h HeldError) { places = append(places, h.Position) }))
+		s := f.stream("a")
+		first, r1 := s.asks()
+		s.answer(queuedAt(first, 2))
+		time.Sleep(longWait)
+		second, r2 := s.asks()
+		if took := time.Since(begun); took >= r1.GetWait().AsDuration() {
+			t.Errorf("asked again after %s, want before the wait of %s is over", took, r1.GetWait().AsDuration())
+		}
+		if r2.GetLeaseId() != r1.GetLeaseId() || r2.GetAttempt() != 2 || len(s.cancels) != 0 {
+			t.Errorf("asked again as attempt %d with %d cancellations, want attempt 2 of the same lease id and none", r2.GetAttempt(), len(s.cancels))
+		}
+		s.answer(queuedAt(second, 1), errorOf(first, &lockdv1.Error{Code: int32(codes.Aborted), Reason: reasonSuperseded}))
+		time.Sleep(time.Second)
+		s.answer(&lockdv1.Answer{Id: second, Result: &lockdv1.Answer_Acquired{Acquired: granted(r2)}})
+		if got := <-done; got.err != nil {
+			t.Errorf("Acquire = %v, want the lease of the second attempt", got.err)
+		}
+		if len(places) != 2 || places[0] != 2 || places[1] != 1 {
+			t.Errorf("told the places %v, want 2, then 1", places)
+		}
+	})
+}
+
+// A grant to an attempt that nobody waits for any more, after the lease was released, is given back.
+func TestSessionLateGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job")
+		s := f.stream("a")
+		first, r1 := s.asks()
+		s.answer(queuedAt(first, 1))
+		time.Sleep(longWait)
+		s.grant()
+		l := (<-done).lease
+		s.answer(grantOf(first, r1)) // of the lease that is held: nothing to give back
+		synctest.Wait()
+		if s.take(); len(s.pending) != 0 || l.Err() != nil {
+			t.Errorf("%v was sent, Err = %v; want nothing", s.pending, l.Err())
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job")
+		s := f.stream("a")
+		first, r1 := s.asks()
+		s.answer(queuedAt(first, 1))
+		time.Sleep(longWait)
+		s.grant()
+		l := (<-done).lease
+		go l.Release(context.Background())
+		s.answerRelease()
+		s.answer(grantOf(first, r1)) // a new lease, and nobody's
+		synctest.Wait()
+		if op := s.operation(); op.GetRelease().GetLeaseId() != r1.GetLeaseId() {
+			t.Errorf("%v was sent, want the late grant to be released", op)
+		}
+	})
+}
+
+// answerRelease answers the next operation, a release, with HELD.
+func (s *fakeStream) answerRelease() {
+	s.t.Helper()
+	op := s.operation()
+	if op.GetRelease() == nil {
+		s.t.Fatalf("%v was sent, want a release", op)
+	}
+	s.answer(&lockdv1.Answer{Id: op.GetId(), Result: &lockdv1.Answer_Released{Released: released(lockdv1.ReleaseResponse_HELD)}})
+	synctest.Wait()
+}
+
+// A waiter whose context ends leaves the line at once; the error names holder and place, and nothing has
+// to be released: what crosses the cancellation is lockd's to take back.
+func TestSessionCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := acquiring(ctx, c, "job")
+		s := f.stream("a")
+		id, r := s.asks()
+		s.answer(queuedAt(id, 7))
+		synctest.Wait()
+		cancel()
+		got := <-done
+		var held *HeldError
+		if !errors.Is(got.err, context.Canceled) || !errors.As(got.err, &held) || held.Position != 7 {
+			t.Errorf("Acquire = %v, want context.Canceled and a *HeldError with place 7", got.err)
+		}
+		if s.take(); len(s.cancels) != 1 || s.cancels[0] != id {
+			t.Errorf("cancelled %v, want %d", s.cancels, id)
+		}
+		s.answer(grantOf(id, r)) // it crossed
+		synctest.Wait()
+		if s.take(); len(s.pending) != 0 {
+			t.Errorf("%v was sent, want nothing: lockd has the cancellation", s.pending)
+		}
+	})
+}
+
+// If the stream breaks before lockd has confirmed a cancellation, the lease id is released on the next.
+func TestSessionCancelThatBroke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := acquiring(ctx, c, "job")
+		s := f.stream("a")
+		_, r := s.asks()
+		cancel()
+		<-done
+		s.end(io.EOF)
+		if op := f.stream("b").operation(); op.GetRelease().GetLeaseId() != r.GetLeaseId() {
+			t.Errorf("%v was sent, want a release of the lease id", op)
+		}
+	})
+}
+
+// When a stream ends, whoever waits asks again on the next, still to stand in line, and the next is told
+// which leases are held.
+func TestSessionReconnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		holds := acquiring(t.Context(), c, "held", WithTTL(time.Minute))
+		first := f.stream("a")
+		first.grant()
+		l := (<-holds).lease
+		waits := acquiring(t.Context(), c, "job")
+		id, r1 := first.asks()
+		first.answer(queuedAt(id, 1))
+		time.Sleep(10 * time.Second)
+		broke := time.Now()
+		first.end(io.EOF)
+		second := f.stream("b")
+		time.Sleep(100 * time.Millisecond)
+		id, r2 := second.asks()
+		if r2.GetLeaseId() != r1.GetLeaseId() || r2.GetAttempt() != 2 || r2.GetWait().AsDuration() <= longWait {
+			t.Errorf("asked again as attempt %d with wait %s, want attempt 2, to stand in line", r2.GetAttempt(), r2.GetWait().AsDuration())
+		}
+		if took := time.Since(broke); took > 500*time.Millisecond {
+			t.Errorf("it took %s, want at most 500ms", took)
+		}
+		if len(second.resumed) != 1 || second.resumed[0].GetName() != "held" || second.resumed[0].GetToken() != l.Token() {
+			t.Errorf("resumed %v, want the lease that is held", second.resumed)
+		}
+		second.answer(grantOf(id, r2))
+		if got := <-waits; got.err != nil {
+			t.Errorf("Acquire = %v", got.err)
+		}
+		if l.Err() != nil {
+			t.Errorf("Err = %v, want nil: the end of a stream ends no lease", l.Err())
+		}
+	})
+}
+
+// A lockd that is going away: acquisitions go on elsewhere at once, in their old place; what is
+// under way is still answered; then the old stream is closed.
+func TestSessionDraining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		holds := acquiring(t.Context(), c, "held", WithTTL(time.Hour))
+		first := f.stream("a")
+		first.grant()
+		l := (<-holds).lease
+		waits := acquiring(t.Context(), c, "job")
+		id, _ := first.asks()
+		first.answer(queuedAt(id, 1))
+		released := make(chan error, 1)
+		go func() { released <- l.Release(context.Background()) }()
+		release := first.operation()
+
+		began := time.Now()
+		first.received <- &sessionResponse{Draining: true, Answers: []*lockdv1.Answer{
+			errorOf(id, &lockdv1.Error{Code: int32(codes.Unavailable), Reason: reasonDraining}),
+		}}
+		second := f.stream("b")
+		_, r := second.asks()
+		if r.GetAttempt() != 2 || time.Since(began) != 0 {
+			t.Errorf("attempt %d after %s, want 2 at once", r.GetAttempt(), time.Since(began))
+		}
+		if first.take(); first.halfClosed {
+			t.Error("the old stream was closed before its last answer")
+		}
+		first.answer(&lockdv1.Answer{Id: release.GetId(), Result: &lockdv1.Answer_Released{Released: &lockdv1.ReleaseResponse{Outcome: lockdv1.ReleaseResponse_HELD}}})
+		if err := <-released; err != nil {
+			t.Errorf("Release = %v, want the old stream's answer to count", err)
+		}
+		if first.take(); !first.halfClosed {
+			t.Error("the old stream stays open after its last answer")
+		}
+		_ = c.Close()
+		<-waits
+	})
+}
+
+// Draining counts neither as a failure nor as silence, however long it lasts and however often.
+func TestSessionDrainingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t, WithUnavailableFor(time.Second))
+		done := acquiring(t.Context(), c, "job")
+		for i := range 20 {
+			s := f.stream(fmt.Sprint(i))
+			id, _ := s.asks()
+			s.answer(queuedAt(id, 1))
+			time.Sleep(settled)
+			s.received <- &sessionResponse{Draining: true}
+			s.answer(errorOf(id, &lockdv1.Error{Code: int32(codes.Unavailable), Reason: reasonDraining}))
+		}
+		f.stream("last").grant()
+		if got := <-done; got.err != nil {
+			t.Errorf("Acquire = %v, want the lease", got.err)
+		}
+	})
+}
+
+// Where Session is unknown, unary calls do, for a minute.
+func TestSessionUnimplemented(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		f.refuse = func() error { return status.Error(codes.Unimplemented, "unknown method Session") }
+		begun := time.Now()
+		acquired(t, c, "job", WithTTL(time.Minute))
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("Acquire took %s, want 0", took)
+		}
+		f.change(func() { f.refuse = nil })
+		time.Sleep(unaryFor - time.Second)
+		select {
+		case <-f.streams:
+			t.Errorf("Session was tried again after less than %s", unaryFor)
+		default:
+		}
+		time.Sleep(time.Second)
+		s := f.stream("a")
+		if s.take(); len(s.resumed) != 1 {
+			t.Errorf("resumed %v, want the lease that was taken by a unary call", s.resumed)
+		}
+		done := acquiring(t.Context(), c, "other")
+		s.grant()
+		if got := <-done; got.err != nil {
+			t.Errorf("Acquire on the stream = %v", got.err)
+		}
+	})
+}
+
+// Where streams are opened and lead nowhere, unary calls do after 3 s; if nobody answers those either,
+// Session is tried again soon.
+func TestSessionWithoutWelcome(t *testing.T) {
+	for works, again := range map[bool]time.Duration{true: unaryFor, false: 2 * welcomeWithin} {
+		synctest.Test(t, func(t *testing.T) {
+			f, c := newServers(t)
+			if !works {
+				f.acquire = fail(unavailable())
+			}
+			begun := time.Now()
+			done := acquiring(t.Context(), c, "job")
+			for range silentTries {
+				f.unwelcomed()
+			}
+			if works {
+				if got := <-done; got.err != nil {
+					t.Fatalf("Acquire = %v, want a lease by a unary call", got.err)
+				}
+				if took := time.Since(begun); took > 4*time.Second {
+					t.Errorf("it took %s, want about 3s", took)
+				}
+				f.unwelcomed() // asked once more, since no unary call had been answered yet
+			}
+			asked := time.Now()
+			select {
+			case <-f.streams:
+			case <-time.After(2 * time.Minute):
+			}
+			if took := time.Since(asked); took > again+welcomeWithin+longPause || works && took < again {
+				t.Errorf("unary calls work: %v; Session was tried again after %s, want %s", works, took, again)
+			}
+			_ = c.Close()
+		})
+	}
+}
+
+// lockd's word that a lease is gone ends it at once, with the cause, if name and token are its own.
+func TestSessionLost(t *testing.T) {
+	forced := &lockdv1.Loss{Cause: lockdv1.Loss_FORCED, By: "ann", Reason: "stuck"}
+	for name, test := range map[string]struct {
+		notice *lockdv1.Lost
+		want   error
+		text   string
+	}{
+		"forced":     {&lockdv1.Lost{Name: "job", Token: fakeToken, Loss: forced}, ErrForceReleased, `lockd: the lease was released by force by "ann": stuck`},
+		"expired":    {&lockdv1.Lost{Name: "job", Token: fakeToken, Loss: &lockdv1.Loss{Cause: lockdv1.Loss_EXPIRED}}, ErrExpired, ErrExpired.Error()},
+		"to another": {&lockdv1.Lost{Name: "job", Token: fakeToken, Loss: &lockdv1.Loss{Cause: lockdv1.Loss_GRANTED_TO_ANOTHER}}, ErrLost, ErrLost.Error()},
+		"unknown":    {&lockdv1.Lost{Name: "job", Token: fakeToken}, ErrLost, ErrLost.Error()},
+		"older":      {&lockdv1.Lost{Name: "job", Token: fakeToken - 1, Loss: forced}, nil, ""},
+		"other name": {&lockdv1.Lost{Name: "jobs", Token: fakeToken, Loss: forced}, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, c := newServers(t)
+				done := acquiring(t.Context(), c, "job")
+				s := f.stream("a")
+				s.grant()
+				l := (<-done).lease
+				s.received <- &sessionResponse{Lost: []*lockdv1.Lost{test.notice}}
+				synctest.Wait()
+				got := context.Cause(l.Context())
+				if !errors.Is(got, test.want) || got != nil && got.Error() != test.text {
+					t.Errorf("cause = %v, want %s", got, test.text)
+				}
+				if test.want == ErrForceReleased && !errors.Is(got, ErrLost) {
+					t.Errorf("%v is no ErrLost", got)
+				}
+			})
+		})
+	}
+}
+
+// A renewal says its token, and is told why the lease is gone, on either way.
+func TestLossInTheAnswerToARenewal(t *testing.T) {
+	forced := &lockdv1.Loss{Cause: lockdv1.Loss_FORCED, By: "ann", Reason: "stuck"}
+	check := func(t *testing.T, l *Lease) {
+		t.Helper()
+		var why *ForcedError
+		if got := l.Err(); !errors.Is(got, ErrForceReleased) || !errors.As(got, &why) || *why != (ForcedError{By: "ann", Reason: "stuck"}) {
+			t.Errorf("Err = %v, want a *ForcedError by ann", got)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job", WithTTL(3*time.Second))
+		s := f.stream("a")
+		s.grant()
+		l := (<-done).lease
+		time.Sleep(1100 * time.Millisecond)
+		op := s.operation()
+		if op.GetRenew().GetToken() != fakeToken {
+			t.Errorf("%v was sent, want a renewal with its token", op)
+		}
+		s.answer(errorOf(op.GetId(), &lockdv1.Error{Code: int32(codes.FailedPrecondition), Reason: reasonLost, Loss: forced}))
+		synctest.Wait()
+		check(t, l)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		f.renew = func(context.Context, *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
+			return nil, refuse(codes.FailedPrecondition, reasonLost, forced)
+		}
+		l := acquired(t, c, "job", WithTTL(3*time.Second))
+		time.Sleep(1100 * time.Millisecond)
+		check(t, l)
+	})
+}
