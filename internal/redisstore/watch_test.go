@@ -37,13 +37,11 @@ func soonTold(t *testing.T, x *told, limit time.Duration, lines ...string) {
 	x.want(t, lines...)
 }
 
-func release(t *testing.T, s *Store, a lease.Acquisition) lease.Outcome {
+func release(t *testing.T, s *Store, a lease.Acquisition) {
 	t.Helper()
-	got, err := s.Release(soon(t), lease.ReleaseRequest{Name: a.Name, ID: a.ID})
-	if err != nil {
+	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: a.Name, ID: a.ID}); err != nil {
 		t.Fatalf("Release(%q) = %v", a.Name, err)
 	}
-	return got.Outcome
 }
 
 // Whoever watches is told what is done through any lockd, in order, and only under the prefix.
@@ -77,25 +75,15 @@ func TestWatchTellsTheLine(t *testing.T) {
 	r := redisproc.Shared(t)
 	one, other := open(t, r.URL()), open(t, r.URL())
 	x := watch(t, one, "job")
-	holder, leaves, next := asking("job"), asking("job"), asking("job")
+	holder := asking("job")
 	first := acquire(t, one, holder)
-	turn := make(chan lease.Handover, 1)
-	wait := func(s *Store, a lease.Acquisition) {
-		t.Helper()
-		a.Turn, a.Until = func(h lease.Handover) { turn <- h }, time.Now().Add(time.Minute)
-		var inLine *lease.HeldError
-		if _, err := s.Acquire(soon(t), a); !errors.As(err, &inLine) || inLine.Place == 0 {
-			t.Fatalf("Acquire = %v, want a place in line", err)
-		}
-	}
-	wait(one, leaves)
-	wait(other, next)
-	if err := one.Undo(t.Context(), undoing(leaves)); err != nil {
+	leaves, next := queued(t, one, "job"), queued(t, other, "job")
+	if err := one.Undo(t.Context(), undoing(leaves.Acquisition)); err != nil {
 		t.Fatal(err)
 	}
 	release(t, one, holder)
-	second := (<-turn).Lease
-	release(t, other, next)
+	second := next.within(t, 5*time.Second).Lease
+	release(t, other, next.Acquisition)
 	soonTold(t, x, time.Second,
 		line(lease.EventAcquired, "job", first.Token), line(lease.EventQueued, "job", 0), line(lease.EventQueued, "job", 0),
 		line(lease.EventLeft, "job", 0), line(lease.EventReleased, "job", first.Token),
@@ -212,15 +200,15 @@ func TestWatchOfAMuteRedis(t *testing.T) {
 // stood acquires a, in line if it must, and reports whether it holds the name for sure.
 func stood(t *testing.T, s *Store, a lease.Acquisition) (lease.Lease, bool) {
 	t.Helper()
-	turn := make(chan lease.Handover, 1)
-	a.Turn, a.Until = func(h lease.Handover) { turn <- h }, time.Now().Add(5*time.Second)
+	came := make(chan lease.Handover, 1)
+	a.Turn, a.Until = func(h lease.Handover) { came <- h }, time.Now().Add(5*time.Second)
 	l, err := s.Acquire(soon(t), a)
 	var inLine *lease.HeldError
 	if !errors.As(err, &inLine) {
 		return l, err == nil
 	}
 	select {
-	case h := <-turn:
+	case h := <-came:
 		return h.Lease, true
 	case <-time.After(5 * time.Second):
 		return lease.Lease{}, false
