@@ -63,7 +63,7 @@ func (w turn) none(t *testing.T) {
 	}
 }
 
-func release(t *testing.T, s *Store, name string, id lease.ID) {
+func freed(t *testing.T, s *Store, name string, id lease.ID) {
 	t.Helper()
 	if got, err := s.Release(soon(t), lease.ReleaseRequest{Name: name, ID: id}); err != nil || got.Outcome != lease.Held {
 		t.Fatalf("Release(%q) = %v, %v, want Held", name, got.Outcome, err)
@@ -108,7 +108,7 @@ func TestAHandOverReachesAnotherProcess(t *testing.T) {
 	acquire(t, a, holder)
 	w := queued(t, b, "job")
 	before := time.Now()
-	release(t, a, "job", holder.ID)
+	freed(t, a, "job", holder.ID)
 	h := w.within(t, time.Second)
 	if h.Began.Before(before) || h.Lease.ExpiresIn != w.TTL+lease.Grace(w.TTL) {
 		t.Errorf("handed over with %s left as of %s before the release, want a whole lease after it", h.Lease.ExpiresIn, before.Sub(h.Began))
@@ -117,7 +117,7 @@ func TestAHandOverReachesAnotherProcess(t *testing.T) {
 		t.Errorf("the key expires in %s, want a whole lease", left)
 	}
 	until(t, time.Second, "the note is gone", func() bool { return c.HLen(t.Context(), a.keys.given()).Val() == 0 })
-	release(t, b, "job", w.ID)
+	freed(t, b, "job", w.ID)
 	if n := lineKeys(t, a, c, "job"); n != 0 {
 		t.Errorf("%d keys of the name are left, want none", n)
 	}
@@ -141,7 +141,7 @@ func TestALostMessageCostsABeat(t *testing.T) {
 	holder := asking("job")
 	acquire(t, a, holder)
 	w := queued(t, b, "job")
-	release(t, a, "job", holder.ID)
+	freed(t, a, "job", holder.ID)
 	w.within(t, 2*time.Second)
 }
 
@@ -174,7 +174,7 @@ func TestADeadProcessIsPassedOver(t *testing.T) {
 	if standing, err := a.Get(soon(t), lease.GetRequest{Name: "job", Waiters: 10}); err != nil || standing.Waiting != 1 || len(standing.Waiters) != 1 {
 		t.Errorf("Get = %+v, %v, want one waiter: the other one's process is dead", standing, err)
 	}
-	release(t, a, "job", holder.ID)
+	freed(t, a, "job", holder.ID)
 	second.within(t, time.Second)
 	third := queued(t, a, "job")
 	if err := p.Accept(); err != nil {
@@ -184,7 +184,7 @@ func TestADeadProcessIsPassedOver(t *testing.T) {
 		standing, err := a.Get(soon(t), lease.GetRequest{Name: "job", Waiters: 1})
 		return err == nil && standing.Waiting == 2
 	})
-	release(t, a, "job", second.ID)
+	freed(t, a, "job", second.ID)
 	first.within(t, 2*time.Second)
 	third.none(t)
 }
@@ -199,7 +199,7 @@ func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
 	first, second := queued(t, b, "job"), queued(t, a, "job")
 	p.Refuse()
 	p.Cut()
-	release(t, a, "job", holder.ID)
+	freed(t, a, "job", holder.ID)
 	begin := time.Now()
 	second.within(t, lease.Unclaimed+time.Second)
 	if took := time.Since(begin); took < lease.Unclaimed-100*time.Millisecond {
@@ -227,7 +227,7 @@ func TestALineThatRedisForgetsStandsAgain(t *testing.T) {
 			t.Errorf("token = %d after %d, want a larger one", h.Lease.Token, token)
 		}
 		token = h.Lease.Token
-		release(t, s, "job", w.ID)
+		freed(t, s, "job", w.ID)
 	}
 }
 
@@ -246,7 +246,7 @@ func TestARestartedRedisIsAskedAgain(t *testing.T) {
 		standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"})
 		return err == nil && standing.Waiting == 1
 	})
-	release(t, s, "job", holder.ID)
+	freed(t, s, "job", holder.ID)
 	w.within(t, time.Second)
 }
 
@@ -267,7 +267,7 @@ func TestALineOnAFullRedis(t *testing.T) {
 	if _, err := s.Acquire(soon(t), waiting("job").Acquisition); !errors.Is(err, lease.ErrStoreFull) {
 		t.Errorf("Acquire(ready to wait) = %v, want ErrStoreFull", err)
 	}
-	release(t, s, "job", holder.ID)
+	freed(t, s, "job", holder.ID)
 	first.within(t, time.Second)
 	c.Del(t.Context(), s.keys.lock("job"))
 	s.promote("job")
@@ -329,9 +329,9 @@ func TestManyDeadWaiters(t *testing.T) {
 	dead.stop() // no beat brings it back
 	dead.running.Wait()
 	mute(t, dead, c)
-	release(t, s, "job", holder.ID)
+	freed(t, s, "job", holder.ID)
 	w.within(t, time.Second)
-	release(t, s, "job", w.ID)
+	freed(t, s, "job", w.ID)
 	if left := c.PTTL(t.Context(), s.keys.queue("job")).Val(); left <= 0 || left > lease.KeepPlace {
 		t.Errorf("the places of those who have gone end in %s, want up to %s", left, lease.KeepPlace)
 	}
@@ -382,7 +382,7 @@ func TestALeaseIDThroughTwoProcesses(t *testing.T) {
 	a.waiters.loseAll()
 	a.askAgain() // as after a beat that came too late
 	undo()
-	release(t, a, "job", holder.ID)
+	freed(t, a, "job", holder.ID)
 	h := w.within(t, lease.Unclaimed)
 	undo()
 	if standing, err := b.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || standing.Lease.Token != h.Lease.Token {
@@ -407,7 +407,7 @@ func TestForeignKeysInALine(t *testing.T) {
 			if _, err := a.Acquire(soon(t), waiting("job").Acquisition); err == nil {
 				t.Error("Acquire = a lease, want a refusal or a place")
 			}
-			release(t, a, "job", holder.ID)
+			freed(t, a, "job", holder.ID)
 			if kind := c.Type(t.Context(), key).Val(); what != "line" && kind != "list" {
 				t.Errorf("the foreign key is a %s now, want it untouched", kind)
 			}
@@ -429,7 +429,7 @@ func TestACloseMakesWaitersAway(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	release(t, a, "job", holder.ID)
+	freed(t, a, "job", holder.ID)
 	second.within(t, time.Second)
 	first.none(t)
 }
@@ -447,7 +447,7 @@ func TestHandOverBudget(t *testing.T) {
 	if err := c.ConfigResetStat(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	release(t, s, "job", holder.ID)
+	freed(t, s, "job", holder.ID)
 	line[0].within(t, time.Second)
 	inside := 0
 	for _, command := range []string{"mget", "del", "zrem", "hdel", "zrangebyscore", "zrange", "hget", "hset", "set", "zadd", "pexpire", "pttl", "zcount", "zcard", "publish"} {
