@@ -60,6 +60,7 @@ type fakeStream struct {
 	resumed           []*lockdv1.Resumed
 	messages          int // with operations or cancellations
 	halfClosed        bool
+	stall             chan struct{} // Send waits until it is closed; nil: it does not
 }
 
 func (s *fakeStream) Context() context.Context { return s.ctx }
@@ -67,6 +68,9 @@ func (s *fakeStream) Context() context.Context { return s.ctx }
 func (s *fakeStream) Send(m *sessionRequest) error {
 	if size := proto.Size(m); size > 64<<10 {
 		s.t.Errorf("a message of %d bytes, want at most 64 KiB", size)
+	}
+	if s.stall != nil {
+		<-s.stall
 	}
 	select {
 	case <-s.over:
