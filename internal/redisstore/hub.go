@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,10 @@ func (h *hub) close() {
 // take is given the messages of the events channel, in the order in which they came, and does not
 // block. What is no event is ignored.
 func (h *hub) take(text string) {
+	// Somebody else's watch costs those who watch nothing next to nothing.
+	if !h.attentive() && !strings.Contains(text, `"forced"`) {
+		return
+	}
 	var m message
 	if json.Unmarshal([]byte(text), &m) != nil {
 		return
@@ -64,6 +69,13 @@ func (h *hub) take(text string) {
 	if h.vigil != nil {
 		h.vigil.take(e, m.px())
 	}
+}
+
+// attentive reports whether more than what was forced is wanted here.
+func (h *hub) attentive() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.vigil != nil || len(h.marks) > 0
 }
 
 // gap says that messages may be missing between those taken before and those taken after: it is called

@@ -70,6 +70,22 @@ func TestWatchTellsWhatEveryLockdDoes(t *testing.T) {
 	}
 }
 
+// What one lockd forces the others are told of, though nobody watches.
+func TestForcedIsToldByEveryLockd(t *testing.T) {
+	r := redisproc.Shared(t)
+	one, other := listening(t, r.URL(), client(t, r)), open(t, r.URL())
+	x := new(told)
+	one.Forced(x.deliver)
+	l := acquire(t, other, asking("job"))
+	if _, err := other.ForceRelease(soon(t), lease.ForceRequest{Name: "job", Token: l.Token, By: "root", Reason: "hung"}); err != nil {
+		t.Fatal(err)
+	}
+	soonTold(t, x, time.Second, line(lease.EventForced, "job", l.Token))
+	if e := x.all()[0]; e.Owner != "tester" || e.By != "root" || e.Reason != "hung" {
+		t.Errorf("told %+v, want the owner, who forced, and why", e)
+	}
+}
+
 // The line is told: who takes a place and leaves it, and whose place became a lease.
 func TestWatchTellsTheLine(t *testing.T) {
 	r := redisproc.Shared(t)
