@@ -135,14 +135,26 @@ func isFree(t *testing.T, c *lockd.Client, name string) bool {
 	return true
 }
 
-// inLine is how many wait for name.
-func inLine(t *testing.T, c *lockd.Client, name string) int64 {
+// standingOf is who holds name and who waits.
+func standingOf(t *testing.T, c *lockd.Client, name string) *lockdv1.GetResponse {
 	t.Helper()
 	resp, err := lockdv1.NewLeaseServiceClient(c.Conn()).Get(t.Context(), &lockdv1.GetRequest{Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.GetWaiterCount()
+	return resp
+}
+
+// inLine is how many wait for name.
+func inLine(t *testing.T, c *lockd.Client, name string) int64 {
+	t.Helper()
+	return standingOf(t, c, name).GetWaiterCount()
+}
+
+// tokenOf is the token in force on name.
+func tokenOf(t *testing.T, c *lockd.Client, name string) int64 {
+	t.Helper()
+	return standingOf(t, c, name).GetLease().GetToken()
 }
 
 // eventually looks until ok says so.

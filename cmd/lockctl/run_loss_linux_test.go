@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,6 +106,26 @@ func TestAForcedReleaseEndsTheCommandAndThenKillsIt(t *testing.T) {
 	l.await(`released by force, by \S+ \(test\)`)
 	if strings.Contains(l.Log(), "guard") {
 		t.Error("it was not the guard that killed the command")
+	}
+}
+
+// Who ended it and why is for the command's owner to read.
+func TestAForcedReleaseSaysByWhomAndWhy(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	for by, want := range map[string]string{"": `\S+@\S*:\d+`, "the operator": "the operator"} {
+		l := start(t, server.Addr(), "run", "job", "--", "sh", "-c", obedient)
+		l.awaitPIDs("command")
+		args := []string{"force-release", "job", "--reason", "host is gone", "--token", strconv.FormatInt(tokenOf(t, server.Client(t), "job"), 10)}
+		if by != "" {
+			args = append(args, "--by", by)
+		}
+		code, out, text := here(t, server.Addr(), args...)
+		if code != exitOK || !regexp.MustCompile(`ended by force:\nname +job\nowner +\S+@\S*:\d+\n`).MatchString(out) {
+			t.Errorf("lockctl force-release: %d, %s%s, want whom it ended", code, out, text)
+		}
+		l.exits(exitLost)
+		l.await(`the lease on job was released by force, by ` + want + ` \(host is gone\): ending the command`)
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
+	lockd "github.com/lockd/lockd/clients/go"
 	"github.com/lockd/lockd/clients/go/lockdtest"
 )
 
@@ -208,4 +210,67 @@ func TestInAPipelineTheTerminalIsTakenOnDemand(t *testing.T) {
 	term.types("two\n")
 	term.shows("command read two")
 	term.types("exit\n")
+}
+
+// While it waits it says for whom and at which place, on one line that is gone when the wait is over.
+func TestOnATerminalItSaysWhoIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	client := server.Client(t, lockd.WithOwner("the holder"))
+	first := takeOver(t, client, "job")
+	second := standInLine(t, client, "job")
+	term := onTerminal(t, server.Addr(), "sh", "-c", `lockctl run job -- echo command ran; read y`)
+	term.shows(`\rwaiting for "job": held by the holder since \d\d:\d\d:\d\d, you are 2nd in line`)
+	if err := first.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	term.shows(`\r +\rwaiting for "job": held by the holder since \d\d:\d\d:\d\d, you are 1st in line`)
+	if err := (<-second).Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	term.shows(`^\r +\rcommand ran`)
+}
+
+// A line that others follow is not written over.
+func TestNothingIsSaidOfTheWait(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	client := server.Client(t)
+	for how, line := range map[string]string{
+		"quiet":               `lockctl run job -q -- echo command ran`,
+		"no terminal":         `lockctl run job -- echo command ran 2>&1 | cat`,
+		"in the background":   `lockctl run job -- echo command ran & wait`,
+		"an acquire, quietly": `lockctl acquire job --quiet; echo command ran`,
+	} {
+		holder := takeOver(t, client, "job")
+		term := onTerminal(t, server.Addr(), "sh", "-c", `set -m; `+line+`; read y`)
+		eventually(t, how+": it stands in line", func() bool { return inLine(t, client, "job") == 1 })
+		if err := holder.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if said := term.shows(`(?s)^(.*)command ran`)[1]; strings.Contains(said, "waiting") || strings.Contains(said, "\r ") {
+			t.Errorf("%s: it says %q", how, said)
+		}
+		if how == "an acquire, quietly" {
+			server.Expire(t, "job")
+		}
+	}
+}
+
+// standInLine waits for name until the lease comes.
+func standInLine(t *testing.T, c *lockd.Client, name string) <-chan *lockd.Lease {
+	t.Helper()
+	came := make(chan *lockd.Lease, 1)
+	before := inLine(t, c, name)
+	go func() {
+		defer close(came)
+		lease, err := c.Acquire(t.Context(), name)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		came <- lease
+	}()
+	eventually(t, "somebody stands in line", func() bool { return inLine(t, c, name) > before })
+	return came
 }

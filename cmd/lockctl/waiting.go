@@ -83,7 +83,7 @@ func (w *waiting) run() {
 		case <-w.ctx.Done():
 			return
 		}
-		if text := w.text(time.Now()); text != w.shown {
+		if text := w.text(time.Now(), w.width()); text != w.shown {
 			w.write(text)
 		}
 	}
@@ -101,20 +101,23 @@ func (w *waiting) look() {
 // write puts text in the place of what is shown, unless the terminal is somebody else's now. Blanks erase
 // on every terminal.
 func (w *waiting) write(text string) {
-	fd := int(w.terminal.Fd())
-	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
+	if group, err := unix.IoctlGetInt(int(w.terminal.Fd()), unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
 		return
 	}
-	width, _, err := term.GetSize(fd)
+	if blank := strings.Repeat(" ", min(columns(w.shown), w.width())); text != blank {
+		// It fails only if the terminal is gone.
+		_, _ = fmt.Fprintf(w.terminal, "\r%s\r%s", blank, text)
+	}
+	w.shown = text
+}
+
+// width is how many columns a line may have: a cursor after the last one may be on the next line.
+func (w *waiting) width() int {
+	width, _, err := term.GetSize(int(w.terminal.Fd()))
 	if err != nil || width <= 0 {
 		width = someColumns
 	}
-	width-- // a cursor after the last column may be on the next line
-	if blank := strings.Repeat(" ", min(columns(w.shown), width)); text != blank {
-		// It fails only if the terminal is gone.
-		_, _ = fmt.Fprintf(w.terminal, "\r%s\r%s", blank, clip(text, width))
-	}
-	w.shown = text
+	return width - 1
 }
 
 // standing is what is known of those before us.
@@ -153,19 +156,25 @@ func (s *standing) see(resp *lockdv1.GetResponse) {
 	}
 }
 
-// text is what there is to say, "" if nothing is known.
-func (s *standing) text(now time.Time) string {
+// text is what there is to say in so many columns, "" if nothing is known. Of what is too long the
+// holder is cut first, for the place is what changes.
+func (s *standing) text(now time.Time, width int) string {
 	if s.holder == "" && s.place == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("lockctl: waiting for %s: held by ", strconv.Quote(s.name))
-	if s.holder == "" {
-		text += "another"
-	} else {
-		text += fmt.Sprintf("%s since %s", plain(s.holder), clock(s.since, now))
+	holder, since, place := "another", "", ""
+	if s.holder != "" {
+		holder, since = plain(s.holder), " since "+clock(s.since, now)
 	}
 	if s.place > 0 {
-		text += fmt.Sprintf(", you are %s in line", ordinal(s.place))
+		place = fmt.Sprintf(", you are %s in line", ordinal(s.place))
 	}
-	return text
+	line := func(holder string) string {
+		return fmt.Sprintf("waiting for %s: held by %s%s%s", strconv.Quote(s.name), holder, since, place)
+	}
+	text := line(holder)
+	if over := columns(text) - width; over > 0 {
+		text = line(clip(holder, max(0, columns(holder)-over-columns("…"))) + "…")
+	}
+	return clip(text, width)
 }

@@ -22,7 +22,7 @@ func TestStandingFollowsItsOwnTicket(t *testing.T) {
 		return &lockdv1.GetResponse{Held: true, Lease: &lockdv1.Lease{Owner: holder, Since: since}, Waiters: waiters, WaiterCount: int64(len(waiters))}
 	}
 	s := standing{name: "job", owner: "me"}
-	if got := s.text(now); got != "" {
+	if got := s.text(now, 200); got != "" {
 		t.Errorf("before anything is known it says %q", got)
 	}
 	s.hear(lockd.HeldError{Name: "job", Owner: "al\nice", Since: since.AsTime(), Position: 3})
@@ -41,8 +41,23 @@ func TestStandingFollowsItsOwnTicket(t *testing.T) {
 		if step.seen != nil {
 			s.see(step.seen)
 		}
-		if got, want := s.text(now), `lockctl: waiting for "job": `+step.want; got != want {
+		if got, want := s.text(now, 200), `waiting for "job": `+step.want; got != want {
 			t.Errorf("it says %s, want %s", got, want)
+		}
+	}
+}
+
+// The place is what one wants to know, however long the others' names are.
+func TestALongHolderIsCutFirst(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 12, 30, 0, 0, time.Local)
+	s := standing{name: "job", holder: "deploy@a-host-with-a-long-name.example:12345", since: now, place: 12}
+	for width, want := range map[int]string{
+		79: `waiting for "job": held by deploy@a-host… since 12:30:00, you are 12th in line`,
+		29: `waiting for "job": held by …`,
+	} {
+		if got := s.text(now, width); got != want || columns(got) > width {
+			t.Errorf("in %d columns it says %s, want %s", width, got, want)
 		}
 	}
 }

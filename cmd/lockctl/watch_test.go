@@ -98,19 +98,17 @@ func TestWatchGoesOnAtTheNextServer(t *testing.T) {
 		scripted{nil, draining},
 		scripted{[]*lockdv1.Event{synced, acquiredEvent("a", 2)}, status.Error(codes.PermissionDenied, "no more")},
 	))
-	for _, format := range []string{asLines} {
-		code, out, text := here(t, addr, "watch", "-o", format)
-		var kinds []string
-		for line := range strings.Lines(out) {
-			kind, _, _ := strings.Cut(strings.TrimPrefix(line, `{"kind":"`), `"`)
-			kinds = append(kinds, kind)
-		}
-		if got, want := strings.Join(kinds, " "), "SYNCED ACQUIRED MISSED ACQUIRED"; code != exitDenied || got != want {
-			t.Errorf("lockctl watch: %d, %s, want %d, %s", code, got, exitDenied, want)
-		}
-		if want := "lockctl: the server went away (draining): events may be missing\nlockctl: denied: no more\n"; text != want {
-			t.Errorf("lockctl watch says %q, want %q", text, want)
-		}
+	code, out, text := here(t, addr, "watch", "-o", "jsonl")
+	var kinds []string
+	for line := range strings.Lines(out) {
+		kind, _, _ := strings.Cut(strings.TrimPrefix(line, `{"kind":"`), `"`)
+		kinds = append(kinds, kind)
+	}
+	if got, want := strings.Join(kinds, " "), "SYNCED ACQUIRED MISSED ACQUIRED"; code != exitDenied || got != want {
+		t.Errorf("lockctl watch: %d, %s, want %d, %s", code, got, exitDenied, want)
+	}
+	if want := "lockctl: the server went away (draining): events may be missing\nlockctl: denied: no more\n"; text != want {
+		t.Errorf("lockctl watch says %q, want %q", text, want)
 	}
 }
 

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+)
+
+// gets answers every Get with the same.
+type gets struct {
+	lockdv1.UnimplementedLeaseServiceServer
+	answer *lockdv1.GetResponse
+}
+
+func (g *gets) Get(context.Context, *lockdv1.GetRequest) (*lockdv1.GetResponse, error) {
+	return g.answer, nil
+}
+
+// The line is shown in order, with what is not in the answer counted.
+func TestGetShowsTheLine(t *testing.T) {
+	t.Parallel()
+	at := timestamppb.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	answer := &lockdv1.GetResponse{Name: "job", Held: true, WaiterCount: 250, Lease: &lockdv1.Lease{
+		Name: "job", Token: 7, Owner: "me", Since: at, Ttl: durationpb.New(time.Minute), TtlLeft: durationpb.New(59 * time.Second),
+	}}
+	for i := range int64(100) {
+		answer.Waiters = append(answer.Waiters, &lockdv1.Waiter{Owner: fmt.Sprintf("you\t%d", i+1), Since: at, Ticket: 1000 + i, Place: i + 1})
+	}
+	addr := serve(t, &gets{answer: answer})
+	code, out, text := here(t, addr, "get", "job")
+	head := `name   job
+owner  me
+token  7
+since  2026-01-02T03:04:05Z
+ttl    1m0s
+left   59s
+
+250 in line:
+PLACE  TICKET  SINCE                 OWNER
+1      1000    2026-01-02T03:04:05Z  "you\t1"
+2      1001    2026-01-02T03:04:05Z  "you\t2"
+`
+	tail := `
+100    1099    2026-01-02T03:04:05Z  "you\t100"
+and 150 more
+`
+	if code != exitOK || !strings.HasPrefix(out, head) || !strings.HasSuffix(out, tail) {
+		t.Errorf("lockctl get: %d, %s%s, want %s…%s", code, text, out, head, tail)
+	}
+	if _, out, _ := here(t, addr, "get", "job", "-o", "jsonl"); !strings.HasSuffix(out, `"ticket":"1099","place":"100"}],"waiterCount":"250"}`+"\n") {
+		t.Errorf("lockctl get -o jsonl: %s, want the whole line and the count", out)
+	}
+}
