@@ -15,7 +15,7 @@ MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -no
 TIMING    := clients/go/deadlinetest
 GO        := go
 
-.PHONY: help build run demo test check need need-protoc lint generated darwin generate dist clean FORCE
+.PHONY: help build run demo bench test check need need-protoc lint generated darwin generate dist clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ run: build ## lockd with leases in memory; more with: make run ARGS='--redis red
 demo: build ## the story: a paused worker's late write is refused by its token (under 30 s once built)
 	cd examples/ledger && $(GO) build -trimpath -o ../../bin/ledger .
 	bin/ledger demo --lockd bin/lockd
+
+bench: need ## lockd beside redsync and rueidislock: possession, fairness, hand-over; minutes, on a quiet machine
+	cd bench && $(GO) build -trimpath -o ../bin/contention ./contention
+	cd bench && ../bin/contention $(ARGS)
 
 # The tests run real programs, which Go's test cache does not know of: nothing is taken from it.
 # `make check test` runs them once, since one make runs a target once. The other modules go without
