@@ -63,11 +63,12 @@ end
 
 local beats = {[CALLER] = now}
 
--- Whether a client lives is its instance's business; whether an instance does, its beat says.
+-- Whether a client lives is its instance's business; whether an instance does, its beat says. Where that
+-- cannot be read everybody lives: a hand-over to the dead costs a moment, a place set aside its turn.
 local function alive(instance)
   if not beats[instance] then
     local beat = redis.pcall('HGET', BEATS, instance)
-    beats[instance] = type(beat) == 'string' and tonumber(beat) or 0
+    beats[instance] = failed(beat) and now or tonumber(beat or 0) or 0
   end
   return now - beats[instance] <= ALIVE
 end
@@ -92,15 +93,18 @@ local function aside(e)
   note_place('left', e)
 end
 
-local function forget(...)
-  redis.pcall('ZREM', QUEUE, ...)
-  redis.pcall('HDEL', WAITERS, ...)
+-- forget ends a place. Whoever was granted the name must not be granted it again.
+local function forget(id)
+  if failed(redis.pcall('ZREM', QUEUE, id)) then redis.pcall('ZADD', QUEUE, '-1', id) end
+  redis.pcall('HDEL', WAITERS, id)
 end
 
 -- purge forgets places that are kept no longer, a few at a time but never fewer than come.
 local function purge()
   local over = redis.pcall('ZRANGEBYSCORE', QUEUE, '(' .. whole(-now), '(0', 'LIMIT', '0', '32')
-  if not failed(over) and over[1] then forget(unpack(over)) end
+  if failed(over) or not over[1] then return end
+  redis.pcall('ZREM', QUEUE, unpack(over))
+  redis.pcall('HDEL', WAITERS, unpack(over))
 end
 
 -- settle lets the keys of a line go with the last place that is kept, if nobody is present.
