@@ -74,21 +74,51 @@ func TestExpiryHandsOver(t *testing.T) {
 // An expiry that another name's shorter lease brings forward is not missed, nor is one behind it.
 func TestAlarmIsBroughtForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New()
+		s, start := New(), time.Now()
+		ttls := []time.Duration{20 * time.Second, 10 * time.Second, 30 * time.Second, 5 * time.Second}
 		var turns []chan lease.Handover
-		for i, ttl := range []time.Duration{20 * time.Second, 10 * time.Second, 30 * time.Second, 5 * time.Second} {
+		for i, ttl := range ttls {
 			name := fmt.Sprint("job/", i)
 			a := claim(name, i)
 			a.TTL = ttl
 			grant(t, s, a)
 			next, turn := patient(name, 10+i, time.Hour)
+			next.TTL = time.Hour
 			queue(t, s, next)
 			turns = append(turns, turn)
 		}
 		for _, i := range []int{3, 1, 0, 2} {
-			h := <-turns[i]
-			if want := h.Lease.Since; !want.Equal(time.Now()) {
-				t.Errorf("turn %d was heard of %s late", i, time.Since(want))
+			<-turns[i]
+			if got, want := time.Since(start), ttls[i]+lease.Grace(ttls[i]); got != want {
+				t.Errorf("turn %d came after %s, want %s", i, got, want)
+			}
+		}
+	})
+}
+
+// However many in front have waited long enough, the turn comes to who still waits, at once.
+func TestHandoverPassesOverWaitsThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, holder := New(), claim("job", 1)
+		grant(t, s, holder)
+		var over []chan lease.Handover
+		for i := range 20 {
+			a, turns := patient("job", 2+i, time.Second)
+			queue(t, s, a)
+			over = append(over, turns)
+		}
+		a, turns := patient("job", 99, time.Hour)
+		queue(t, s, a)
+		time.Sleep(time.Second)
+		if _, err := s.Release(call(t), lease.ReleaseRequest{Name: "job", ID: holder.ID}); err != nil {
+			t.Fatal(err)
+		}
+		if len(turns) != 1 {
+			t.Error("no turn came to the one who still waits")
+		}
+		for i, turns := range over {
+			if len(turns) != 0 {
+				t.Errorf("a turn came to waiter %d, whose wait is over", i)
 			}
 		}
 	})
@@ -318,54 +348,5 @@ func agreeOnLines(t *testing.T, s *Store) {
 	}
 	if present != 0 || len(s.waits) != len(s.places) {
 		t.Errorf("%d places, %d in the heap, lines and places differ by %d", len(s.places), len(s.waits), present)
-	}
-}
-
-// BenchmarkHandover measures a release, the turn it makes, and standing in line again, with so many in line.
-func BenchmarkHandover(b *testing.B) {
-	for _, waiters := range []int{1, 100, lease.MaxLine - 1} {
-		b.Run(fmt.Sprint(waiters), func(b *testing.B) {
-			s, next := New(), make(chan lease.ID, 1)
-			ask := func(i int) {
-				a := claim("job", i)
-				a.TTL, a.Until = time.Hour, time.Now().Add(time.Hour)
-				a.Turn = func(lease.Handover) { next <- a.ID }
-				_, _ = s.Acquire(b.Context(), a)
-			}
-			for i := range waiters + 1 {
-				ask(i)
-			}
-			holder := claim("job", 0).ID
-			for i := waiters + 1; b.Loop(); i++ {
-				_, _ = s.Release(b.Context(), lease.ReleaseRequest{Name: "job", ID: holder})
-				holder = <-next
-				ask(i)
-			}
-			_ = s.Close()
-		})
-	}
-}
-
-// BenchmarkLeave measures leaving from the middle and coming back to the same place, with so many in line.
-func BenchmarkLeave(b *testing.B) {
-	for _, waiters := range []int{100, lease.MaxLine - 1} {
-		b.Run(fmt.Sprint(waiters), func(b *testing.B) {
-			s := New()
-			ask := func(i int) lease.Acquisition {
-				a := claim("job", i)
-				a.TTL, a.Until = time.Hour, time.Now().Add(time.Hour)
-				a.Turn = func(lease.Handover) {}
-				_, _ = s.Acquire(b.Context(), a)
-				return a
-			}
-			for i := range waiters + 1 {
-				ask(i)
-			}
-			for b.Loop() {
-				a := ask(waiters / 2)
-				_ = s.Undo(b.Context(), lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, KeepPlace: true})
-			}
-			_ = s.Close()
-		})
 	}
 }
