@@ -88,7 +88,7 @@ func (c *Client) releaseAll(leases []*Lease) error {
 		if len(runs) >= maxRenewals {
 			<-runs[len(runs)-maxRenewals].done
 		}
-		runs = append(runs, l.startRelease(context.Background(), ErrClosed))
+		runs = append(runs, l.startRelease(context.Background(), ErrClosed, false))
 	}
 	var failures []error
 	for _, run := range runs {

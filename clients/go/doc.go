@@ -24,8 +24,16 @@
 //
 // # What goes on in the background
 //
-// One goroutine per Client watches all its leases and has them renewed after a third of their ttl,
-// at most 64 at a time. A renewal that fails is tried again until the deadline; only lockd's word
-// that the lease is gone is final. Any lockd in front of the same store will do: a client of several
-// asks them in turn, so one that is mute or cut off costs a try. No code of yours runs on these goroutines, and nothing is logged.
+// A Client speaks to one lockd at a time, over one stream that carries all its operations, many in a
+// message when there are many; it is opened with the first of them. When the stream breaks, when its
+// lockd announces that it is going away, stops answering or cannot reach its store, another is opened, to
+// any lockd that the target names: in front of the same store any will do. Leases go on meanwhile, and
+// who waits in line asks again with the same lease id and has its place back, unless it was away when its
+// turn came. Where a server or a proxy knows no such streams, unary calls do the same work; then a
+// loss is learned at the next renewal instead of at once, and the place in line when a wait ends.
+//
+// One goroutine watches all leases and has them renewed after a third of their ttl, at most 64 at a
+// time; one keeps the stream, and two work for it. A renewal that fails is tried again until the
+// deadline; only lockd's word that the lease is gone is final. No code of yours runs on these goroutines,
+// and nothing is logged.
 package lockd

@@ -27,11 +27,11 @@ type releaseRun struct {
 // ctx bounds how long Release waits for the answer; the release goes on in the background. A ctx that
 // had ended before, as after a cancelled job, does not hinder it: then 2 s are the bound.
 func (l *Lease) Release(ctx context.Context) error {
-	run := l.startRelease(ctx, ErrReleased)
 	waiting := ctx.Done()
 	if ctx.Err() != nil {
 		waiting = nil
 	}
+	run := l.startRelease(ctx, ErrReleased, waiting == nil)
 	select {
 	case <-run.done:
 		return run.err
@@ -41,8 +41,9 @@ func (l *Lease) Release(ctx context.Context) error {
 }
 
 // startRelease ends the lease for cause and begins to release it, unless that is under way or done. A
-// release that was not answered may be begun again.
-func (l *Lease) startRelease(ctx context.Context, cause error) *releaseRun {
+// release that was not answered may be begun again. With stay it returns when that has ended, and needs no
+// goroutine.
+func (l *Lease) startRelease(ctx context.Context, cause error, stay bool) *releaseRun {
 	l.mu.Lock()
 	if l.release != nil && !l.release.mayRepeat() {
 		defer l.mu.Unlock()
@@ -53,13 +54,20 @@ func (l *Lease) startRelease(ctx context.Context, cause error) *releaseRun {
 	l.mu.Unlock()
 
 	cause = l.end(cause)
-	started := l.client.work.spawn(func() {
+	work := l.client.work
+	giveBack := func() {
+		defer work.end()
 		defer close(run.done)
 		run.err = l.giveBack(ctx, cause)
-	})
-	if !started {
+	}
+	switch {
+	case !work.join():
 		run.err = failed("release", l.name, ErrClosed)
 		close(run.done)
+	case stay:
+		giveBack()
+	default:
+		go giveBack()
 	}
 	return run
 }

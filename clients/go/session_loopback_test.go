@@ -166,40 +166,60 @@ func TestForceReleaseIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// Wherever a connection breaks, before a message or after it, no lease is lost and no place in line.
+// Wherever a connection breaks, before a message has gone through or before its answer has, no lease is
+// lost and no place in line.
 func TestCutAtEveryMessage(t *testing.T) {
-	const beforeRelease = 4 // hello, two leases, the waiter
-	for cut := 1; cut <= beforeRelease+1; cut++ {
+	const release = 5 // after the hello, two leases and the waiter
+	for cut := 1; cut <= release; cut++ {
 		for _, delivered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("message %d delivered %v", cut, delivered), func(t *testing.T) {
 				t.Parallel()
 				server := lockdtest.Start(t)
 				p := proxy.GRPC(t, server.Addr())
 				c, other := dial(t, p.Addr()), server.Client(t)
-				if delivered {
-					p.HoldReplies()
-				}
 				fault := p.DelayRequest(proxy.Nth(cut, proxy.Contains(sessionPath)))
+				cutDone := make(chan struct{})
 				go func() {
+					defer close(cutDone)
 					<-fault.Bitten()
+					if delivered {
+						p.HoldReplies()
+						fault.Release()
+						until(t, "the message to be acted upon", func() bool { return actedUpon(t, other, cut) })
+					}
 					p.Cut()
-					fault.Release()
+					if !delivered {
+						fault.Release() // it arrives, too late for its stream
+					}
+					p.Release()
 				}()
-				p.Release()
 				kept := acquire(t, c, "kept", lockd.WithTTL(2*time.Second))
 				first := acquire(t, c, "job", lockd.WithTTL(10*time.Second))
 				w1 := wait(t, c, 1)
 				w2 := wait(t, other, 2)
-				if cut <= beforeRelease {
+				if cut < release {
 					inOrder(t, first, w1, w2)
 				} else { // who is away when the name falls free is passed over
 					served(t, first, w1, w2)
 				}
+				<-cutDone
 				if cause := context.Cause(kept.Context()); cause != nil {
 					t.Errorf("the lease that was kept ended: %v", cause)
 				}
-				until(t, "the fault to bite", func() bool { return fault.Hits() == 1 })
 			})
 		}
 	}
+}
+
+// actedUpon reports whether the effect of the message of TestCutAtEveryMessage is there.
+func actedUpon(t *testing.T, c *lockd.Client, message int) bool {
+	switch message {
+	case 2:
+		return holder(t, c, "kept").GetHeld()
+	case 3:
+		return holder(t, c, "job").GetHeld()
+	case 4:
+		return holder(t, c, "job").GetWaiterCount() > 0
+	}
+	return true
 }

@@ -170,6 +170,26 @@ func TestSessionCancelThatBroke(t *testing.T) {
 	})
 }
 
+// How lockd calls the end of a stream says nothing of the operations that it left unanswered: they may
+// have been done.
+func TestSessionEndLeavesDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := acquiring(ctx, c, "job")
+		s := f.stream("a")
+		_, r := s.asks()
+		s.end(refuse(codes.Unavailable, reasonDraining))
+		next := f.unwelcomed()
+		cancel()
+		<-done
+		next.received <- &sessionResponse{Welcome: &lockdv1.Welcome{Instance: "b"}}
+		if op := next.operation(); op.GetRelease().GetLeaseId() != r.GetLeaseId() {
+			t.Errorf("%v was sent, want a release of the lease id", op)
+		}
+	})
+}
+
 // When a stream ends, whoever waits asks again on the next, still to stand in line, and the next is told
 // which leases are held.
 func TestSessionReconnects(t *testing.T) {

@@ -32,15 +32,23 @@ func (w *work) end() {
 	w.settle()
 }
 
-// spawn runs f on a goroutine of its own, also while closing, and reports false if everything has
-// ended.
-func (w *work) spawn(f func()) bool {
+// join is begin for what gives leases back: it counts also while closing, and reports false only if
+// everything has ended.
+func (w *work) join() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closing && w.running == 0 {
 		return false
 	}
 	w.running++
+	return true
+}
+
+// spawn runs f on a goroutine of its own, if it may join.
+func (w *work) spawn(f func()) bool {
+	if !w.join() {
+		return false
+	}
 	go func() {
 		defer w.end()
 		f()

@@ -84,7 +84,7 @@ func (s *Server) Client(t testing.TB, opts ...lockd.DialOption) *lockd.Client {
 }
 
 // Expire lets the lease on name run out now, as if its holder had been silent for its ttl. The holder
-// learns of it at its next renewal.
+// learns of it when another is granted the name, or at its next renewal.
 func (s *Server) Expire(t testing.TB, name string) {
 	t.Helper()
 	if !s.store.Expire(name) {

@@ -46,11 +46,35 @@ func TestLoss(t *testing.T) {
 				t.Errorf("token went from %d to %d, want larger", first.Token(), second.Token())
 			}
 			<-first.Context().Done()
-			if got := context.Cause(first.Context()); got != lockd.ErrLost {
-				t.Errorf("cause = %v, want ErrLost", got)
+			if got := context.Cause(first.Context()); !errors.Is(got, lockd.ErrLost) {
+				t.Errorf("cause = %v, want an ErrLost", got)
 			}
 		})
 	}
+}
+
+// A holder whose lease is ended by force is told who did it and why.
+func TestForceReleaseBy(t *testing.T) {
+	server := lockdtest.Start(t)
+	l := acquire(t, server.Client(t))
+	server.ForceReleaseBy(t, "job", "ann", "a test")
+	<-l.Context().Done()
+	var why *lockd.ForcedError
+	if got := context.Cause(l.Context()); !errors.As(got, &why) || *why != (lockd.ForcedError{By: "ann", Reason: "a test"}) {
+		t.Errorf("cause = %v, want a *ForcedError by ann: a test", got)
+	}
+}
+
+// A restart costs no lease.
+func TestRestart(t *testing.T) {
+	server := lockdtest.Start(t)
+	c := server.Client(t)
+	l := acquire(t, c)
+	server.Restart(t)
+	if err := l.Release(t.Context()); err != nil {
+		t.Errorf("Release = %v, want nil: it was held throughout", err)
+	}
+	acquire(t, c)
 }
 
 // A stopped server is unreachable; started again it knows its leases.
