@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,6 +25,11 @@ const (
 	healAfter = 20 * time.Millisecond
 	// promoteAgain is when a name is looked at whose line could not go on.
 	promoteAgain = 400 * time.Millisecond
+	// unansweredAgain is when a name is looked at after a look that had no answer. When Redis is back
+	// sooner, the subscription says so.
+	unansweredAgain = 2 * time.Second
+	// mendersAtOnce is for how many names places are asked for again at once.
+	mendersAtOnce = 16
 	// longestLook bounds the time between two looks, also at a key that somebody made permanent.
 	longestLook = time.Hour
 )
@@ -82,24 +88,28 @@ func holder(value string) (lease.ID, lease.Tag, bool) {
 }
 
 // errand does f in the background, unless too much is under way there already.
-func (s *Store) errand(f func()) bool {
+func (s *Store) errand(f func()) {
 	select {
 	case s.errands <- struct{}{}:
+		s.carryOut(f)
 	default:
-		return false
 	}
+}
+
+// promoteSoon has the name promoted as soon as not too much is under way.
+func (s *Store) promoteSoon(name string) {
+	select {
+	case s.errands <- struct{}{}:
+		s.carryOut(func() { s.promote(name) })
+	case <-s.background.Done():
+	}
+}
+
+func (s *Store) carryOut(f func()) {
 	s.running.Go(func() {
 		defer func() { <-s.errands }()
 		f()
 	})
-	return true
-}
-
-// promoteSoon has the name promoted.
-func (s *Store) promoteSoon(name string) {
-	if !s.errand(func() { s.promote(name) }) {
-		s.alarms.arm(name, promoteAgain)
-	}
 }
 
 // promote hands a free name over, and mends what was missed here: whoever holds the name and was not told
@@ -109,7 +119,7 @@ func (s *Store) promote(name string) {
 	defer cancel()
 	a, err := s.runLine(ctx, promoteScript, name)
 	if err != nil {
-		s.alarms.arm(name, promoteAgain+rand.N(promoteAgain))
+		s.alarms.arm(name, unansweredAgain/2+rand.N(unansweredAgain))
 		return
 	}
 	found, waits := a.replies[0], s.waiters.waits(name)
@@ -183,12 +193,24 @@ func (s *Store) takeBack(a lease.Acquisition) {
 }
 
 // askAgain has everybody ask again who may have lost the place: names side by side, each in its order.
+// Who could not be asked for is lost still, and asked for after a later beat.
 func (s *Store) askAgain() {
-	for name, ids := range s.waiters.lostOnes() {
-		s.errand(func() {
-			for _, id := range ids {
-				s.askFor(name, id)
-			}
-		})
+	if !s.waiters.anyLost() || !s.mending.CompareAndSwap(false, true) {
+		return
 	}
+	s.running.Go(func() {
+		defer s.mending.Store(false)
+		var menders sync.WaitGroup
+		room := make(chan struct{}, mendersAtOnce)
+		for name, ids := range s.waiters.takeLost() {
+			room <- struct{}{}
+			menders.Go(func() {
+				defer func() { <-room }()
+				for _, id := range ids {
+					s.askFor(name, id)
+				}
+			})
+		}
+		menders.Wait()
+	})
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -20,16 +21,22 @@ const (
 // keepListening passes on what is published, over a connection of its own, until ctx ends. Messages can
 // be lost, with the connection and while there is none: they are hints.
 func (s *Store) keepListening(ctx context.Context) {
+	told := ""
 	for {
-		s.listen(ctx)
+		err := s.listen(ctx)
+		var answered redis.Error
+		if errors.As(err, &answered) && err.Error() != told {
+			told = err.Error()
+			s.notice(fmt.Sprintf("redis at %s does not let this server listen: %v; what is handed over between servers takes up to a second longer, and watching shows nothing", s.address, err))
+		}
 		if !sleep(ctx, listenAgain) {
 			return
 		}
 	}
 }
 
-// listen is one subscription.
-func (s *Store) listen(ctx context.Context) {
+// listen is one subscription, and answers what ended it.
+func (s *Store) listen(ctx context.Context) error {
 	mine := s.keys.channels() + s.instance
 	sub := s.client.Subscribe(ctx, mine, s.keys.events())
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a read under way
@@ -46,7 +53,7 @@ func (s *Store) listen(ctx context.Context) {
 			err = sub.Ping(ctx)
 		}
 		if err != nil {
-			return
+			return err
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:

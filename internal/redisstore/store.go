@@ -45,6 +45,7 @@ type Store struct {
 	alarms   *alarms
 	hub      *hub
 	errands  chan struct{} // holds one for each errand under way; see errand
+	mending  atomic.Bool   // whether askAgain is under way
 
 	background context.Context // ends with Close
 	stop       context.CancelFunc

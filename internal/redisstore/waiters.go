@@ -18,6 +18,8 @@ type waiters struct {
 	// doubts are repeated askings of ours that are under way, or whose outcome we do not know. Who undoes
 	// or releases the lease id must outlast them.
 	doubts map[lease.ID]lease.Undoing
+	// someLost is whether anybody may have lost the place.
+	someLost bool
 }
 
 // waiter is one who waits. Its fields are guarded by waiters.mu, but for a, which stays as it is.
@@ -165,7 +167,7 @@ func (ws *waiters) askedAgain(w *waiter, granted lease.Lease, began time.Time, e
 	defer ws.mu.Unlock()
 	w.asking = false
 	if errors.Is(err, lease.ErrUnknown) {
-		w.lost = true
+		ws.loseLocked(w)
 		return false
 	}
 	delete(ws.doubts, w.a.ID)
@@ -182,7 +184,7 @@ func (ws *waiters) askedAgain(w *waiter, granted lease.Lease, began time.Time, e
 	case errors.Is(err, lease.ErrSuperseded), errors.Is(err, lease.ErrLost):
 		ws.dropLocked(w) // the lease id waits elsewhere
 	default:
-		w.lost = true
+		ws.loseLocked(w)
 	}
 	return false
 }
@@ -229,22 +231,34 @@ func (ws *waiters) lose(name string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.names[name] {
-		w.lost = true
+		ws.loseLocked(w)
 	}
 }
 
-// lostOnes answers who has to ask again: by name, in the order in which they stood.
-func (ws *waiters) lostOnes() map[string][]lease.ID {
+func (ws *waiters) loseLocked(w *waiter) { w.lost, ws.someLost = true, true }
+
+func (ws *waiters) anyLost() bool {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	return ws.someLost
+}
+
+// takeLost answers who has to ask again, and leaves that to the caller: by name, in the order in which
+// they stood.
+func (ws *waiters) takeLost() map[string][]lease.ID {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.someLost = false
 	lost := make(map[string][]lease.ID)
 	for name, here := range ws.names {
 		var some []*waiter
 		for _, w := range here {
 			if w.lost {
+				w.lost = false
 				some = append(some, w)
 			}
 		}
+		// Who has no ticket yet comes last.
 		slices.SortFunc(some, func(a, b *waiter) int { return cmp.Compare(uint64(a.ticket-1), uint64(b.ticket-1)) })
 		for _, w := range some {
 			lost[name] = append(lost[name], w.a.ID)
