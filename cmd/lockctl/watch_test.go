@@ -146,6 +146,33 @@ func TestWatchPrintsWhatHappensAsItHappens(t *testing.T) {
 	l.exits(exitOK)
 }
 
+// Once it has been there, its absence is put up with for as long as any other's.
+func TestWatchWaitsForAServerThatWasThere(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	l := start(t, server.Addr(), "watch", "--unavailable-for", "500ms")
+	l.await("TIME")
+	server.Stop(t)
+	l.exits(exitUnavailable)
+	l.await("nobody served at .* for 500ms")
+}
+
+// A server that comes back is watched again.
+func TestWatchOutlivesItsServer(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	l := start(t, server.Addr(), "watch", "-o", "jsonl")
+	l.await(`"SYNCED"`)
+	server.Stop(t)
+	l.await("the server went away .*: events may be missing\n")
+	server.Start(t)
+	l.await(`"MISSED"`)
+	takeOver(t, server.Client(t), "job")
+	l.await(`{"kind":"ACQUIRED","name":"job",.*}\n`)
+	l.Signal(syscall.SIGTERM)
+	l.exits(exitOK)
+}
+
 // Nothing was watched.
 func TestAWatchInterruptedBeforeItBeganIs130(t *testing.T) {
 	t.Parallel()
