@@ -187,6 +187,27 @@ func TestAClientThatReadsNothingForTenSecondsIsCutOff(t *testing.T) {
 	})
 }
 
+func TestOneMessageThatIsNotTakenForTenSecondsIsEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		send := func(_ *lockdv1.SessionResponse, gone <-chan struct{}) error {
+			<-gone
+			return errGone
+		}
+		err := converse(t, &fakeStore{}, send, func(f *fakeStream, hangUp context.CancelFunc) {
+			sayHello(f)
+			select {
+			case <-f.gone:
+			case <-time.After(time.Minute):
+				hangUp()
+			}
+		})
+		if took := time.Since(start); !errors.Is(err, errSlowReader) || took != maxStall {
+			t.Errorf("the session ends with %v after %s, want SLOW_READER after %s", err, took, maxStall)
+		}
+	})
+}
+
 func TestAFullOutboxHasTenSecondsToGetRoom(t *testing.T) {
 	for what, c := range map[string]struct {
 		then  func(*outbox, chan struct{})
