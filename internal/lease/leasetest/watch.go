@@ -250,13 +250,14 @@ func testWatchStop(t *testing.T, s Subject) {
 // Whoever listens for forced ends is told of them, and of nothing else, whether anybody watches or not.
 func testForcedHere(t *testing.T, s Subject) { forced(t, s, s) }
 
-// Every server is told of what any of them forces.
+// Every server is told of what any of them forces, as soon as it hears of the others at all.
 func testForcedBeside(t *testing.T, s Subject) { forced(t, s.beside(t), s) }
 
 func forced(t *testing.T, listening, s Subject) {
 	t.Helper()
 	events := make(watched, 1024)
 	listening.Forced(func(e lease.Event) { events <- e })
+	events.begin(t, s)
 	for range 2 {
 		held := s.granted(t, claim("job"))
 		w := s.queued(t, claim("job"))
@@ -273,4 +274,25 @@ func forced(t *testing.T, listening, s Subject) {
 	if len(events) != 0 {
 		t.Errorf("event %+v, want forced ends only", <-events)
 	}
+}
+
+// begin forces until the first is heard of: it is a hint, which one who has just begun to listen may miss.
+func (w watched) begin(t *testing.T, s Subject) {
+	t.Helper()
+	force := func() lease.Token {
+		token := s.granted(t, claim("early")).Token
+		s.forced(t, "early", token)
+		return token
+	}
+	for start := time.Now(); time.Since(start) < callTime; {
+		force()
+		select {
+		case <-w:
+			for last := force(); w.next(t).Token != last; { // what was on its way before it
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Fatalf("nothing was heard for %s of what was forced", callTime)
 }
