@@ -112,9 +112,12 @@ func (s *Store) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error)
 	}
 }
 
+// maxShown is how many waiters one Get answers at most: Redis does nothing else meanwhile.
+const maxShown = 1000
+
 // Get implements lease.Store.
 func (s *Store) Get(ctx context.Context, r lease.GetRequest) (lease.Standing, error) {
-	answer, err := s.runLine(ctx, standingScript, r.Name, r.Waiters)
+	answer, err := s.runLine(ctx, standingScript, r.Name, min(r.Waiters, maxShown))
 	if err != nil {
 		return lease.Standing{}, s.failed("look at", r.Name, err)
 	}
