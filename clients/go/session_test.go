@@ -267,6 +267,25 @@ func TestSessionDraining(t *testing.T) {
 	})
 }
 
+// A lease that the old lockd still granted is made known to the new one, which is to tell of its loss.
+func TestSessionResumesWhatTheOldStreamGrants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job")
+		first := f.stream("a")
+		id, r := first.asks()
+		first.received <- &sessionResponse{Draining: true}
+		second := f.stream("b")
+		first.answer(grantOf(id, r))
+		if got := <-done; got.err != nil {
+			t.Fatalf("Acquire = %v", got.err)
+		}
+		if second.take(); len(second.resumed) != 1 || second.resumed[0].GetName() != "job" {
+			t.Errorf("resumed %v, want the lease", second.resumed)
+		}
+	})
+}
+
 // Draining counts neither as a failure nor as silence, however long it lasts and however often.
 func TestSessionDrainingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
