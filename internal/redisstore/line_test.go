@@ -1,8 +1,8 @@
 package redisstore
 
 import (
-	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,26 +123,28 @@ func TestAHandOverReachesAnotherProcess(t *testing.T) {
 	}
 }
 
-// With every message lost, a hand-over to another process is found at its next beat.
+// A process that hears no message finds at its next beat what it was handed; and it says that it is deaf.
 func TestALostMessageCostsABeat(t *testing.T) {
-	r := redisproc.Shared(t)
+	r := redisproc.Start(t)
 	c := client(t, r)
-	a, b := open(t, r.URL()), open(t, r.URL())
-	ctx, cancel := context.WithCancel(t.Context())
-	killed := make(chan struct{})
-	go func() {
-		defer close(killed)
-		for ctx.Err() == nil { // sooner than anybody subscribes again
-			c.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub")
-			sleep(ctx, 10*time.Millisecond)
-		}
-	}()
-	defer func() { cancel(); <-killed }()
+	if err := c.Do(t.Context(), "ACL", "SETUSER", "deaf", "on", ">pw", "~*", "+@all", "resetchannels").Err(); err != nil {
+		t.Fatal(err)
+	}
+	notices := make(chan string, 100)
+	a := open(t, r.URL())
+	b, err := Open(t.Context(), Config{URL: "unix://deaf:pw@" + r.Addr(), Notice: func(msg string) { notices <- msg }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
 	holder := asking("job")
 	acquire(t, a, holder)
 	w := queued(t, b, "job")
 	freed(t, a, "job", holder.ID)
 	w.within(t, 2*time.Second)
+	until(t, time.Second, "the notice", func() bool {
+		return strings.Contains(<-notices, "does not let this server listen")
+	})
 }
 
 // The lost reply of a release does not lose the turn of one who waits in the same process.
