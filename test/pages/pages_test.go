@@ -15,6 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	lockd "github.com/lockd/lockd/clients/go"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 	"github.com/lockd/lockd/test/lockdproc"
 	"github.com/lockd/lockd/test/redisproc"
 )
@@ -143,7 +145,10 @@ func TestTheACLOfOperationsIsEnough(t *testing.T) {
 	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := lockdproc.Start(t, "--redis", "redis://lockd@"+r.Addr(), "--redis-password-file", password)
+	start := func() *lockdproc.Server {
+		return lockdproc.Start(t, "--redis", "redis://lockd@"+r.Addr(), "--redis-password-file", password)
+	}
+	s := start()
 	lockctl := lockdproc.Build(t, "lockctl")
 	file := filepath.Join(t.TempDir(), "lease")
 	for _, args := range [][]string{
@@ -157,8 +162,55 @@ func TestTheACLOfOperationsIsEnough(t *testing.T) {
 			t.Errorf("lockctl %v: %v\n%s", args, err, out)
 		}
 	}
+	waitInLine(t, s, start())
 	if denied := admin.Do(t.Context(), "ACL", "LOG").Val(); len(denied.([]any)) > 0 {
 		t.Errorf("Redis denied: %v", denied)
+	}
+}
+
+// waitInLine has two clients of two lockd wait for a third, seen by a watcher, so that all is done that
+// a line takes.
+func waitInLine(t *testing.T, one, other *lockdproc.Server) {
+	watch, err := lockdv1.NewLeaseServiceClient(lockdproc.Conn(t, one.Addr())).Watch(t.Context(), &lockdv1.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.Recv(); err != nil {
+		t.Fatalf("Watch = %v", err)
+	}
+	ctx := bounded(t)
+	dial := func(s *lockdproc.Server) *lockd.Client {
+		c, err := lockd.Dial(s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	held, err := dial(one).Acquire(ctx, "line")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, served := make(chan struct{}, 2), make(chan error, 2)
+	for _, s := range []*lockdproc.Server{one, other} {
+		c := dial(s)
+		go func() {
+			l, err := c.Acquire(ctx, "line", lockd.WithQueued(func(lockd.HeldError) { queued <- struct{}{} }))
+			if err == nil {
+				err = l.Release(ctx)
+			}
+			served <- err
+		}()
+	}
+	<-queued
+	<-queued
+	if err := held.Release(ctx); err != nil {
+		t.Errorf("Release = %v", err)
+	}
+	for range 2 {
+		if err := <-served; err != nil {
+			t.Errorf("a wait in line = %v, want its turn", err)
+		}
 	}
 }
 
