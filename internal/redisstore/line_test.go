@@ -213,7 +213,8 @@ func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
 // When Redis loses its data everybody stands in line again, in the order in which they stood.
 func TestALineThatRedisForgetsStandsAgain(t *testing.T) {
 	r := redisproc.Start(t)
-	s, c := open(t, r.URL()), client(t, r)
+	c := client(t, r)
+	s := listening(t, r.URL(), c)
 	holder := asking("job")
 	token := acquire(t, s, holder).Token
 	var line []turn
