@@ -60,7 +60,9 @@ func main() {
 	}
 	s := parse()
 	r, err := run(s)
-	r.print(os.Stdout) // also if not everything could be measured
+	if len(r.Figures) > 0 { // also if not everything could be measured
+		r.print(os.Stdout)
+	}
 	if s.json != "" {
 		text, failed := json.MarshalIndent(r, "", "  ")
 		if failed == nil {
