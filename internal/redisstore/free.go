@@ -17,7 +17,7 @@ func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
 	// it is learnt from replies that were under way for no longer than that.
 	sure := s.waiters.leave(u).Add(callTimeout)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		at, err := s.leave(ctx, u)
+		at, err := s.leave(ctx, u, 0)
 		if err == nil && at > s.clock.at(sure) {
 			return nil
 		}
@@ -27,15 +27,16 @@ func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
 	}
 }
 
-// leave answers Redis's TIME in µs at which the execution was not, or no longer, in force or in line.
-func (s *Store) leave(ctx context.Context, u lease.Undoing) (int64, error) {
+// leave answers Redis's TIME in µs at which the execution was not, or no longer, in force or in line, but
+// for a lease with the token told, which is left alone.
+func (s *Store) leave(ctx context.Context, u lease.Undoing, told lease.Token) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	keep := 0
 	if u.KeepPlace {
 		keep = 1
 	}
-	answer, err := s.runLine(ctx, leaveScript, u.Name, string(u.ID), u.Tag.Attempt, u.Tag.Exec, keep)
+	answer, err := s.runLine(ctx, leaveScript, u.Name, string(u.ID), u.Tag.Attempt, u.Tag.Exec, keep, int64(told))
 	if err != nil {
 		return 0, s.failed("undo", u.Name, err)
 	}

@@ -36,7 +36,7 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 		{"renew", source(renewLua), []string{lock}, []any{string(mine.ID), 0, 0}, false},
 		{"renew longer", source(renewLua), []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
 		{"release", source(eventLua, releaseLua), []string{watched, lock, line}, []any{s.keys.events(), "mine", string(mine.ID)}, true},
-		{"undo", lineSource(leaveLua), s.keys.ofLine("mine"), append(lineHead[:6:6], string(mine.ID), 1, mine.Tag.Exec, 0), true},
+		{"undo", lineSource(leaveLua), s.keys.ofLine("mine"), append(lineHead[:6:6], string(mine.ID), 1, mine.Tag.Exec, 0, 0), true},
 		{"force", lineSource(freeLua), s.keys.ofLine("mine"), append(lineHead[:6:6], "FORCE", 0, "", ""), true}, // the token is set below
 	} {
 		t.Run(test.name, func(t *testing.T) {

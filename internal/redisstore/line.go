@@ -176,17 +176,18 @@ func (s *Store) askFor(name string, id lease.ID) {
 	}
 	began := time.Now()
 	granted, err := s.insist(ctx, w.a, s.queue)
-	if s.waiters.askedAgain(w, granted, began, err) {
-		s.takeBack(w.a)
+	if told := s.waiters.askedAgain(w, granted, began, err); told != 0 {
+		s.takeBack(w.a, told)
 	}
 }
 
-// takeBack undoes an asking for one who waits no more. It has been answered, so once is enough.
-func (s *Store) takeBack(a lease.Acquisition) {
+// takeBack undoes what an asking may have done after the lease told had ended: it has been answered,
+// so once is enough. That lease, should it stand still, is left alone.
+func (s *Store) takeBack(a lease.Acquisition, told lease.Token) {
 	ctx, cancel := context.WithTimeout(s.background, lease.KeepPlace)
 	defer cancel()
 	for {
-		if _, err := s.leave(ctx, lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag}); err == nil || !sleep(ctx, promoteAgain) {
+		if _, err := s.leave(ctx, lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag}, told); err == nil || !sleep(ctx, promoteAgain) {
 			return
 		}
 	}

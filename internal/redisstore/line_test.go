@@ -125,6 +125,7 @@ func TestAHandOverReachesAnotherProcess(t *testing.T) {
 
 // A process that hears no message finds at its next beat what it was handed; and it says that it is deaf.
 func TestALostMessageCostsABeat(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	c := client(t, r)
 	if err := c.Do(t.Context(), "ACL", "SETUSER", "deaf", "on", ">pw", "~*", "+@all", "resetchannels").Err(); err != nil {
@@ -163,7 +164,8 @@ func TestALostReplyDoesNotLoseATurn(t *testing.T) {
 // A process that died is passed over, and those who wait there have their places again when they ask:
 // here it comes back to life, and asks by itself.
 func TestADeadProcessIsPassedOver(t *testing.T) {
-	r := redisproc.Shared(t)
+	t.Parallel()
+	r := redisproc.Start(t)
 	c := client(t, r)
 	a, p := open(t, r.URL()), proxy.Redis(t, r.Addr())
 	b := open(t, "redis://"+p.Addr())
@@ -193,7 +195,8 @@ func TestADeadProcessIsPassedOver(t *testing.T) {
 
 // What is handed to a process that dies just then is passed on after two seconds.
 func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
-	r := redisproc.Shared(t)
+	t.Parallel()
+	r := redisproc.Start(t)
 	a, p := open(t, r.URL()), proxy.Redis(t, r.Addr())
 	b := open(t, "redis://"+p.Addr())
 	holder := asking("job")
@@ -212,6 +215,7 @@ func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
 
 // When Redis loses its data everybody stands in line again, in the order in which they stood.
 func TestALineThatRedisForgetsStandsAgain(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	c := client(t, r)
 	s := listening(t, r.URL(), c)
@@ -236,6 +240,7 @@ func TestALineThatRedisForgetsStandsAgain(t *testing.T) {
 
 // A Redis that comes back with the beat, but without the last places, is asked again for them.
 func TestARestartedRedisIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s, c := open(t, r.URL()), client(t, r)
 	holder := asking("job")
@@ -256,6 +261,7 @@ func TestARestartedRedisIsAskedAgain(t *testing.T) {
 // A full Redis lets a name with a line be released; it takes nobody more into line, and an expired lease
 // is handed over as soon as there is memory.
 func TestALineOnAFullRedis(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s, c := open(t, r.URL()), client(t, r)
 	holder := asking("job")
@@ -284,6 +290,7 @@ func TestALineOnAFullRedis(t *testing.T) {
 
 // A beat is heard by a full Redis, too: else all that wait would be passed over.
 func TestABeatOnAFullRedis(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s, c := open(t, r.URL()), client(t, r)
 	c.ConfigSet(t.Context(), "maxmemory", "1")
@@ -342,7 +349,8 @@ func TestManyDeadWaiters(t *testing.T) {
 
 // A copy that sat in a buffer while its undo went by takes no place.
 func TestALateCopyTakesNoPlace(t *testing.T) {
-	s, direct, p := behindProxy(t, redisproc.Shared(t))
+	t.Parallel()
+	s, direct, p := behindProxy(t, redisproc.Start(t))
 	holder := asking("job")
 	acquire(t, direct, holder)
 	w := waiting("job")
@@ -366,7 +374,8 @@ func TestALateCopyTakesNoPlace(t *testing.T) {
 // Who asked through two processes is one waiter: what the first one hears late, or gives up, harms
 // neither the place nor the lease that the second one has.
 func TestALeaseIDThroughTwoProcesses(t *testing.T) {
-	r := redisproc.Shared(t)
+	t.Parallel()
+	r := redisproc.Start(t)
 	a, b := open(t, r.URL()), open(t, r.URL())
 	holder := asking("job")
 	acquire(t, a, holder)

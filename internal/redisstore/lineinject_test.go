@@ -66,7 +66,7 @@ func TestAnErrorAtEachCallLeavesALineThatGoesOn(t *testing.T) {
 }
 
 func leaving(a lease.Acquisition, keep int) []any {
-	return []any{string(a.ID), a.Tag.Attempt, a.Tag.Exec, keep}
+	return []any{string(a.ID), a.Tag.Attempt, a.Tag.Exec, keep, 0}
 }
 
 func (s *Store) queueing(w turn) []any {

@@ -80,7 +80,8 @@ func TestAnUndoneAcquireLeavesNothing(t *testing.T) {
 
 // A copy that sat in a buffer while its undo or its release went by must not create a lease.
 func TestALateCopyCreatesNothing(t *testing.T) {
-	s, direct, p := behindProxy(t, redisproc.Shared(t))
+	t.Parallel()
+	s, direct, p := behindProxy(t, redisproc.Start(t))
 	a := asking("job")
 	delayed := p.DelayRequest(calls(acquireScript))
 	if _, err := s.Acquire(soon(t), a); !errors.Is(err, lease.ErrUnknown) {
@@ -101,6 +102,7 @@ func TestALateCopyCreatesNothing(t *testing.T) {
 
 // An acquire that waits in a stopped Redis's socket beyond its deadline writes nothing when Redis wakes.
 func TestAnAcquireThatAPausedRedisExecutesLateWritesNothing(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s := open(t, r.URL())
 	acquire(t, s, asking("warm")) // a connection and the scripts are there
@@ -224,7 +226,8 @@ func TestACallWithoutAConnectionIsCertain(t *testing.T) {
 
 // An undo returns only when the execution can arrive no more: before that, "not there" is no answer.
 func TestAnUndoWaitsForWhatIsStillUnderWay(t *testing.T) {
-	s := open(t, redisproc.Shared(t).URL())
+	t.Parallel()
+	s := open(t, redisproc.Start(t).URL())
 	u := undoing(asking("job"))
 	u.Deadline = time.Now().Add(300 * time.Millisecond)
 	if err := s.Undo(t.Context(), u); err != nil {

@@ -13,6 +13,7 @@ import (
 
 // After SCRIPT FLUSH nothing fails; after FLUSHALL, or a restart without data, tokens go on growing.
 func TestTokensGrowAcrossEveryLossOfData(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s, direct := open(t, r.URL()), client(t, r)
 	last := lease.Token(0)
@@ -40,6 +41,7 @@ func TestTokensGrowAcrossEveryLossOfData(t *testing.T) {
 
 // A full Redis takes no new lease but lets every standing one be renewed and released.
 func TestAFullRedis(t *testing.T) {
+	t.Parallel()
 	r := redisproc.Start(t)
 	s, direct := open(t, r.URL()), client(t, r)
 	a, b := asking("a"), asking("b")

@@ -160,33 +160,35 @@ func (ws *waiters) askAgain(name string, id lease.ID, deadline time.Time) *waite
 	return w
 }
 
-// askedAgain is told what came of it, at began: tell is called if it was granted. strange reports
-// that it took effect for somebody who waits no more, and has to be taken back.
-func (ws *waiters) askedAgain(w *waiter, granted lease.Lease, began time.Time, err error) (strange bool) {
+// askedAgain is told what came of it, begun at began: if it was granted, that is the waiter's turn. If the
+// turn has come meanwhile by another way, told is the token that came with it: the asking may have taken
+// effect before that, which is as well, or after the end of that lease, and then has to be taken back.
+// Whoever waits no more for another reason is undone, or asks anew.
+func (ws *waiters) askedAgain(w *waiter, granted lease.Lease, began time.Time, err error) (told lease.Token) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	w.asking = false
 	if errors.Is(err, lease.ErrUnknown) {
 		ws.loseLocked(w)
-		return false
+		return 0
 	}
 	delete(ws.doubts, w.a.ID)
-	waits := ws.names[w.a.Name][w.a.ID] == w
 	var held *lease.HeldError
 	switch {
+	case w.token != 0:
+		if errors.As(err, &held) || err == nil && granted.Token != w.token {
+			return w.token
+		}
 	case errors.As(err, &held):
 		w.ticket = held.Ticket
-		return !waits
-	case err == nil && waits:
-		ws.turnLocked(w, lease.Handover{Lease: granted, Began: began})
-	case err == nil:
-		return w.token != 0 && w.token != granted.Token // else it is the lease that it was told of
 	case errors.Is(err, lease.ErrSuperseded), errors.Is(err, lease.ErrLost):
 		ws.dropLocked(w) // the lease id waits elsewhere
-	default:
+	case err != nil:
 		ws.loseLocked(w)
+	case ws.names[w.a.Name][w.a.ID] == w:
+		ws.turnLocked(w, lease.Handover{Lease: granted, Began: began})
 	}
-	return false
+	return 0
 }
 
 // untold reports whether Redis has said twice now that the lease is held by one who waits here.

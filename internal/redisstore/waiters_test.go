@@ -118,23 +118,23 @@ func TestAnUndoEndsItsOwnWaiting(t *testing.T) {
 	}
 }
 
-// What a repeated asking did for somebody who has gone meanwhile is taken back, unless it met the very
-// lease that it was told of.
+// What a repeated asking may have done for somebody whose turn has come meanwhile is taken back, unless
+// it met the very lease that came with it. What was undone is its undo's business.
 func TestARepeatedAskingForWhoHasGone(t *testing.T) {
 	const told = 7
 	for _, test := range []struct {
-		name    string
-		turn    bool
-		token   lease.Token
-		err     error
-		strange bool
+		name     string
+		turn     bool
+		token    lease.Token
+		err      error
+		takeBack bool
 	}{
 		{"told, and refreshed", true, told, nil, false},
 		{"told, released, and granted anew", true, told + 1, nil, true},
-		{"told, released, and in line again", true, 0, &lease.HeldError{Place: 1}, true},
-		{"undone, and in line again", false, 0, &lease.HeldError{Place: 1}, true},
-		{"undone, and granted", false, told, nil, false}, // its undo goes on until that is gone
+		{"told, and in line before or after", true, 0, &lease.HeldError{Place: 1}, true},
 		{"told, and no answer", true, 0, lease.ErrUnknown, false},
+		{"undone, and in line again", false, 0, &lease.HeldError{Place: 1}, false},
+		{"undone, and granted", false, told, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ws, w := newWaiters(), waiting("job")
@@ -143,18 +143,48 @@ func TestARepeatedAskingForWhoHasGone(t *testing.T) {
 			if ws.askAgain("job", w.ID, time.Now()) != nil {
 				t.Error("asked twice at once")
 			}
+			want := lease.Token(0)
 			if test.turn {
 				ws.turn("job", w.ID, w.Tag, handover(told))
 			} else {
 				ws.leave(undoing(w.Acquisition))
 			}
-			if got := ws.askedAgain(one, lease.Lease{Token: test.token}, time.Now(), test.err); got != test.strange {
-				t.Errorf("strange = %v, want %v", got, test.strange)
+			if test.takeBack {
+				want = told
+			}
+			if got := ws.askedAgain(one, lease.Lease{Token: test.token}, time.Now(), test.err); got != want {
+				t.Errorf("to be taken back but for token %d, want %d", got, want)
 			}
 			if _, is := ws.doubt(w.ID); is != errors.Is(test.err, lease.ErrUnknown) {
 				t.Errorf("doubt = %v", is)
 			}
 		})
+	}
+}
+
+// A repeated asking that took effect before the hand-over, and is answered after it, does not cost the
+// lease; one that took effect after its release leaves nobody in line.
+func TestARepeatedAskingIsAnsweredLate(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	holder := asking("job")
+	acquire(t, s, holder)
+	w := queued(t, s, "job")
+	one := s.waiters.askAgain("job", w.ID, time.Now().Add(time.Second))
+	_, err := s.queue(soon(t), w.Acquisition)
+	freed(t, s, "job", holder.ID)
+	token := w.within(t, time.Second).Lease.Token
+	s.takeBack(w.Acquisition, s.waiters.askedAgain(one, lease.Lease{}, time.Now(), err))
+	standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"})
+	if err != nil || standing.Lease.Token != token {
+		t.Fatalf("Get = %+v, %v, want the lease that was handed over, with token %d", standing, err, token)
+	}
+	freed(t, s, "job", w.ID)
+	acquire(t, s, holder)
+	_, err = s.queue(soon(t), w.Acquisition)
+	one.asking = true
+	s.takeBack(w.Acquisition, s.waiters.askedAgain(one, lease.Lease{}, time.Now(), err))
+	if standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || standing.Waiting != 0 {
+		t.Errorf("Get = %+v, %v, want nobody in line", standing, err)
 	}
 }
 

@@ -5,11 +5,12 @@
 --   ARGV[8]           lease id
 --   ARGV[9], [10]     attempt, exec: the tag, compared
 --   ARGV[11]          1 if a place in line is to be kept for when the lease id is asked for again
+--   ARGV[12]          a token that the client was told, or 0: the lease that has it is left alone
 --
 -- Reply: {LEFT} if anything carried exactly this tag, or {NONE}: never granted, over, or taken over by
 -- a retry, which must not be hurt. TIME tells the caller whether the execution could still arrive after
 -- this (its not_after).
-local ID, ATTEMPT, EXEC, KEEP = unpack(ARGV, HEAD + 1, HEAD + 4)
+local ID, ATTEMPT, EXEC, KEEP, TOLD = unpack(ARGV, HEAD + 1, HEAD + 5)
 
 local function matches(x) -- '*' matches nobody
   return x.attempt == tonumber(ATTEMPT) and x.exec == EXEC and EXEC ~= '*'
@@ -21,7 +22,7 @@ if e and not matches(e) then e = nil end
 local score = e and redis.call('ZSCORE', QUEUE, ID)
 local present = score and tonumber(score) >= 0
 
-local held = lock and lock.id == ID and matches(lock)
+local held = lock and lock.id == ID and matches(lock) and lock.token ~= TOLD
 if held then
   redis.call('DEL', LOCK)
   if watched then note_released(NAME, now, lock) end
