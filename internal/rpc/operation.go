@@ -104,7 +104,7 @@ func (a *acquiring) run() {
 
 // Queued implements lease.Asker.
 func (a *acquiring) Queued(held *lease.HeldError) {
-	a.session.answer(item{answer: &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}})
+	a.session.answer(item{unhurried: true, answer: &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}})
 }
 
 // Answered implements lease.Asker.

@@ -18,6 +18,9 @@ const (
 	maxStall = 10 * time.Second
 	// maxBatch is about how many bytes are sent as one message.
 	maxBatch = 64 << 10
+	// unhurriedFor is how long what nobody is held up by waits for company: on a busy name that saves
+	// a message for each grant.
+	unhurriedFor = 3 * time.Millisecond
 )
 
 // item is something to tell a client: one of the first four.
@@ -27,6 +30,8 @@ type item struct {
 	welcome  *lockdv1.Welcome
 	draining bool
 
+	unhurried bool // nobody is held up by it
+
 	final bool         // answer is its operation's last
 	grant *lease.Grant // what answer grants: it goes back if it cannot be sent
 	size  int          // in bytes; set by put
@@ -34,8 +39,9 @@ type item struct {
 
 // outbox is what a session has still to send, in order. Putting never blocks.
 type outbox struct {
-	filled chan struct{} // gets a value when something was put
+	filled chan struct{} // gets a value when something is to be sent
 	roomy  chan struct{} // gets a value when there is room again
+	later  *time.Timer   // says so of what is unhurried
 
 	mu      sync.Mutex
 	pending []item
@@ -43,7 +49,9 @@ type outbox struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{filled: make(chan struct{}, 1), roomy: make(chan struct{}, 1)}
+	o := &outbox{filled: make(chan struct{}, 1), roomy: make(chan struct{}, 1)}
+	o.later = time.AfterFunc(unhurriedFor, func() { signal(o.filled) })
+	return o
 }
 
 // put adds an item; it reports false, and has done nothing, if the outbox is closed.
@@ -54,8 +62,14 @@ func (o *outbox) put(i item) bool {
 	if o.closed {
 		return false
 	}
+	first := len(o.pending) == 0
 	o.pending = append(o.pending, i)
-	signal(o.filled)
+	switch {
+	case !i.unhurried:
+		signal(o.filled)
+	case first: // else whatever is before it sees to it
+		o.later.Reset(unhurriedFor)
+	}
 	return true
 }
 
@@ -108,6 +122,7 @@ func (o *outbox) close() []item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
+	o.later.Stop()
 	left := o.pending
 	o.pending = nil
 	return left
