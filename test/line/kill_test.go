@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	killFor  = flag.Duration("kill.for", 12*time.Second, "how long TestKillingAtRandom kills")
+	killFor  = flag.Duration("kill.for", 10*time.Second, "how long TestKillingAtRandom kills")
 	killSeed = flag.Uint64("kill.seed", 0, "what it kills and when; 0: at random")
 )
 
