@@ -11,8 +11,8 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 COMMANDS  := lockd lockctl
 # Every module but the product itself, so that none is forgotten; tools/grpcurl has no code of ours.
 MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path './.*/*' -not -path './tools/grpcurl/*'))
-# Bounds on how late something may be (50 ms): alone on the machine, without the race detector.
-TIMING    := clients/go/deadlinetest
+# Bounds on how late something may be (50 and 100 ms): alone on the machine, without the race detector.
+TIMING    := clients/go/deadlinetest test/promptness
 GO        := go
 
 .PHONY: help build run demo bench test check need need-protoc lint generated darwin generate dist clean FORCE
@@ -38,8 +38,8 @@ bench: need ## lockd beside redsync and rueidislock: possession, fairness, hand-
 # `make check test` runs them once, since one make runs a target once. The other modules go without
 # the race detector: building the example's database with it takes minutes of a new machine.
 test: need .bin/noskip ## every test of every module; one that is skipped is a failure
-	$(GO) test -json -race -count=1 $$($(GO) list ./... | grep -v '/$(TIMING)$$') | .bin/noskip
-	$(GO) test -json -count=1 ./$(TIMING) | .bin/noskip
+	$(GO) test -json -race -count=1 $$($(GO) list ./... | grep -v $(TIMING:%=-e '/%$$')) | .bin/noskip
+	$(GO) test -json -p 1 -count=1 $(TIMING:%=./%) | .bin/noskip
 	for module in $(MODULES); do \
 		(cd $$module && $(GO) test -json -count=1 ./...) | .bin/noskip; \
 	done
