@@ -121,6 +121,9 @@ func (a *Asking) Run() {
 	a.mu.Lock()
 	execution := a.next
 	if a.state == over {
+		if a.inLine { // by an earlier call; its turn may have come as well
+			a.undoLocked(0, a.keep)
+		}
 		a.mu.Unlock()
 		return
 	}

@@ -99,6 +99,36 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// Who is cancelled at the end of the wait, when the last call is about to begin, leaves nothing behind: neither
+// the place in line, nor the lease if its turn has just come.
+func TestCancelBeforeTheLastCall(t *testing.T) {
+	for _, turn := range []bool{false, true} {
+		t.Run(fmt.Sprintf("its turn has come %t", turn), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+				r := request("job", 1)
+				r.TTL = in(time.Hour)
+				grant(t, l, r)
+				a, to := ask(t, l, patient(2))
+				to.heard(t, "in line", 1, 0)
+				a.OutOfTime()
+				if turn {
+					s.Expire("job")
+					settle()
+				}
+				if !a.Cancel(false) {
+					t.Fatal("Cancel = false, want true: it was not answered")
+				}
+				a.Run()
+				settle()
+				to.heard(t, "cancelled", 1, 0)
+				if s.waiters("job") != 0 || turn && s.tokenOf("job") != 0 {
+					t.Errorf("%d in line, token %d; want nobody and nothing", s.waiters("job"), s.tokenOf("job"))
+				}
+			})
+		})
+	}
+}
+
 // wantNothingLeft fails the test if 2 has the job or stands in line for it, or has a place there although
 // it should not.
 func wantNothingLeft(t *testing.T, l *lease.Lessor, s *fake, kept bool) {

@@ -37,3 +37,11 @@ func (l *Lessor) Crowd(n int) (restore func()) {
 
 // MaxRemembered is how many forced ends are remembered.
 const MaxRemembered = maxRemembered
+
+// OutOfTime is what a does at the end of its wait, up to where its last call begins; Run goes on.
+func (a *Asking) OutOfTime() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.timer.Stop()
+	a.state, a.next.Turn = calling, nil
+}
