@@ -79,18 +79,25 @@ func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, er
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
 	}
-	ends := int64(0)
+	ends, beats := int64(0), 0
 	if a.Turn != nil {
 		ends = s.clock.at(a.Until)
+		if s.beatDue() {
+			beats = 1
+		}
 	}
+	began := time.Now()
 	answer, err := s.runLine(ctx, queueScript, a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told),
-		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.at(deadline), ends)
+		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.at(deadline), ends, beats)
 	if err != nil {
 		return lease.Lease{}, s.failed("acquire", a.Name, err)
 	}
 	granted, err := s.decodeAcquire(a.Name, answer.replies[0])
 	var held *lease.HeldError
 	if errors.As(err, &held) && a.Turn != nil {
+		if beats == 1 {
+			s.beatAt(began)
+		}
 		s.alarms.arm(a.Name, held.Holder.ExpiresIn)
 	}
 	return granted, err

@@ -32,14 +32,26 @@ func (s *Store) keepBeating(ctx context.Context) {
 	}
 }
 
+// beatDue reports whether an asking for a place has to beat as well: whoever has just come to wait here
+// must not be taken for dead until the next beat. So all do until one is known to have beaten.
+func (s *Store) beatDue() bool {
+	last := s.beaten.Load()
+	return last == 0 || time.Since(s.clock.base)-time.Duration(last) >= beatEvery
+}
+
+// beatAt notes a beat that succeeded, and began at this time.
+func (s *Store) beatAt(began time.Time) { s.beaten.Store(int64(began.Sub(s.clock.base))) }
+
 // beat is one beat, after one that said who is dead. What it hears of is done in the background.
 func (s *Store) beat(ctx context.Context, known []string) (dead []string) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	began := time.Now()
 	a, err := s.run(ctx, beatScript, []string{s.keys.beats(), s.keys.given()}, s.instance)
 	if err != nil || len(a.replies) != 3 {
 		return known // the next one is soon
 	}
+	s.beatAt(began)
 	if a.replies[0].kind() == "BACK" {
 		s.waiters.loseAll() // others may have passed them over, or Redis lost them
 	}

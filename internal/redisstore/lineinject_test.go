@@ -39,6 +39,8 @@ func TestAnErrorAtEachCallLeavesALineThatGoesOn(t *testing.T) {
 			reached := true
 			for call := 1; reached; call++ {
 				redisproc.Flush(t, r)
+				s.beaten.Store(0) // Redis has forgotten their beats
+				other.beaten.Store(0)
 				holder := asking("job")
 				token := acquire(t, s, holder).Token
 				line := []turn{queued(t, other, "job"), queued(t, s, "job")}
@@ -71,7 +73,7 @@ func leaving(a lease.Acquisition, keep int) []any {
 
 func (s *Store) queueing(w turn) []any {
 	return []any{string(w.ID), w.Tag.Attempt, w.Tag.Exec, 0, w.TTL.Milliseconds(), px(w.TTL), "{}",
-		time.Now().Add(time.Hour).UnixMicro(), time.Now().Add(time.Minute).UnixMicro()}
+		time.Now().Add(time.Hour).UnixMicro(), time.Now().Add(time.Minute).UnixMicro(), 1}
 }
 
 // forgetWaiters has stores do nothing by themselves any more for those who wait.

@@ -46,6 +46,7 @@ type Store struct {
 	hub      *hub
 	errands  chan struct{} // holds one for each errand under way; see errand
 	mending  atomic.Bool   // whether askAgain is under way
+	beaten   atomic.Int64  // when the last beat began that is known to have succeeded, in ns since clock.base; 0: none
 
 	background context.Context // ends with Close
 	stop       context.CancelFunc

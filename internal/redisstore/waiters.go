@@ -125,7 +125,6 @@ func (w *waiter) is(tag lease.Tag) bool {
 
 // leave takes out the waiter of exactly u's execution. until is when no asking of ours for the lease id
 // can take effect any more.
-
 func (ws *waiters) leave(u lease.Undoing) (until time.Time) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

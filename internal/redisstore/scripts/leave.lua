@@ -36,6 +36,7 @@ elseif e and held then
   keep(ID, now + KEEP_PLACE)
 end
 local reply = {(held or e) and 'LEFT' or 'NONE'}
+if e then purge() end
 if held or not value then return answer(reply, hand_over()) end
 if e then settle() end
 return answer(reply)

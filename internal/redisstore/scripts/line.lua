@@ -42,9 +42,36 @@ local value, line, fence, watched = unpack(redis.call('MGET', LOCK, LINE, FENCE,
 local now = now_us()
 local lock = value and parse(value)
 
+-- The marker of a line: <last ticket>|<end>, end being a moment, in microseconds, at which no wait and
+-- no place kept after it is left. The keys of the line expire then, and the marker a second later, so
+-- that no line is ever taken for none.
+local last_ticket, line_end = 0, 0
+if line then
+  local ticket, till = string.match(line, '^(%d+)|(%d+)$')
+  last_ticket, line_end = tonumber(ticket or '0'), tonumber(till or '0')
+end
+
 local function whole(n) return string.format('%.0f', n) end
 
 local function failed(reply) return type(reply) == 'table' and reply.err end
+
+local function px_until(till) return math.max(1, math.ceil((till - now) / 1000)) end
+
+-- mark writes the marker, or answers why it could not.
+local function mark(ticket, till)
+  local marker, reply = whole(ticket) .. '|' .. whole(till), nil
+  if till == line_end then
+    reply = redis.pcall('SET', LINE, marker, 'KEEPTTL')
+  else
+    reply = redis.pcall('SET', LINE, marker, 'PX', whole(px_until(till) + 1000))
+  end
+  if failed(reply) then return reply.err end
+  last_ticket, line_end = ticket, till
+end
+
+local function expire_line(till)
+  for _, key in ipairs({QUEUE, WAITERS}) do redis.pcall('PEXPIRE', key, whole(px_until(till))) end
+end
 
 local function parse_entry(id, text)
   local attempt, exec, instance, ttl, px, ends, ticket, since, payload =
@@ -99,7 +126,8 @@ local function forget(id)
   redis.pcall('HDEL', WAITERS, id)
 end
 
--- purge forgets places that are kept no longer, a few at a time but never fewer than come.
+-- purge forgets places that are kept no longer, a few at a time. Scripts that may set places aside call
+-- it, and purge as many as that.
 local function purge()
   local over = redis.pcall('ZRANGEBYSCORE', QUEUE, '(' .. whole(-now), '(0', 'LIMIT', '0', '32')
   if failed(over) or not over[1] then return end
@@ -116,10 +144,11 @@ local function settle()
   if failed(last) then return end
   if not last[1] then
     redis.pcall('DEL', LINE, QUEUE, WAITERS)
+    line_end = 0
     return
   end
-  local px = whole(math.max(1, math.ceil((-tonumber(last[2]) - now) / 1000)))
-  for _, key in ipairs({QUEUE, WAITERS, LINE}) do redis.pcall('PEXPIRE', key, px) end
+  local till = -tonumber(last[2])
+  if not mark(last_ticket, till) then expire_line(till) end -- where that fails they stay for longer
 end
 
 -- first answers who is next and whether that is the last one present; or nil and the hand-over that

@@ -6,4 +6,6 @@
 -- Reply: {HELD, value, expires in ms}, {FREE}, or {ERROR, text}. The hand-over says what became of FREE.
 if lock then return answer({'HELD', value, redis.call('PTTL', LOCK)}) end
 if value then return answer({'ERROR', 'the lock key holds something that lockd did not write'}) end
-return answer({'FREE'}, hand_over())
+local handed = hand_over()
+if line then purge() end
+return answer({'FREE'}, handed)

@@ -9,6 +9,7 @@
 --   ARGV[14]          payload
 --   ARGV[15]          not_after, microseconds of TIME: later than this nothing is written
 --   ARGV[16]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had
+--   ARGV[17]          1 if the caller has not beaten for a while: who stands in line is alive
 --
 -- Reply, as acquire.lua's:
 --   {GRANTED, value, ttl ms, expires in ms}
@@ -16,7 +17,8 @@
 --   {SUPERSEDED} {LOST} {LATE} {REFUSED} {SKEW, difference in microseconds} {FULL}
 --   {AGAIN}                                       ask again: see line.lua
 --   {ERROR, text}
-local id, attempt, exec, told, ttl, px, payload, not_after, ends = unpack(ARGV, HEAD + 1, HEAD + 9)
+local LINE_SLACK = 5000000 -- us: the keys of a line are let live for so much longer than needed, to be touched less often
+local id, attempt, exec, told, ttl, px, payload, not_after, ends, beat_due = unpack(ARGV, HEAD + 1, HEAD + 10)
 local op = {
   id = id, attempt = tonumber(attempt), exec = exec, told = told, instance = CALLER, ttl = tonumber(ttl),
   px = tonumber(px), ends = tonumber(ends), since = whole(now), payload = payload,
@@ -35,8 +37,8 @@ if value and not lock then return answer({'ERROR', 'the lock key holds something
 -- The place that the lease id has, if it has not ended.
 local function own_place()
   local text = redis.call('HGET', WAITERS, op.id)
-  local score = tonumber(redis.call('ZSCORE', QUEUE, op.id))
-  local e = text and score and parse_entry(op.id, text)
+  local score = text and tonumber(redis.call('ZSCORE', QUEUE, op.id))
+  local e = score and parse_entry(op.id, text)
   if not e or score < 0 and -score < now then return nil end
   return e, score >= 0
 end
@@ -55,7 +57,10 @@ if not lock then
   local refused = refusal(now, CLOCK, MAX_SKEW, MAY_GRANT)
   if refused then return answer(refused) end
   local head, last
-  if line then head, last = first() end
+  if line then
+    head, last = first()
+    purge()
+  end
   if not head and last and last[1] ~= 'NOBODY' then
     return answer(last[1] == 'AGAIN' and last or {'ERROR', last[2]})
   end
@@ -82,33 +87,26 @@ if e then place = redis.call('ZCOUNT', QUEUE, '0', '(' .. e.ticket) + 1
 else
   place = redis.call('ZCOUNT', QUEUE, '0', '+inf') + 1
   if place > MAX_LINE then return answer({'FULL'}, handed) end
-  op.ticket = whole(math.max(now, tonumber(line or '0') + 1))
+  op.ticket = whole(math.max(now, last_ticket + 1))
 end
 
 if not waits then
   op.ends, op.instance = e.ends, e.instance
   redis.pcall('HSET', WAITERS, op.id, format_entry(op)) -- the new tag
   if present then aside(op) end
+  purge()
   return answer({'HELD', value, left, place, op.ticket}, handed)
 end
 
--- Take the place. The first write is the one that Redis refuses when it is full. All keys of the line go
--- when no wait, and no place kept after it, can be left; the marker last, so that no line is ever taken
--- for none.
-local last_ticket = math.max(tonumber(op.ticket), tonumber(line or '0'))
-local px_line = math.ceil((op.ends - now + KEEP_PLACE) / 1000)
-if line then px_line = math.max(px_line, redis.call('PTTL', LINE) - 1000) end
-for _, write in ipairs({
-  {'SET', LINE, whole(last_ticket), 'PX', whole(px_line + 1000)},
-  {'HSET', WAITERS, op.id, format_entry(op)},
-  {'ZADD', QUEUE, op.ticket, op.id},
-}) do
-  local reply = redis.pcall(unpack(write))
-  if failed(reply) then return answer({'ERROR', reply.err}, handed) end
-end
-redis.pcall('PEXPIRE', WAITERS, whole(px_line))
-redis.pcall('PEXPIRE', QUEUE, whole(px_line))
-redis.pcall('HSET', BEATS, CALLER, whole(now)) -- who stands in line is alive
-purge()
+-- Take the place. The first write is the one that Redis refuses when it is full.
+local till = line_end
+if op.ends + KEEP_PLACE > line_end then till = op.ends + KEEP_PLACE + LINE_SLACK end
+local longer = till > line_end
+local problem = mark(math.max(last_ticket, tonumber(op.ticket)), till)
+  or failed(redis.pcall('HSET', WAITERS, op.id, format_entry(op)))
+  or failed(redis.pcall('ZADD', QUEUE, op.ticket, op.id))
+if problem then return answer({'ERROR', problem}, handed) end
+if longer then expire_line(till) end
+if beat_due == '1' then redis.pcall('HSET', BEATS, CALLER, whole(now)) end
 if not present then note_place('queued', op) end
 return answer({'HELD', value, left, place, op.ticket}, handed)
