@@ -163,7 +163,12 @@ func (a *acquisition) send(ctx context.Context) (*lockdv1.AcquireResponse, *atte
 	if a.ttl != nil {
 		t.req.Ttl = durationpb.New(*a.ttl)
 	}
-	t.inLine = func(held *lockdv1.Held) { a.served(heldError(a.name, held)) }
+	t.inLine = func(held *lockdv1.Held) {
+		if a.fate != nil {
+			a.fate.queued(t.way)
+		}
+		a.served(heldError(a.name, held))
+	}
 	t.fate = a.fateOf
 	// Read before the message is given away: the server may answer before the call returns.
 	t.sent = now()

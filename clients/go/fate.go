@@ -33,6 +33,21 @@ func (f *fate) stands(c *call) {
 	f.left = append(f.left, c)
 }
 
+// queued notes that a later attempt stands in line, as way says: nothing comes any more of those that were
+// left standing. Their servers need not keep them, nor look after the name once more when their time is up:
+// it might be free by then, and theirs again with nobody to use it.
+func (f *fate) queued(by way) {
+	f.mu.Lock()
+	left := f.left
+	f.left = nil
+	f.mu.Unlock()
+	for _, c := range left {
+		if by == way(c.stream) { // another stream is about to end
+			c.giveUp(nil)
+		}
+	}
+}
+
 // settle notes how the acquisition ended. Without a lease, what still stands is given up.
 func (f *fate) settle(lease *Lease) {
 	f.mu.Lock()

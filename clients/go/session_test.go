@@ -78,6 +78,37 @@ func TestSessionAsksAgainBeforeItsWaitIsOver(t *testing.T) {
 	})
 }
 
+// An attempt whose place the next one has taken over is given up: it could be granted the name once more after
+// all is over, and those of a long wait would pile up.
+func TestSessionGivesUpWhatWasTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job")
+		s := f.stream("a")
+		for n := range 4 {
+			id, r := s.asks()
+			if s.take(); len(s.cancels) != max(0, n-1) {
+				t.Errorf("%v are cancelled before attempt %d stands in line, want %d", s.cancels, n+1, max(0, n-1))
+			}
+			s.answer(queuedAt(id, 1))
+			if s.take(); len(s.cancels) != n || n > 0 && s.cancels[n-1] != id-1 {
+				t.Errorf("%v are cancelled when attempt %d stands in line, want all before it", s.cancels, n+1)
+			}
+			if n == 3 {
+				s.answer(grantOf(id, r))
+				break
+			}
+			time.Sleep(longWait)
+		}
+		if got := <-done; got.err != nil {
+			t.Errorf("Acquire = %v, want the lease", got.err)
+		}
+		if s.take(); len(s.cancels) != 3 || len(s.pending) != 0 {
+			t.Errorf("%v are cancelled, %v sent; want three and nothing", s.cancels, s.pending)
+		}
+	})
+}
+
 // A grant to an attempt that nobody waits for any more, after the lease was released, is given back.
 func TestSessionLateGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

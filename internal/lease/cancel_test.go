@@ -129,6 +129,35 @@ func TestCancelBeforeTheLastCall(t *testing.T) {
 	}
 }
 
+// An attempt whose place a later one has taken over does that one no harm when it is cancelled, and is not
+// granted the name when its time is up, long after the lease was released.
+func TestCancelOfAnAttemptThatWasTakenOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+		r := request("job", 1)
+		r.TTL = in(time.Hour)
+		grant(t, l, r)
+		first, deaf := ask(t, l, patient(2))
+		time.Sleep(30 * time.Second)
+		again := patient(2)
+		again.Attempt++
+		_, to := ask(t, l, again)
+		to.heard(t, "in line", 1, 0)
+		if !first.Cancel(false) {
+			t.Fatal("Cancel = false, want true: it was not answered")
+		}
+		settle()
+		free(t, l, "job", 1)
+		to.heard(t, "its turn", 1, 1)
+		free(t, l, "job", 2)
+		time.Sleep(time.Minute)
+		settle()
+		deaf.heard(t, "cancelled", 1, 0)
+		if s.tokenOf("job") != 0 {
+			t.Error("the name is held, want it free")
+		}
+	})
+}
+
 // wantNothingLeft fails the test if 2 has the job or stands in line for it, or has a place there although
 // it should not.
 func wantNothingLeft(t *testing.T, l *lease.Lessor, s *fake, kept bool) {
