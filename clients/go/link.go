@@ -35,7 +35,11 @@ type link struct {
 	changed chan struct{} // closed, and made anew, when any of the three does
 	streams map[*stream]struct{}
 	leases  map[holding]*Lease // not ended
+	early   map[holding]error  // losses that came before their lease was known here; at most maxEarly
 }
+
+// maxEarly bounds the losses that nobody has asked for: most are of leases that were just released.
+const maxEarly = 1024
 
 // holding names a lease as lockd does in its notices.
 type holding struct {
@@ -57,7 +61,7 @@ const (
 func newLink(rpc lockdv1.LeaseServiceClient) *link {
 	l := &link{
 		rpc: rpc, wake: make(chan struct{}, 1), changed: make(chan struct{}),
-		streams: make(map[*stream]struct{}), leases: make(map[holding]*Lease),
+		streams: make(map[*stream]struct{}), leases: make(map[holding]*Lease), early: make(map[holding]error),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.running.Go(l.run)
@@ -114,12 +118,18 @@ func (l *link) wayLocked(acquiring bool) way {
 
 // hold has the loss of a lease that was granted by way told to it.
 func (l *link) hold(lease *Lease, by way) {
+	is := holding{lease.name, lease.token}
 	l.mu.Lock()
-	l.leases[holding{lease.name, lease.token}] = lease
+	l.leases[is] = lease
+	early := l.early[is]
+	delete(l.early, is)
 	if s := l.current; s != nil && by != way(s) {
 		s.resume(&lockdv1.Resumed{Name: lease.name, Token: lease.token})
 	}
 	l.mu.Unlock()
+	if early != nil {
+		lease.end(early)
+	}
 	lease.mu.Lock()
 	ended := lease.cause != nil
 	lease.mu.Unlock()
@@ -135,15 +145,29 @@ func (l *link) drop(lease *Lease) {
 	delete(l.leases, holding{lease.name, lease.token})
 }
 
-// lost ends a lease that lockd says is gone. Of leases that are not held here, or not any more, it is no
-// news.
+// lost ends a lease that lockd says is gone. Of leases that are not held here any more it is no news; one that
+// is not held yet, its grant being on its way to whoever waits for it, learns of it in hold.
 func (l *link) lost(notice *lockdv1.Lost) {
+	is, cause := holding{notice.GetName(), notice.GetToken()}, lossCause(notice.GetLoss())
 	l.mu.Lock()
-	lease := l.leases[holding{notice.GetName(), notice.GetToken()}]
+	lease := l.leases[is]
+	if lease == nil {
+		l.rememberLocked(is, cause)
+	}
 	l.mu.Unlock()
 	if lease != nil {
-		lease.end(lossCause(notice.GetLoss()))
+		lease.end(cause)
 	}
+}
+
+func (l *link) rememberLocked(is holding, cause error) {
+	if len(l.early) >= maxEarly {
+		for one := range l.early {
+			delete(l.early, one)
+			break
+		}
+	}
+	l.early[is] = cause
 }
 
 // moveOn has another stream looked for, because of s.

@@ -48,6 +48,43 @@ func TestSessionLost(t *testing.T) {
 	}
 }
 
+// A loss that comes together with the grant ends the lease, too.
+func TestSessionLostAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job")
+		s := f.stream("a")
+		id, r := s.asks()
+		s.received <- &sessionResponse{
+			Answers: []*lockdv1.Answer{grantOf(id, r)},
+			Lost:    []*lockdv1.Lost{{Name: "job", Token: fakeToken, Loss: &lockdv1.Loss{Cause: lockdv1.Loss_FORCED}}},
+		}
+		if got := <-done; got.err != nil || !errors.Is(got.lease.Err(), ErrForceReleased) {
+			t.Errorf("Acquire = %v, %v; want a lease that was released by force", got.lease, got.err)
+		}
+	})
+}
+
+// Losses of what nobody holds are forgotten sometime.
+func TestSessionLostOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job")
+		s := f.stream("a")
+		s.grant()
+		<-done
+		for n := range 2 * maxEarly {
+			s.received <- &sessionResponse{Lost: []*lockdv1.Lost{{Name: "other", Token: int64(n + 1)}}}
+			synctest.Wait()
+		}
+		c.link.mu.Lock()
+		defer c.link.mu.Unlock()
+		if n := len(c.link.early); n != maxEarly {
+			t.Errorf("%d are remembered, want %d", n, maxEarly)
+		}
+	})
+}
+
 // A renewal says its token, and is told why the lease is gone, on either way.
 func TestLossInTheAnswerToARenewal(t *testing.T) {
 	forced := &lockdv1.Loss{Cause: lockdv1.Loss_FORCED, By: "ann", Reason: "stuck"}
