@@ -58,6 +58,21 @@ func TestCancellingWhatWasGrantedReleasesItOnceAndPassesItOn(t *testing.T) {
 	}
 }
 
+// A client makes what it was granted on an old stream known to the new one, on which the acquisition,
+// asked again, may have been granted as well.
+func TestCancellingWhatWasGrantedAndThenResumedReleasesIt(t *testing.T) {
+	t.Parallel() // a release is repeated after a second, and its server waits for that
+	s, _ := serveMemory(t)
+	k, next := openSession(t, s), openSession(t, s)
+	op := k.do(&lockdv1.AcquireRequest{Name: "a", LeaseId: id1})
+	is := k.answer(op).GetAcquired().GetLease()
+	waiting := next.queues("a", id2)
+	k.send(&lockdv1.SessionRequest{Resumed: []*lockdv1.Resumed{{Name: "a", Token: is.GetToken()}}, Cancels: []uint64{op}})
+	if a := next.answer(waiting); a.GetAcquired() == nil {
+		t.Errorf("the next in line is answered %v, want the lease", a)
+	}
+}
+
 func TestCancellingARenewalOrAReleasedLeaseDoesNothing(t *testing.T) {
 	t.Parallel() // a release is repeated after a second, and its server waits for that
 	s, store := serveMemory(t)

@@ -135,15 +135,21 @@ func TestASessionThatStaysEndsTwoSecondsAfterTheAnnouncementAndWatchesAfterIt(t 
 	})
 }
 
-func TestASessionOpenedWhileDrainingIsToldAtOnce(t *testing.T) {
+func TestASessionOpenedWhileDrainingIsToldWithItsWelcome(t *testing.T) {
 	s := newSessions()
-	first, second := &session{out: newOutbox()}, &session{out: newOutbox()}
+	first, second := &session{out: newOutbox(), service: new(leaseService)}, &session{out: newOutbox(), service: new(leaseService)}
 	s.enter(first)
 	none := s.drain()
 	s.enter(second)
 	for _, x := range []*session{first, second} {
-		if !message(x.out.take()).GetDraining() {
-			t.Error("a session is not told that the server drains")
+		if m := message(x.out.take()); m.GetDraining() {
+			t.Errorf("a session that was not greeted is told %v, want the welcome before anything else", m)
+		}
+		if err := x.greet(new(lockdv1.Hello)); err != nil {
+			t.Fatal(err)
+		}
+		if m := message(x.out.take()); m.GetWelcome() == nil || !m.GetDraining() {
+			t.Errorf("a session opened while the server drains is told %v, want the welcome and draining", m)
 		}
 	}
 	select {

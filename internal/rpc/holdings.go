@@ -41,7 +41,9 @@ func (s *holdings) add(h *holding) *holding {
 	case known.token > h.token:
 		return nil
 	case known.token == h.token:
-		known.id = h.id
+		if h.id != "" { // a resumption knows none, and must not take it away
+			known.id = h.id
+		}
 		if h.op != 0 {
 			delete(s.byOp, known.op)
 			known.op = h.op

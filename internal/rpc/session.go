@@ -44,15 +44,14 @@ type session struct {
 	why     chan error    // the first reason to end; has room for one
 	over    chan struct{} // closed at the end
 
-	// The reader's own.
-	greeted bool
-	last    uint64 // the largest id so far
+	last uint64 // the largest id so far; the reader's own
 
 	slots   chan struct{}  // one for each operation at the store
 	tasks   chan func()    // those, until a goroutine of theirs begins them: in the order sent
 	running sync.WaitGroup // tasks, and acquisitions until they are answered or cancelled
 
 	mu         sync.Mutex
+	greeted    bool // written by the reader alone
 	ended      bool
 	draining   bool
 	halfClosed bool // by the client
@@ -168,8 +167,13 @@ func (x *session) greet(hello *lockdv1.Hello) error {
 	if err := checkClient(hello.GetClient()); err != nil {
 		return err
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.greeted = true
 	x.out.put(item{welcome: &lockdv1.Welcome{Instance: x.service.process.instance, Version: x.service.process.version}})
+	if x.draining {
+		x.out.put(item{draining: true})
+	}
 	return nil
 }
 
@@ -227,12 +231,14 @@ func (x *session) finishIfDone() {
 	}
 }
 
-// drain tells the client that the server is going away.
+// drain tells the client that the server is going away: after the welcome, which comes first.
 func (x *session) drain() {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.draining = true
-	x.mu.Unlock()
-	x.out.put(item{draining: true})
+	if x.greeted {
+		x.out.put(item{draining: true})
+	}
 }
 
 // start has a goroutine of its own run task. It waits while too many run, and does nothing once the
