@@ -83,6 +83,39 @@ func TestDoRelease(t *testing.T) {
 	})
 }
 
+// A release inside Do waits for its answer, although it ends the context that it is given.
+func TestDoReleaseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFake(t)
+		f.release = func(ctx context.Context, r *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
+			time.Sleep(time.Second)
+			return outcome(lockdv1.ReleaseResponse_HELD)(ctx, r)
+		}
+		for name, derived := range map[string]func(context.Context, *Lease) context.Context{
+			"Do's":         func(ctx context.Context, _ *Lease) context.Context { return ctx },
+			"the lease's":  func(_ context.Context, l *Lease) context.Context { return l.Context() },
+			"of a timeout": func(ctx context.Context, _ *Lease) context.Context { return timeout(t, ctx, time.Minute) },
+		} {
+			begun := time.Now()
+			err := c.Do(t.Context(), "job", func(ctx context.Context, l *Lease) error { return l.Release(derived(ctx, l)) })
+			if took := time.Since(begun); err != nil || took != time.Second {
+				t.Errorf("%s context: Do with a release inside = %v after %s, want nil after 1s", name, err, took)
+			}
+		}
+		ctx := timeout(t, t.Context(), time.Millisecond)
+		err := c.Do(t.Context(), "job", func(_ context.Context, l *Lease) error { return l.Release(ctx) })
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Do with a bounded release inside = %v, want DeadlineExceeded", err)
+		}
+	})
+}
+
+func timeout(t *testing.T, ctx context.Context, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // fn's context is also that of Do: it carries its end, its cause and its deadline; and the lease is
 // released although it was cancelled.
 func TestDoContext(t *testing.T) {

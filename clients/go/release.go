@@ -25,7 +25,8 @@ type releaseRun struct {
 // when lockd did not answer within 2 s: the lease then runs out by itself, or call Release again.
 //
 // ctx bounds how long Release waits for the answer; the release goes on in the background. A ctx that
-// had ended before, as after a cancelled job, does not hinder it: then 2 s are the bound.
+// had ended before, as after a cancelled job, or that ends with this lease, as inside Do, does not hinder
+// it: then 2 s are the bound.
 func (l *Lease) Release(ctx context.Context) error {
 	waiting := ctx.Done()
 	if ctx.Err() != nil {
@@ -36,6 +37,10 @@ func (l *Lease) Release(ctx context.Context) error {
 	case <-run.done:
 		return run.err
 	case <-waiting:
+		if context.Cause(ctx) == l.Err() { // by the release itself
+			<-run.done
+			return run.err
+		}
 		return failed("release", l.name, ctx.Err(), errors.New("it goes on in the background"))
 	}
 }
