@@ -48,16 +48,9 @@ func (c *Client) acquire(ctx context.Context, name string, wait bool, opts []Acq
 	a := &acquisition{client: c, name: name, request: r, caller: ctx, wait: wait}
 	for rounds := 1; ; rounds++ {
 		a.id, a.attempt, a.fate = newLeaseID(), 0, nil
-		lease, err := a.run(asking)
-		if a.fate != nil {
-			a.fate.settle(lease)
-		}
+		lease, err := a.settled(asking)
 		if err == nil {
 			return lease, nil
-		}
-		if a.doubt {
-			c.giveUp(ctx, name, a.id)
-			a.doubt = false
 		}
 		again := wait && errors.Is(err, errAnew)
 		if again && pause(asking, retryPause(rounds, firstPause, longPause)) {
@@ -65,6 +58,24 @@ func (c *Client) acquire(ctx context.Context, name string, wait bool, opts []Acq
 		}
 		return nil, a.failed(err)
 	}
+}
+
+// settled is run, after which nothing is left of the lease id but the lease that is returned: also if the
+// function of WithQueued panics.
+func (a *acquisition) settled(ctx context.Context) (lease *Lease, err error) {
+	returned := false
+	defer func() {
+		if a.fate != nil {
+			a.fate.settle(lease)
+		}
+		if a.doubt || !returned {
+			a.client.giveUp(a.caller, a.name, a.id)
+			a.doubt = false
+		}
+	}()
+	lease, err = a.run(ctx)
+	returned = true
+	return lease, err
 }
 
 // errAnew: this lease id is spent, and another one may do better.

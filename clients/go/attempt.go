@@ -65,6 +65,9 @@ type attempt struct {
 // sent after the one before has ended, or takes over the place at which that one stands in line.
 func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 	for {
+		if ctx.Err() != nil { // whoever does not wait any more should not be asked for
+			return nil, ctx.Err()
+		}
 		resp, t, err := a.send(ctx)
 		if err == nil {
 			return a.take(ctx, resp, t.way, t.sent)

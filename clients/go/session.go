@@ -39,7 +39,7 @@ func (s *stream) acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireRespons
 			if q := got.GetQueued(); q != nil {
 				queued = q
 				timer.Reset(max(0, ask.wait-time.Since(begun)))
-				ask.inLine(q)
+				c.tell(ask, q)
 				continue
 			}
 			return got.GetAcquired(), s.errorIn(got)
@@ -61,6 +61,18 @@ func (s *stream) acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireRespons
 			return nil, status.FromContextError(ctx.Err()).Err()
 		}
 	}
+}
+
+// tell passes on that the call stands in line. It leaves the line if the caller's function panics.
+func (c *call) tell(ask *ask, held *lockdv1.Held) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.giveUp(ask.fate().broken)
+		}
+	}()
+	ask.inLine(held)
+	returned = true
 }
 
 func (s *stream) renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {

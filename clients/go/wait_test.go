@@ -204,3 +204,22 @@ func TestAcquireGivesBackLater(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has given up before asking is not asked for.
+func TestAcquireWithEndedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "other")
+		s := f.stream("a")
+		s.grant()
+		<-done
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := c.Acquire(ctx, "job"); !errors.Is(err, context.Canceled) {
+			t.Errorf("Acquire = %v, want context.Canceled", err)
+		}
+		if s.take(); len(s.pending)+len(s.cancels) != 0 {
+			t.Errorf("%v was sent, %v cancelled; want nothing", s.pending, s.cancels)
+		}
+	})
+}
