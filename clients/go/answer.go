@@ -35,6 +35,8 @@ type refusal struct {
 	again bool
 	// nothingDone: the request changed nothing, and will not.
 	nothingDone bool
+	// waitTooLong: lockd takes no wait of this length.
+	waitTooLong bool
 	err         error // for the caller
 }
 
@@ -59,6 +61,7 @@ func readRefusal(name string, err error) refusal {
 	switch st := status.Convert(err); st.Code() {
 	case codes.InvalidArgument:
 		r.err, r.nothingDone = fmt.Errorf("%w: %s", ErrInvalid, st.Message()), true
+		r.waitTooLong = invalidField(err) == "wait"
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		// Cancelled by whom is the caller of readRefusal's to know; from here it is a connection, a
 		// proxy or a server that went away in the middle.
@@ -92,6 +95,20 @@ func (r *refusal) readDetails(err error) (held *lockdv1.Held, loss *lockdv1.Loss
 		}
 	}
 	return held, loss
+}
+
+// invalidField is the field that an INVALID_ARGUMENT is about, "" if it does not say.
+func invalidField(err error) string {
+	var answered *operationError
+	if errors.As(err, &answered) {
+		return answered.wire.GetField()
+	}
+	for _, detail := range status.Convert(err).Details() {
+		if bad, ok := detail.(*errdetails.BadRequest); ok && len(bad.GetFieldViolations()) > 0 {
+			return bad.GetFieldViolations()[0].GetField()
+		}
+	}
+	return ""
 }
 
 // lossCause is why a lease ended, as far as lockd knows.

@@ -18,9 +18,14 @@ const (
 	// replyWithin is how long an answer may take beyond the wait that was asked for. lockd gives its
 	// store half a second.
 	replyWithin = 3 * time.Second
-	// longWait is how long to wait before asking again. lockd allows 5 min; less keeps what is known of
-	// the holder and the place fresh and stays below the idle limits of most proxies.
+	// longWait is how long to wait before asking again. lockd allows 5 min unless told otherwise; less
+	// keeps what is known of the holder and the place fresh and stays below the idle limits of most proxies.
 	longWait = time.Minute
+	// keepsStanding is how much longer than the client means to wait a waiter is to stand in line: it asks
+	// again before that is over, so that its turn is never passed over.
+	keepsStanding = 5 * time.Second
+	// leastWait is the shortest wait that is tried with a lockd that takes no longer one.
+	leastWait = time.Second
 	// lastLook is how long before the caller's deadline the last wait but one ends, so that the error
 	// names the present holder.
 	lastLook = 100 * time.Millisecond
@@ -87,6 +92,8 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 			}
 		case r.reason == reasonSuperseded, r.reason == reasonLost:
 			return nil, errAnew
+		case r.waitTooLong && a.client.waitLess(t.req.GetWait().AsDuration()):
+			// At once: it has not been served yet.
 		case !r.again:
 			return nil, r.err
 		case r.reason == reasonDraining && t.way.tellsPlace():
@@ -122,7 +129,8 @@ func (a *acquisition) nextWait(ctx context.Context, tellsPlace bool) time.Durati
 	if !a.wait || a.mute || !tellsPlace && (a.held == nil || !a.silent.IsZero()) {
 		return 0
 	}
-	wait := longWait
+	longest := a.client.longestWait()
+	wait := longest - standsOn(longest)
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
 		if left > 2*lastLook {
@@ -132,6 +140,21 @@ func (a *acquisition) nextWait(ctx context.Context, tellsPlace bool) time.Durati
 	}
 	return wait
 }
+
+// longestWait is how long a lockd is asked to have somebody stand in line.
+func (c *Client) longestWait() time.Duration { return time.Duration(c.longest.Load()) }
+
+// waitLess notes that a lockd takes no wait of this length, and reports whether a shorter one is worth a try.
+func (c *Client) waitLess(than time.Duration) bool {
+	less := int64(max(leastWait, than/2))
+	for known := c.longest.Load(); less < known && !c.longest.CompareAndSwap(known, less); {
+		known = c.longest.Load()
+	}
+	return than > leastWait
+}
+
+// standsOn is how much of such a wait is the standing on while the next attempt is sent.
+func standsOn(longest time.Duration) time.Duration { return min(keepsStanding, longest/4) }
 
 // nextReply is how long lockd may take to say anything.
 func (a *acquisition) nextReply() time.Duration {
@@ -156,6 +179,7 @@ func (a *acquisition) send(ctx context.Context) (*lockdv1.AcquireResponse, *atte
 	}
 	a.attempt++
 	t.wait, t.reply = a.nextWait(ctx, t.way.tellsPlace()), a.nextReply()
+	t.stands = standsOn(a.client.longestWait())
 	if deadline, ok := ctx.Deadline(); ok && t.wait > 0 {
 		// Time to ask why, should there be no word.
 		t.reply = min(t.reply, time.Until(deadline)/2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -24,6 +25,7 @@ type Client struct {
 	link     *link
 	schedule *schedule
 	work     *work
+	longest  atomic.Int64 // wait that is asked for; it shrinks where lockd takes none so long
 
 	// ctx ends when Close is called: waiting and watching stop. cleanup ends releaseFor later: so do
 	// the releases.
@@ -38,6 +40,7 @@ type Client struct {
 // newClient returns a running client that speaks through rpc. conn may be nil.
 func newClient(cfg config, target string, conn *grpc.ClientConn, rpc lockdv1.LeaseServiceClient) *Client {
 	c := &Client{config: cfg, target: target, conn: conn, link: newLink(rpc), schedule: newSchedule(), work: newWork()}
+	c.longest.Store(int64(longWait + keepsStanding))
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.cleanup, c.abandon = context.WithCancel(context.Background())
 	c.work.spawn(func() {

@@ -192,6 +192,13 @@ func heldBy(owner string) error {
 	})
 }
 
+// invalid says that a field is wrong.
+func invalid(field string) error {
+	st, _ := status.New(codes.InvalidArgument, field+" is wrong").WithDetails(
+		protoadapt.MessageV1Of(&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field}}}))
+	return st.Err()
+}
+
 // unavailable is what gRPC says of a connection that broke.
 func unavailable() error { return status.Error(codes.Unavailable, "connection reset by peer") }
 

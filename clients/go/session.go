@@ -11,10 +11,6 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-// keepsStanding is how much longer than the client means to wait a waiter is to stand in line: it asks
-// again before that is over, so that its turn is never passed over.
-const keepsStanding = 5 * time.Second
-
 func (*stream) tellsPlace() bool { return true }
 
 // acquire returns when there is an answer, when ctx ends, or when it is time to ask again: then lockd goes
@@ -22,7 +18,7 @@ func (*stream) tellsPlace() bool { return true }
 func (s *stream) acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireResponse, error) {
 	ask.reached = true
 	if ask.wait > 0 {
-		ask.req.Wait = durationpb.New(ask.wait + keepsStanding)
+		ask.req.Wait = durationpb.New(ask.wait + ask.stands)
 	}
 	begun := time.Now()
 	c, err := s.begin(ctx, s.acquiring, acquireOperation(ask.req), sizeOfAcquire(ask.req))

@@ -223,3 +223,50 @@ func TestAcquireWithEndedContext(t *testing.T) {
 		}
 	})
 }
+
+// A lockd that was told to take only shorter waits is asked for such, on either way, until it takes them.
+func TestAcquireWaitsAsLongAsLockdAllows(t *testing.T) {
+	for most, works := range map[time.Duration]bool{time.Minute: true, 10 * time.Second: true, leastWait: true, leastWait / 2: false} {
+		t.Run("stream "+most.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, c := newServers(t)
+				done := acquiring(t.Context(), c, "job")
+				s := f.stream("a")
+				for {
+					id, r := s.asks()
+					if wait := r.GetWait().AsDuration(); wait > most {
+						s.answer(errorOf(id, &lockdv1.Error{Code: int32(codes.InvalidArgument), Reason: "INVALID_ARGUMENT", Field: "wait"}))
+						if wait > leastWait {
+							continue
+						}
+					} else {
+						s.answer(queuedAt(id, 1), grantOf(id, r))
+					}
+					break
+				}
+				if got := <-done; (got.err == nil) != works || !works && !errors.Is(got.err, ErrInvalid) {
+					t.Errorf("Acquire = %v, want a lease: %t, else ErrInvalid", got.err, works)
+				}
+			})
+		})
+		t.Run("unary "+most.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, c := newFake(t)
+				begun := time.Now()
+				f.acquire = func(ctx context.Context, r *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {
+					switch wait := r.GetWait().AsDuration(); {
+					case wait > most:
+						return nil, invalid("wait")
+					case time.Since(begun) < time.Minute:
+						time.Sleep(wait)
+						return held(ctx, r)
+					}
+					return granted(r), nil
+				}
+				if _, err := c.Acquire(t.Context(), "job"); (err == nil) != works || !works && !errors.Is(err, ErrInvalid) {
+					t.Errorf("Acquire = %v, want a lease: %t, else ErrInvalid", err, works)
+				}
+			})
+		})
+	}
+}

@@ -31,6 +31,7 @@ type ask struct {
 	// wait is how long to stand in line, reply how long an answer, or the word that it stands in line,
 	// may take beyond that.
 	wait, reply time.Duration
+	stands      time.Duration       // how much longer than wait to stand, if the way tells the place
 	inLine      func(*lockdv1.Held) // called, on the goroutine of acquire, when it stands in line
 	fate        func() *fate        // who hears of it when acquire has returned without its answer
 
