@@ -169,7 +169,7 @@ func (a *Asking) settle(g Grant, err error) {
 		a.pause = min(2*a.pause, lastPause)
 		a.mu.Unlock()
 	case queued, mayHeal(err) && left > 0:
-		a.finish(Grant{}, ErrDraining)
+		a.finish(Grant{}, a.drained())
 	default:
 		a.finish(g, err)
 	}
@@ -244,8 +244,10 @@ func (a *Asking) drain() {
 		a.mu.Unlock()
 		return
 	}
-	a.finish(Grant{}, ErrDraining)
+	a.finish(Grant{}, a.drained())
 }
+
+func (a *Asking) drained() error { return fmt.Errorf("acquire %q: %w", a.next.Name, ErrDraining) }
 
 // finish answers and unlocks mu, which must be held.
 func (a *Asking) finish(g Grant, err error) {
@@ -266,8 +268,6 @@ func (a *Asking) finish(g Grant, err error) {
 	a.mu.Unlock()
 	if err == nil {
 		a.lessor.losses.granted(g.Lease)
-	} else {
-		err = fmt.Errorf("acquire %q: %w", a.next.Name, err)
 	}
 	a.to.Answered(g, err)
 }

@@ -95,6 +95,23 @@ func TestAHeldLeaseIsDescribed(t *testing.T) {
 	}
 }
 
+func TestARefusalNamesItsOperationOnce(t *testing.T) {
+	s, _ := serveMemory(t)
+	k := openSession(t, s)
+	k.acquires("a", id1)
+	_, err := s.leases.Acquire(t.Context(), &lockdv1.AcquireRequest{Name: "a", LeaseId: id2})
+	if text := status.Convert(err).Message(); !strings.HasPrefix(text, `acquire "a": "a" is held by `) {
+		t.Errorf("who is refused is told %q", text)
+	}
+	op := k.queues("a", id2)
+	go func() { _ = shutdown(t, s, patience) }()
+	if text := k.answer(op).GetError().GetMessage(); text != `acquire "a": the server is draining` {
+		t.Errorf("who waits at a server that drains is told %q", text)
+	}
+	_ = k.stream.CloseSend()
+	expectDraining(t, "the session", k.ends())
+}
+
 func TestARefusalSaysWhichPlaceInLineTheCallerHas(t *testing.T) {
 	err := statusOf(t.Context(), &lease.HeldError{Holder: holder, Place: 3, Ticket: 77}).Err()
 	if held := detail[*lockdv1.Held](err); held.GetPlace() != 3 || held.GetTicket() != 77 {
