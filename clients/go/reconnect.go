@@ -19,7 +19,7 @@ const (
 	silentTries   = 3
 	// unaryFor is how long unary calls do, where they work and Session does not, until it is tried again.
 	unaryFor = time.Minute
-	// A stream that lasted for settled was a good one: the next is asked for at once.
+	// After settled without a need for another stream, the next is asked for at once.
 	settled = time.Second
 	// closeWithin is how long a stream's own end may take when the client is closed.
 	closeWithin = 200 * time.Millisecond
@@ -33,15 +33,14 @@ var errNoWelcome = errors.New("the session was not welcomed")
 // run opens a stream when one is wanted, and another one when that has ended or is of no use.
 func (l *link) run() {
 	var (
-		last   *stream // that was used
-		tries  int     // since there was a good one
-		silent int     // of those, in a row without a welcome
+		tried  time.Time // when the last try ended
+		tries  int       // since there was no need of one for settled
+		silent int       // of those, in a row without a welcome
 	)
 	for l.awaitNeed() {
-		if last != nil && time.Since(last.born) >= settled {
+		if time.Since(tried) >= settled {
 			tries, silent = 0, 0
 		}
-		last = nil
 		if tries > 1 && !pause(l.ctx, retryPause(tries-1, firstPause, longPause)) { // the first retry is quick
 			return
 		}
@@ -53,9 +52,7 @@ func (l *link) run() {
 		switch {
 		case err == nil:
 			silent = 0
-			if l.start(s) {
-				last = s
-			}
+			l.start(s)
 		case status.Code(err) == codes.Unimplemented:
 			l.unaryWorks.Store(true) // whatever they answer, a stream would not
 			l.speakUnary()
@@ -66,6 +63,7 @@ func (l *link) run() {
 				l.speakUnary()
 			}
 		}
+		tried = time.Now()
 	}
 }
 
@@ -125,8 +123,8 @@ func (l *link) open() (*stream, error) {
 	return s, nil
 }
 
-// start has a stream work and reports whether it is the one in use.
-func (l *link) start(s *stream) bool {
+// start has a stream work.
+func (l *link) start(s *stream) {
 	l.mu.Lock()
 	closed := l.ctx.Err() != nil
 	if !closed {
@@ -135,15 +133,13 @@ func (l *link) start(s *stream) bool {
 	l.mu.Unlock()
 	if closed { // close has not seen it
 		s.cancel()
-		return false
+		return
 	}
-	used := l.use(s)
-	if !used {
+	if !l.use(s) {
 		s.retire()
 	}
 	l.running.Go(s.write)
 	l.running.Go(s.read)
-	return used
 }
 
 // close lets every stream end and returns when nothing runs any more: soon, whatever the servers do.

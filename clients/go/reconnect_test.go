@@ -105,6 +105,33 @@ func TestReconnectsWithPauses(t *testing.T) {
 	})
 }
 
+// Tries that led nowhere do not slow down those of a later day: a stream that lasted is replaced at once.
+func TestReconnectsAtOnceAfterAGoodStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job")
+		s := f.stream("a")
+		for range 5 { // its store is away, and there is no other lockd
+			id, _ := s.asks()
+			s.answer(errorOf(id, &lockdv1.Error{Code: int32(codes.Unavailable), Reason: reasonStore}))
+			f.stream("a").end(io.EOF)
+			time.Sleep(800 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		s.grant()
+		if got := <-done; got.err != nil {
+			t.Fatalf("Acquire = %v", got.err)
+		}
+		time.Sleep(time.Hour)
+		begun := time.Now()
+		s.end(io.EOF)
+		f.stream("a")
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("the next stream came after %s, want at once", took)
+		}
+	})
+}
+
 // The deadline is counted from before the operation was queued, however long it took to be sent.
 func TestDeadlineIsCountedFromBeforeSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -153,7 +180,7 @@ func TestStreamBatches(t *testing.T) {
 	})
 }
 
-// Too many operations without an answer wait for room, and acquisitions leave room for renewals.
+// Too many operations without an answer wait for room; those who stand in line leave room for others.
 func TestStreamHasRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newServers(t)
@@ -162,8 +189,8 @@ func TestStreamHasRoom(t *testing.T) {
 		s.grant()
 		l := (<-holds).lease
 		inside := c.link.current
-		for range maxAcquiring {
-			inside.acquiring <- struct{}{}
+		for range maxWaiting {
+			inside.waiting <- struct{}{}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := acquiring(ctx, c, "job")
@@ -172,7 +199,13 @@ func TestStreamHasRoom(t *testing.T) {
 		}
 		go l.Release(context.Background())
 		s.answerRelease()
-		<-inside.acquiring
+		tries := make(chan error, 1)
+		go func() { _, err := c.TryAcquire(t.Context(), "free"); tries <- err }()
+		s.grant()
+		if err := <-tries; err != nil {
+			t.Errorf("TryAcquire = %v, want the lease", err)
+		}
+		<-inside.waiting
 		if _, r := s.asks(); r.GetName() != "job" {
 			t.Errorf("%v was sent, want what waited for room", r)
 		}

@@ -17,11 +17,13 @@ func (*stream) tellsPlace() bool { return true }
 // on with this attempt until the next one has taken its place over.
 func (s *stream) acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireResponse, error) {
 	ask.reached = true
+	slots := s.trying
 	if ask.wait > 0 {
+		slots = s.waiting
 		ask.req.Wait = durationpb.New(ask.wait + ask.stands)
 	}
 	begun := time.Now()
-	c, err := s.begin(ctx, s.acquiring, acquireOperation(ask.req), sizeOfAcquire(ask.req))
+	c, err := s.begin(ctx, slots, acquireOperation(ask.req), sizeOfAcquire(ask.req))
 	if err != nil {
 		ask.undone = true
 		return nil, err

@@ -14,9 +14,10 @@ import (
 
 const (
 	// lockd ends a stream with more than 20 000 unanswered operations. Those who wait may not take all
-	// of that: renewals and releases have a share of their own.
-	maxAcquiring = 16_000
-	maxOthers    = 3_000
+	// of that: renewals and releases have a share of their own, and so have acquisitions that do not wait.
+	maxWaiting = 16_000
+	maxTrying  = 900
+	maxOthers  = 3_000
 	// retireWithin is how long a stream that has been replaced may take to answer what it still owes.
 	retireWithin = 5 * time.Second
 	// leaveWithin is how long a lockd that is going away is used while there is no other: it waits for
@@ -43,7 +44,7 @@ type stream struct {
 	wake     chan struct{} // there is something to send, or an end to be made; holds one
 	done     chan struct{} // closed at its end
 
-	acquiring, others chan struct{} // one entry each operation that lockd has not answered
+	waiting, trying, others chan struct{} // one entry each operation that lockd has not answered
 
 	mu      sync.Mutex
 	err     error // why it has ended; nil until then
@@ -60,7 +61,7 @@ func newStream(l *link, rpc sessionClient, cancel context.CancelFunc, instance s
 	return &stream{
 		link: l, rpc: rpc, cancel: cancel, instance: instance, born: time.Now(),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), calls: make(map[uint64]*call),
-		acquiring: make(chan struct{}, maxAcquiring), others: make(chan struct{}, maxOthers),
+		waiting: make(chan struct{}, maxWaiting), trying: make(chan struct{}, maxTrying), others: make(chan struct{}, maxOthers),
 	}
 }
 
