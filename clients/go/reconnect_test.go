@@ -109,7 +109,7 @@ func TestReconnectsWithPauses(t *testing.T) {
 func TestReconnectsAtOnceAfterAGoodStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newServers(t)
-		done := acquiring(t.Context(), c, "job")
+		done := acquiring(t.Context(), c, "job", WithTTL(2*time.Hour), WithoutKeepalive())
 		s := f.stream("a")
 		for range 5 { // its store is away, and there is no other lockd
 			id, _ := s.asks()
