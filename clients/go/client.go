@@ -73,8 +73,8 @@ func (c *Client) Close() error {
 	c.closed = c.releaseAll(leases)
 	c.work.end()
 	<-c.work.done
+	c.link.close(c.cleanup)
 	c.abandon()
-	c.link.close()
 	if c.conn != nil {
 		_ = c.conn.Close() // it fails only when called twice
 	}

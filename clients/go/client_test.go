@@ -75,6 +75,31 @@ func TestCloseUnanswered(t *testing.T) {
 	})
 }
 
+// It ends within 2 s also on a stream on which nothing is answered, with somebody in line.
+func TestCloseOfAMuteStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "held", WithTTL(time.Minute))
+		s := f.stream("a")
+		s.grant()
+		<-done
+		waits := acquiring(t.Context(), c, "job")
+		id, _ := s.asks()
+		s.answer(queuedAt(id, 1))
+		synctest.Wait()
+		begun := time.Now()
+		if err := c.Close(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("Close = %v, want ErrUnavailable", err)
+		}
+		if took := time.Since(begun); took != releaseFor {
+			t.Errorf("Close took %s, want 2s", took)
+		}
+		if got := <-waits; !errors.Is(got.err, ErrClosed) {
+			t.Errorf("Acquire = %v, want ErrClosed", got.err)
+		}
+	})
+}
+
 // Acquire ends with ErrClosed when the client is closed, and leaves nothing behind.
 func TestCloseEndsAcquire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ func DialUnary(target string, opts ...DialOption) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.link.close()
+	c.link.close(c.cleanup)
 	c.link = newLink(unaryOnly{lockdv1.NewLeaseServiceClient(c.conn)})
 	return c, nil
 }

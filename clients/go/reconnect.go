@@ -142,8 +142,9 @@ func (l *link) start(s *stream) {
 	l.running.Go(s.read)
 }
 
-// close lets every stream end and returns when nothing runs any more: soon, whatever the servers do.
-func (l *link) close() {
+// close lets every stream end and returns when nothing runs any more: soon, whatever the servers do, and at
+// once when ctx ends.
+func (l *link) close(ctx context.Context) {
 	l.cancel()
 	l.mu.Lock()
 	streams := make([]*stream, 0, len(l.streams))
@@ -155,6 +156,7 @@ func (l *link) close() {
 		s.close()
 		late := time.AfterFunc(closeWithin, s.cancel)
 		defer late.Stop()
+		defer context.AfterFunc(ctx, s.cancel)()
 	}
 	l.running.Wait()
 }
