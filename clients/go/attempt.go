@@ -96,8 +96,6 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 			// At once: it has not been served yet.
 		case !r.again:
 			return nil, r.err
-		case r.reason == reasonDraining && t.way.tellsPlace():
-			// That stream takes no acquisitions any more, and the place is kept for the next.
 		default:
 			if r.reason != "" {
 				a.refused = fmt.Errorf("%w: %s", ErrUnavailable, status.Convert(err).Message())
@@ -105,7 +103,10 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 			if r.nothingDone && !a.wait && r.reason != reasonDraining { // an answer, and at once
 				return nil, a.refused
 			}
-			if err := a.unserved(ctx, t.sent.mono.Add(t.wait), err); err != nil {
+			// A stream that has ended, or takes no acquisitions any more, leaves a place that the next may
+			// have back at once; who is away when the turn comes is passed over.
+			atOnce := errors.Is(err, errStreamEnded) || r.reason == reasonDraining && t.way.tellsPlace()
+			if err := a.unserved(ctx, t.sent.mono.Add(t.wait), err, atOnce); err != nil {
 				return nil, err
 			}
 		}
@@ -215,8 +216,8 @@ func (a *acquisition) way(ctx context.Context) (way, error) {
 }
 
 // unserved counts an attempt that nobody served although an answer was owed from owed on, and pauses
-// before the next. It returns ErrUnavailable when it is time to give up, and ctx's error if that ends.
-func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error) error {
+// before the next, the first time not if that may come at once. It returns ErrUnavailable when it is time to give up, and ctx's error if that ends.
+func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error, atOnce bool) error {
 	c := a.client
 	text := status.Convert(err).Message()
 	if !c.link.connected.Load() {
@@ -236,8 +237,8 @@ func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error) e
 		}
 		return fmt.Errorf("%w: nobody served at %s for %s: %s", ErrUnavailable, c.target, c.unavailableFor, text)
 	}
-	if a.failures == 1 && errors.Is(err, errStreamEnded) {
-		return nil // it may have its place back at once; who is away when the turn comes is passed over
+	if a.failures == 1 && atOnce {
+		return nil
 	}
 	if !pause(ctx, min(left, retryPause(a.failures, firstPause, longPause))) {
 		return ctx.Err()

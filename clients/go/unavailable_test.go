@@ -144,3 +144,30 @@ func TestAcquireFirstConnection(t *testing.T) {
 		})
 	}
 }
+
+// Servers that only ever say that they are going away are no service: an acquisition gives up as if nothing
+// answered.
+func TestDrainingForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		begun, asked := time.Now(), 0
+		done := acquiring(t.Context(), c, "job")
+		var got result
+		for got.err == nil && time.Since(begun) < time.Minute {
+			select {
+			case s := <-f.streams:
+				<-s.sent
+				s.received <- &sessionResponse{Welcome: &lockdv1.Welcome{}}
+				for s.take(); len(s.pending) > 0; s.take() {
+					asked++
+					s.answer(errorOf(s.operation().GetId(), &lockdv1.Error{Code: int32(codes.Unavailable), Reason: reasonDraining}))
+				}
+			case got = <-done:
+			case <-time.After(time.Second):
+			}
+		}
+		if took := time.Since(begun); !errors.Is(got.err, ErrUnavailable) || took > 12*time.Second || asked > 100 {
+			t.Errorf("Acquire = %v after %s and %d askings, want ErrUnavailable after 10s and some", got.err, took, asked)
+		}
+	})
+}
