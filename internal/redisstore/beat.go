@@ -52,8 +52,8 @@ func (s *Store) beat(ctx context.Context, known []string) (dead []string) {
 		return known // the next one is soon
 	}
 	s.beatAt(began)
-	if a.replies[0].kind() == "BACK" {
-		s.waiters.loseAll() // others may have passed them over, or Redis lost them
+	if since := a.replies[0].decimal(1); s.since.Swap(since) != since {
+		s.waiters.loseBefore(since) // others may have passed them over, or Redis lost them
 	}
 	for i := range a.replies[1] {
 		dead = append(dead, a.replies[1].text(i))

@@ -13,7 +13,7 @@ import (
 //	lockd:{0}:queue:<name>    ZSET, lease id -> ticket, or minus the end of the place of one who is away
 //	lockd:{0}:waiters:<name>  HASH, lease id -> entry, see scripts/line.lua
 //	lockd:{0}:fence           STRING, the last token granted in the shard; never expires
-//	lockd:{0}:beats           HASH, instance -> its last beat
+//	lockd:{0}:beats           HASH, instance -> its beats, see scripts/alive.lua
 //	lockd:{0}:given           HASH, lease id -> a hand-over to another instance, see scripts/line.lua
 //	lockd:{0}:watched         STRING, there while anybody watches
 //	lockd:layout              STRING, how names are laid out; compared on every connection

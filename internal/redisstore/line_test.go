@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +84,7 @@ func listening(t *testing.T, url string, c *redis.Client) *Store {
 func mute(t *testing.T, s *Store, c *redis.Client) {
 	t.Helper()
 	long := time.Now().Add(-aliveFor - time.Second).UnixMicro()
-	if err := c.HSet(t.Context(), s.keys.beats(), s.instance, long).Err(); err != nil {
+	if err := c.HSet(t.Context(), s.keys.beats(), s.instance, fmt.Sprintf("%d|%d", long, long)).Err(); err != nil {
 		t.Fatal(err)
 	}
 }

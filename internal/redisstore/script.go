@@ -23,6 +23,8 @@ var (
 	eventLua string
 	//go:embed scripts/grant.lua
 	grantLua string
+	//go:embed scripts/alive.lua
+	aliveLua string
 	//go:embed scripts/line.lua
 	lineLua string
 
@@ -61,7 +63,7 @@ var (
 	promoteScript  = newLineScript(promoteLua)
 	standingScript = newLineScript(standingLua)
 
-	beatScript = newScript(beatLua)
+	beatScript = newScript(aliveLua, beatLua)
 
 	allScripts = []*redis.Script{
 		acquireScript, renewScript, releaseScript, lookScript,
@@ -79,7 +81,7 @@ local MAX_LINE = %d
 // source is a script with what it begins with.
 func source(parts ...string) string { return constants + valueLua + strings.Join(parts, "") }
 
-func lineSource(body string) string { return source(eventLua, grantLua, lineLua, body) }
+func lineSource(body string) string { return source(eventLua, grantLua, aliveLua, lineLua, body) }
 
 func newScript(parts ...string) *redis.Script { return redis.NewScript(source(parts...)) }
 func newLineScript(body string) *redis.Script { return redis.NewScript(lineSource(body)) }

@@ -17,9 +17,15 @@ type waiters struct {
 	names map[string]map[lease.ID]*waiter
 	// doubts are repeated askings of ours that are under way, or whose outcome we do not know. Who undoes
 	// or releases the lease id must outlast them.
-	doubts map[lease.ID]lease.Undoing
+	doubts map[whose]lease.Undoing
 	// someLost is whether anybody may have lost the place.
 	someLost bool
+}
+
+// whose is what a place belongs to: one lease id may be on many names.
+type whose struct {
+	name string
+	id   lease.ID
 }
 
 // waiter is one who waits. Its fields are guarded by waiters.mu, but for a, which stays as it is.
@@ -34,7 +40,7 @@ type waiter struct {
 }
 
 func newWaiters() *waiters {
-	return &waiters{names: make(map[string]map[lease.ID]*waiter), doubts: make(map[lease.ID]lease.Undoing)}
+	return &waiters{names: make(map[string]map[lease.ID]*waiter), doubts: make(map[whose]lease.Undoing)}
 }
 
 // enter notes an asking that is about to be made. Where it wants a place in line it waits from now on,
@@ -131,17 +137,17 @@ func (ws *waiters) leave(u lease.Undoing) (until time.Time) {
 	if w := ws.names[u.Name][u.ID]; w != nil && w.tag == u.Tag && u.Tag.Exec != lease.ExecReplayed {
 		ws.dropLocked(w)
 	}
-	if doubt := ws.doubts[u.ID].Deadline; doubt.After(u.Deadline) {
+	if doubt := ws.doubts[whose{u.Name, u.ID}].Deadline; doubt.After(u.Deadline) {
 		return doubt
 	}
 	return u.Deadline
 }
 
-// doubt answers what may still take effect for a lease id that is over.
-func (ws *waiters) doubt(id lease.ID) (u lease.Undoing, is bool) {
+// doubt answers what may still take effect on a name for a lease id that is over.
+func (ws *waiters) doubt(name string, id lease.ID) (u lease.Undoing, is bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	u, is = ws.doubts[id]
+	u, is = ws.doubts[whose{name, id}]
 	return u, is
 }
 
@@ -155,7 +161,7 @@ func (ws *waiters) askAgain(name string, id lease.ID, deadline time.Time) *waite
 		return nil
 	}
 	w.asking, w.lost = true, false
-	ws.doubts[id] = lease.Undoing{Name: name, ID: id, Tag: w.a.Tag, Deadline: deadline}
+	ws.doubts[whose{name, id}] = lease.Undoing{Name: name, ID: id, Tag: w.a.Tag, Deadline: deadline}
 	return w
 }
 
@@ -171,7 +177,7 @@ func (ws *waiters) askedAgain(w *waiter, granted lease.Lease, began time.Time, e
 		ws.loseLocked(w)
 		return 0
 	}
-	delete(ws.doubts, w.a.ID)
+	delete(ws.doubts, whose{w.a.Name, w.a.ID})
 	var held *lease.HeldError
 	switch {
 	case w.token != 0:
@@ -228,6 +234,19 @@ func (ws *waiters) loseAll() {
 	}
 }
 
+// loseBefore does so with those who took their places before ticket, or whose ticket is not known yet.
+func (ws *waiters) loseBefore(ticket int64) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, here := range ws.names {
+		for _, w := range here {
+			if w.ticket < ticket {
+				ws.loseLocked(w)
+			}
+		}
+	}
+}
+
 func (ws *waiters) lose(name string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -272,9 +291,9 @@ func (ws *waiters) takeLost() map[string][]lease.ID {
 func (ws *waiters) forgetDoubts(before time.Time) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for id, u := range ws.doubts {
+	for of, u := range ws.doubts {
 		if u.Deadline.Before(before) {
-			delete(ws.doubts, id)
+			delete(ws.doubts, of)
 		}
 	}
 }

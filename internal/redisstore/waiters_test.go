@@ -155,7 +155,7 @@ func TestARepeatedAskingForWhoHasGone(t *testing.T) {
 			if got := ws.askedAgain(one, lease.Lease{Token: test.token}, time.Now(), test.err); got != want {
 				t.Errorf("to be taken back but for token %d, want %d", got, want)
 			}
-			if _, is := ws.doubt(w.ID); is != errors.Is(test.err, lease.ErrUnknown) {
+			if _, is := ws.doubt(w.Name, w.ID); is != errors.Is(test.err, lease.ErrUnknown) {
 				t.Errorf("doubt = %v", is)
 			}
 		})
@@ -228,4 +228,24 @@ func TestAReleaseOutlastsARepeatedAsking(t *testing.T) {
 		t.Fatalf("the late copy = %v, want the free name", err)
 	}
 	until(t, 5*time.Second, "the name is free again", func() bool { return !held(t, s, "job") })
+}
+
+// A lease id may be on many names: what is under way on one of them is no business of a release on another.
+func TestAReleaseIsOfOneName(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	here, holder := asking("here"), asking("there")
+	acquire(t, s, here)
+	acquire(t, s, holder)
+	w := waiting("there")
+	w.ID = here.ID
+	if _, err := s.Acquire(soon(t), w.Acquisition); !errors.As(err, new(*lease.HeldError)) {
+		t.Fatalf("Acquire = %v, want a place", err)
+	}
+	one := s.waiters.askAgain("there", w.ID, time.Now().Add(200*time.Millisecond))
+	freed(t, s, "here", here.ID)
+	until(t, 5*time.Second, "the release is done", func() bool { return len(s.errands) == 0 })
+	if standing, err := s.Get(soon(t), lease.GetRequest{Name: "there"}); err != nil || standing.Waiting != 1 {
+		t.Errorf("Get = %+v, %v, want one who waits", standing, err)
+	}
+	s.waiters.askedAgain(one, lease.Lease{}, time.Now(), nil)
 }

@@ -94,8 +94,8 @@ local beats = {[CALLER] = now}
 -- cannot be read everybody lives: a hand-over to the dead costs a moment, a place set aside its turn.
 local function alive(instance)
   if not beats[instance] then
-    local beat = redis.pcall('HGET', BEATS, instance)
-    beats[instance] = failed(beat) and now or tonumber(beat or 0) or 0
+    local found = redis.pcall('HGET', BEATS, instance)
+    beats[instance] = failed(found) and now or last_beat(found)
   end
   return now - beats[instance] <= ALIVE
 end
