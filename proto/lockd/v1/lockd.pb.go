@@ -88,7 +88,7 @@ type Loss_Cause int32
 
 const (
 	Loss_CAUSE_UNSPECIFIED Loss_Cause = 0 // not known here
-	// It was not renewed in time.
+	// It was not renewed in time. Its holder's own clock says so before any server does.
 	Loss_EXPIRED Loss_Cause = 1
 	// An operator ended it.
 	Loss_FORCED Loss_Cause = 2

@@ -150,8 +150,9 @@ type LeaseServiceClient interface {
 	// another one.
 	//
 	// The first message carries hello; operations may follow in the same message. Operations are
-	// begun in the order sent and answered in any. Each gets one answer that is final; an acquisition
-	// that goes to stand in line gets a queued answer before.
+	// begun in the order sent, and done and answered in any: what depends on another's effect waits for its
+	// answer. Each gets one answer that is final; an acquisition that goes to stand in line gets a queued
+	// answer before.
 	//
 	// The end of a stream ends no lease. Acquisitions that were waiting lose nothing but their turn:
 	// their place is kept for 10 s. Before a server goes away it says draining, answers what is
@@ -160,8 +161,8 @@ type LeaseServiceClient interface {
 	// not: ask again.
 	//
 	// The stream ends with PROTOCOL when an operation's id is not larger than all before it, a
-	// cancellation names an id that was never used, anything comes before the hello or there is a second
-	// one; with SLOW_READER when answers pile up unread for 10 s; with RESOURCE_EXHAUSTED
+	// cancellation names a larger id than any, anything comes before the hello or there is a second one;
+	// with INVALID_ARGUMENT when a message, the hello or a resumed lease is malformed; with SLOW_READER when answers pile up unread for 10 s; with RESOURCE_EXHAUSTED
 	// when a message is over 64 KiB or more than 20 000 operations are unanswered.
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error)
 }
@@ -326,8 +327,9 @@ type LeaseServiceServer interface {
 	// another one.
 	//
 	// The first message carries hello; operations may follow in the same message. Operations are
-	// begun in the order sent and answered in any. Each gets one answer that is final; an acquisition
-	// that goes to stand in line gets a queued answer before.
+	// begun in the order sent, and done and answered in any: what depends on another's effect waits for its
+	// answer. Each gets one answer that is final; an acquisition that goes to stand in line gets a queued
+	// answer before.
 	//
 	// The end of a stream ends no lease. Acquisitions that were waiting lose nothing but their turn:
 	// their place is kept for 10 s. Before a server goes away it says draining, answers what is
@@ -336,8 +338,8 @@ type LeaseServiceServer interface {
 	// not: ask again.
 	//
 	// The stream ends with PROTOCOL when an operation's id is not larger than all before it, a
-	// cancellation names an id that was never used, anything comes before the hello or there is a second
-	// one; with SLOW_READER when answers pile up unread for 10 s; with RESOURCE_EXHAUSTED
+	// cancellation names a larger id than any, anything comes before the hello or there is a second one;
+	// with INVALID_ARGUMENT when a message, the hello or a resumed lease is malformed; with SLOW_READER when answers pile up unread for 10 s; with RESOURCE_EXHAUSTED
 	// when a message is over 64 KiB or more than 20 000 operations are unanswered.
 	Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error
 	mustEmbedUnimplementedLeaseServiceServer()
