@@ -34,6 +34,9 @@ func (s *Store) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, 
 	}
 	granted, err := s.insist(ctx, a, s.queue)
 	s.waiters.entered(now, before, err)
+	if a.Turn == nil && errors.As(err, new(*lease.HeldError)) {
+		s.outlast(a.Name, a.ID, true) // it is away, and must not be granted what it does not wait for
+	}
 	return granted, err
 }
 

@@ -63,7 +63,7 @@ func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Rele
 	}
 	switch reply.kind() {
 	case "HELD":
-		s.outlast(r.Name, r.ID)
+		s.outlast(r.Name, r.ID, false)
 		// Attempts before the one that stood may be on their way still, each able to grant anew.
 		once := reply.number(1) == 1 && reply.text(2) != lease.ExecReplayed
 		return lease.Released{Outcome: lease.Held, Repeat: !once}, nil
@@ -76,10 +76,11 @@ func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Rele
 	}
 }
 
-// outlast has what we asked ourselves on a name for a lease id that is over now, and do not know the
-// outcome of, undone when it can take no more effect.
-func (s *Store) outlast(name string, id lease.ID) {
+// outlast has what we asked ourselves on a name for a lease id that waits there no more, and do not know
+// the outcome of, undone until it can take no more effect.
+func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
 	if u, is := s.waiters.doubt(name, id); is {
+		u.KeepPlace = keepPlace
 		s.errand(func() {
 			ctx, cancel := context.WithTimeout(s.background, lease.KeepPlace)
 			defer cancel()

@@ -230,6 +230,26 @@ func TestAReleaseOutlastsARepeatedAsking(t *testing.T) {
 	until(t, 5*time.Second, "the name is free again", func() bool { return !held(t, s, "job") })
 }
 
+// Who waits no more is not granted the name by a repeated asking of ours that arrives late.
+func TestTheEndOfAWaitOutlastsARepeatedAsking(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	holder := asking("job")
+	acquire(t, s, holder)
+	w := queued(t, s, "job")
+	one := s.waiters.askAgain("job", w.ID, time.Now().Add(300*time.Millisecond))
+	last := w.Acquisition
+	last.Turn = nil
+	if _, err := s.Acquire(soon(t), last); !errors.As(err, new(*lease.HeldError)) {
+		t.Fatalf("Acquire(without a wait) = %v, want HeldError", err)
+	}
+	freed(t, s, "job", holder.ID)
+	began := time.Now()
+	granted, err := s.queue(soon(t), w.Acquisition) // the copy that was under way
+	s.waiters.askedAgain(one, granted, began, err)
+	until(t, 5*time.Second, "the name is free again", func() bool { return !held(t, s, "job") })
+	w.none(t)
+}
+
 // A lease id may be on many names: what is under way on one of them is no business of a release on another.
 func TestAReleaseIsOfOneName(t *testing.T) {
 	s := open(t, redisproc.Shared(t).URL())
