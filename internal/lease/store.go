@@ -117,7 +117,7 @@ const (
 	KeepPlace = 10 * time.Second
 	// Unclaimed is how long a hand-over to a waiter of another server stands until that server has taken
 	// it up; then the next one has it.
-	Unclaimed = 2 * time.Second
+	Unclaimed = 800 * time.Millisecond
 	// MaxLine is how many may be present in the line of one name.
 	MaxLine = 10_000
 )

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// beatEvery is how often an instance with waiters says that it lives.
-	beatEvery = time.Second
-	// aliveFor is how old the last beat of a living instance may be: two may fail.
+	// beatEvery is how often an instance with waiters says that it lives, and hears what it missed: well
+	// within lease.Unclaimed, so that a lost message costs nobody the turn.
+	beatEvery = 500 * time.Millisecond
+	// aliveFor is how old the last beat of a living instance may be: some may fail.
 	aliveFor = 3 * time.Second
 )
 
@@ -41,6 +42,16 @@ func (s *Store) beatDue() bool {
 
 // beatAt notes a beat that succeeded, and began at this time.
 func (s *Store) beatAt(began time.Time) { s.beaten.Store(int64(began.Sub(s.clock.base))) }
+
+// unanswered notes a call that Redis did not serve.
+func (s *Store) unanswered() { s.missed.Store(int64(time.Since(s.clock.base))) }
+
+// beatsMissed reports whether Redis may have been away a moment ago. Then all are silent, and whoever
+// beats first after that must not take the others for dead.
+func (s *Store) beatsMissed() bool {
+	last := s.missed.Load()
+	return last != 0 && time.Since(s.clock.base)-time.Duration(last) < aliveFor
+}
 
 // beat is one beat, after one that said who is dead. What it hears of is done in the background.
 func (s *Store) beat(ctx context.Context, known []string) (dead []string) {

@@ -14,7 +14,7 @@ import (
 func TestWhoWasPassedOverIsAskedForAgain(t *testing.T) {
 	for what, hear := range map[string]func(t *testing.T, from, of *Store){
 		"a newcomer": func(t *testing.T, from, of *Store) {
-			args := append(append(from.guard(), "other", of.instance, from.keys.channels()), from.queueing(waiting("other"))...)
+			args := append(append(from.guard(), "other", of.instance, from.keys.channels(), 1), from.queueing(waiting("other"))...)
 			if _, err := from.run(soon(t), queueScript, from.keys.ofLine("other"), args...); err != nil {
 				t.Fatal(err)
 			}
@@ -66,4 +66,27 @@ func TestBeatsEndByThemselves(t *testing.T) {
 	if left := c.PTTL(t.Context(), s.keys.beats()).Val(); left <= 0 {
 		t.Errorf("PTTL of the beats = %s, want them to end", left)
 	}
+}
+
+// After a time in which Redis was away nobody is taken for dead who could not beat: the first in line is
+// served first.
+func TestAnOutageOfRedisPassesNobodyOver(t *testing.T) {
+	t.Parallel()
+	r := redisproc.Start(t)
+	c, p := client(t, r), proxy.Redis(t, r.Addr())
+	a, b := open(t, "redis://"+p.Addr()), listening(t, r.URL(), c)
+	holder := asking("job")
+	acquire(t, a, holder)
+	first, second := queued(t, b, "job"), queued(t, a, "job")
+	p.Refuse()
+	p.Cut()
+	a.beat(t.Context(), nil)
+	if err := p.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, time.Second, "redis answers", func() bool { return a.client.Ping(t.Context()).Err() == nil })
+	mute(t, b, c)
+	freed(t, a, "job", holder.ID)
+	first.within(t, lease.Unclaimed)
+	second.none(t)
 }

@@ -24,7 +24,7 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 	fence, watched, lock, free := s.keys.fence(), s.keys.watched(), s.keys.lock("mine"), s.keys.lock("free")
 	line, freeLine := s.keys.line("mine"), s.keys.line("free")
 	head := append(s.guard(), time.Now().Add(time.Hour).UnixMicro(), s.keys.events())
-	lineHead := append(s.guard(), "mine", s.instance, s.keys.channels())
+	lineHead := s.lineHead("mine")
 	for _, test := range []struct {
 		name, script string
 		keys         []string
@@ -36,8 +36,8 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 		{"renew", source(renewLua), []string{lock}, []any{string(mine.ID), 0, 0}, false},
 		{"renew longer", source(renewLua), []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
 		{"release", source(eventLua, releaseLua), []string{watched, lock, line}, []any{s.keys.events(), "mine", string(mine.ID)}, true},
-		{"undo", lineSource(leaveLua), s.keys.ofLine("mine"), append(lineHead[:6:6], string(mine.ID), 1, mine.Tag.Exec, 0, 0), true},
-		{"force", lineSource(freeLua), s.keys.ofLine("mine"), append(lineHead[:6:6], "FORCE", 0, "", ""), true}, // the token is set below
+		{"undo", lineSource(leaveLua), s.keys.ofLine("mine"), append(lineHead[:7:7], string(mine.ID), 1, mine.Tag.Exec, 0, 0), true},
+		{"force", lineSource(freeLua), s.keys.ofLine("mine"), append(lineHead[:7:7], "FORCE", 0, "", ""), true}, // the token is set below
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reached := true
@@ -45,7 +45,7 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 				redisproc.Flush(t, r)
 				standing := acquire(t, s, mine)
 				if test.name == "force" {
-					test.args[7] = int64(standing.Token)
+					test.args[8] = int64(standing.Token)
 				}
 				before := snapshot(t, direct)
 				reached = runFailing(t, direct, test.script, call, test.keys, test.args)

@@ -37,7 +37,7 @@ const (
 // runLine runs a script of line.lua's kind for one name, and does what became of the name. There are
 // two replies.
 func (s *Store) runLine(ctx context.Context, script *redis.Script, name string, args ...any) (answer, error) {
-	head := append(s.guard(), name, s.instance, s.keys.channels())
+	head := s.lineHead(name)
 	began := time.Now() // before any waiting for a connection: too early is safe
 	a, err := s.run(ctx, script, s.keys.ofLine(name), append(head, args...)...)
 	if err == nil && len(a.replies) != 2 {
@@ -53,6 +53,15 @@ func (s *Store) runLine(ctx context.Context, script *redis.Script, name string, 
 		s.handed(name, began, a.replies[1])
 	}
 	return a, nil
+}
+
+// lineHead is what every script of line.lua's kind is told first.
+func (s *Store) lineHead(name string) []any {
+	judges := 1
+	if s.beatsMissed() {
+		judges = 0
+	}
+	return append(s.guard(), name, s.instance, s.keys.channels(), judges)
 }
 
 // handed does what is to be done after a hand-over: see line.lua.

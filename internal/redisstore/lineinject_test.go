@@ -44,9 +44,9 @@ func TestAnErrorAtEachCallLeavesALineThatGoesOn(t *testing.T) {
 				holder := asking("job")
 				token := acquire(t, s, holder).Token
 				line := []turn{queued(t, other, "job"), queued(t, s, "job")}
-				args := append(append(s.guard(), "job", s.instance, s.keys.channels()), test.args(holder, line[0].Acquisition)...)
+				args := append(s.lineHead("job"), test.args(holder, line[0].Acquisition)...)
 				if test.name == "force" {
-					args[7] = int64(token)
+					args[8] = int64(token)
 				}
 				if test.free {
 					direct.Del(t.Context(), s.keys.lock("job"))

@@ -47,6 +47,7 @@ type Store struct {
 	errands  chan struct{} // holds one for each errand under way; see errand
 	mending  atomic.Bool   // whether askAgain is under way
 	beaten   atomic.Int64  // when the last beat began that is known to have succeeded, in ns since clock.base; 0: none
+	missed   atomic.Int64  // when Redis last did not serve a call, as beaten
 	since    atomic.Int64  // since when Redis knows that this instance lives, as last heard; see scripts/alive.lua
 
 	background context.Context // ends with Close

@@ -93,8 +93,8 @@ func TestALeaseGrantedToNobodyIsPassedOn(t *testing.T) {
 	released := time.Now()
 	other.release(t, "job", holder)
 	got := second.granted(t)
-	if took := got.at.Sub(released); took < passedOnWithin/2 || took > passedOnWithin+slack {
-		t.Errorf("the lease was passed on after %s, want about %s: it was the mute one's first", took, passedOnWithin)
+	if took := got.at.Sub(released); took < passedOnWithin/4 || took > passedOnWithin+slack {
+		t.Errorf("the lease was passed on after %s, want a moment, and at most %s: it was the mute one's first", took, passedOnWithin)
 	}
 	f.Lockds[0].Resume()
 	until(t, "who was passed over waits again", func() bool { return cmp.Equal(other.line(t, "job"), []string{first.id[:8]}) })

@@ -1,4 +1,4 @@
--- beat.lua: an instance with waiters says that it lives, once a second, and hears what it missed.
+-- beat.lua: an instance with waiters says that it lives, and hears what it missed.
 --
 --   KEYS[1]  beats  HASH, see alive.lua
 --   KEYS[2]  given  HASH, see line.lua

@@ -1,11 +1,11 @@
 -- free.lua: free a name that is held by a lease id, or with a token, and hand it to the next in line.
 -- A name that is free already is handed over, too.
 --
---   KEYS, ARGV[1..7]  see line.lua
---   ARGV[8]           RELEASE or FORCE
---   ARGV[9]           lease id of RELEASE, token of FORCE
---   ARGV[10]          by, of FORCE
---   ARGV[11]          reason, of FORCE
+--   KEYS, ARGV[1..8]  see line.lua
+--   ARGV[9]           RELEASE or FORCE
+--   ARGV[10]          lease id of RELEASE, token of FORCE
+--   ARGV[11]          by, of FORCE
+--   ARGV[12]          reason, of FORCE
 --
 -- Reply of RELEASE:
 --   {HELD, attempt, exec}            was held by this lease id, with this tag, and is its no more

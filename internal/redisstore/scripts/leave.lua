@@ -1,11 +1,11 @@
 -- leave.lua: take back an execution of acquire that nobody was told of: out of the lock, and then the
 -- name is handed to the next in line, and out of the line.
 --
---   KEYS, ARGV[1..7]  see line.lua
---   ARGV[8]           lease id
---   ARGV[9], [10]     attempt, exec: the tag, compared
---   ARGV[11]          1 if a place in line is to be kept for when the lease id is asked for again
---   ARGV[12]          a token that the client was told, or 0: the lease that has it is left alone
+--   KEYS, ARGV[1..8]  see line.lua
+--   ARGV[9]           lease id
+--   ARGV[10], [11]    attempt, exec: the tag, compared
+--   ARGV[12]          1 if a place in line is to be kept for when the lease id is asked for again
+--   ARGV[13]          a token that the client was told, or 0: the lease that has it is left alone
 --
 -- Reply: {LEFT} if anything carried exactly this tag, or {NONE}: never granted, over, or taken over by
 -- a retry, which must not be hurt. TIME tells the caller whether the execution could still arrive after

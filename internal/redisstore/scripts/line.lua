@@ -9,6 +9,7 @@
 --   ARGV[5]  name
 --   ARGV[6]  instance, of the caller
 --   ARGV[7]  channels: what the name of each begins with
+--   ARGV[8]  0 if Redis has not answered the caller a while ago: nobody could beat, and nobody is dead
 --
 -- They return {nonce, TIME in microseconds, {reply, hand-over}}; the reply is the script's own, and
 -- the hand-over what became of a name that was found or made free:
@@ -32,8 +33,8 @@
 -- write. From the first write on, and above all from the DEL of a lock on, everything is a pcall: the
 -- name is free, whatever else fails, and a name that cannot be granted keeps its line.
 local LOCK, LINE, QUEUE, WAITERS, FENCE, BEATS, GIVEN, WATCHED = unpack(KEYS)
-local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, NAME, CALLER, CHANNELS = unpack(ARGV, 1, 7)
-local HEAD = 7
+local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, NAME, CALLER, CHANNELS, MAY_JUDGE = unpack(ARGV, 1, 8)
+local HEAD = 8
 
 local MAX_ASIDE = 32   -- at most so many who have gone are set aside in one call
 local MAX_GIVEN = 1000 -- given is a hint, and no longer than this
@@ -93,6 +94,7 @@ local beats = {[CALLER] = now}
 -- Whether a client lives is its instance's business; whether an instance does, its beat says. Where that
 -- cannot be read everybody lives: a hand-over to the dead costs a moment, a place set aside its turn.
 local function alive(instance)
+  if MAY_JUDGE ~= '1' then return true end
   if not beats[instance] then
     local found = redis.pcall('HGET', BEATS, instance)
     beats[instance] = failed(found) and now or last_beat(found)
@@ -151,9 +153,25 @@ local function settle()
   if not mark(last_ticket, till) then expire_line(till) end -- where that fails they stay for longer
 end
 
+-- suspect takes instances for dead until their next beat that have not taken this name up when it was
+-- handed to them: whoever has died costs a line one such moment, not one for each of its waiters.
+local function suspect()
+  local all = redis.pcall('HGETALL', GIVEN)
+  for i = 1, failed(all) and 0 or #all, 2 do
+    local instance, time, name = string.match(all[i + 1], '^(%x+)|(%d+)|%x+|%d+|[%x*]+|(.*)$')
+    if name == NAME and instance ~= CALLER and now - tonumber(time) >= UNCLAIMED * 1000 then
+      local long = whole(now - ALIVE - 1)
+      if failed(redis.pcall('HSET', BEATS, instance, long .. '|' .. long)) then redis.pcall('HDEL', BEATS, instance) end
+      redis.pcall('HDEL', GIVEN, all[i])
+      beats[instance] = 0
+    end
+  end
+end
+
 -- first answers who is next and whether that is the last one present; or nil and the hand-over that
 -- says why there is none. Those before it who have gone are set aside.
 local function first()
+  if not value then suspect() end -- it ran out, and perhaps as a hand-over
   for n = 0, MAX_ASIDE do
     local ids = redis.pcall('ZRANGEBYSCORE', QUEUE, '0', '+inf', 'LIMIT', '0', '2')
     if failed(ids) then return nil, {'STANDS', ids.err} end

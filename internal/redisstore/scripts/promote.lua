@@ -1,7 +1,7 @@
 -- promote.lua: hand a name that is free to the first in line; otherwise say who holds it. As often as one
 -- likes.
 --
---   KEYS, ARGV[1..7]  see line.lua
+--   KEYS, ARGV[1..8]  see line.lua
 --
 -- Reply: {HELD, value, expires in ms}, {FREE}, or {ERROR, text}. The hand-over says what became of FREE.
 if lock then return answer({'HELD', value, redis.call('PTTL', LOCK)}) end

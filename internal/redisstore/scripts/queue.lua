@@ -1,15 +1,15 @@
 -- queue.lua: acquire a name that has a line, or get one: after whoever is in line, or a place in it. It
 -- also takes up what was handed over.
 --
---   KEYS, ARGV[1..7]  see line.lua
---   ARGV[8]           lease id
---   ARGV[9], [10]     attempt, exec: the tag
---   ARGV[11]          told: token, or 0
---   ARGV[12], [13]    ttl, px, milliseconds
---   ARGV[14]          payload
---   ARGV[15]          not_after, microseconds of TIME: later than this nothing is written
---   ARGV[16]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had
---   ARGV[17]          1 if the caller has not beaten for a while: who stands in line is alive
+--   KEYS, ARGV[1..8]  see line.lua
+--   ARGV[9]           lease id
+--   ARGV[10], [11]    attempt, exec: the tag
+--   ARGV[12]          told: token, or 0
+--   ARGV[13], [14]    ttl, px, milliseconds
+--   ARGV[15]          payload
+--   ARGV[16]          not_after, microseconds of TIME: later than this nothing is written
+--   ARGV[17]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had
+--   ARGV[18]          1 if the caller has not beaten for a while: who stands in line is alive
 --
 -- Reply, as acquire.lua's:
 --   {GRANTED, value, ttl ms, expires in ms}

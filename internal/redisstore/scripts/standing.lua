@@ -1,7 +1,7 @@
 -- standing.lua: read who holds a name and who is present in its line. Writes nothing.
 --
---   KEYS, ARGV[1..7]  see line.lua
---   ARGV[8]           at most this many waiters are answered
+--   KEYS, ARGV[1..8]  see line.lua
+--   ARGV[9]           at most this many waiters are answered
 --
 -- Reply: {HELD, value, expires in ms}, {FREE} or {ERROR, text}. In place of the hand-over:
 --   {how many are present, then for each of the first: ticket, since, payload}
