@@ -20,6 +20,7 @@ type fake struct {
 	acquire func(context.Context, lease.Acquisition) (lease.Lease, error)
 	undo    func(context.Context, lease.Undoing) error
 	release func(context.Context, lease.ReleaseRequest) (lease.Released, error)
+	force   func(context.Context, lease.ForceRequest) (lease.Lease, error)
 
 	mu    sync.Mutex
 	calls []asked
@@ -114,6 +115,9 @@ func (f *fake) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Relea
 
 func (f *fake) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	f.note(ctx, "ForceRelease", r)
+	if f.force != nil {
+		return f.force(ctx, r)
+	}
 	return f.Store.ForceRelease(ctx, r)
 }
 

@@ -100,6 +100,8 @@ func (l *Lessor) ForceRelease(ctx context.Context, r ForceRequest) (Lease, error
 	}
 	call, cancel := callContext(ctx, l.limits.MaxTTL)
 	defer cancel()
+	// The call may hand the name to somebody here before the force is heard of.
+	defer l.losses.forcing(r)()
 	return l.store.ForceRelease(call, r)
 }
 

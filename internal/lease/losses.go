@@ -10,7 +10,8 @@ type losses struct {
 	mu         sync.Mutex
 	listening  map[string][]*listener // by name
 	remembered map[grantOf]Loss
-	order      []grantOf // of remembered, oldest first
+	order      []grantOf        // of remembered, oldest first
+	underWay   map[grantOf]Loss // forces that are being tried here
 }
 
 // listener is a holder that wants to be told.
@@ -26,7 +27,7 @@ type grantOf struct {
 }
 
 func newLosses() *losses {
-	return &losses{listening: make(map[string][]*listener), remembered: make(map[grantOf]Loss)}
+	return &losses{listening: make(map[string][]*listener), remembered: make(map[grantOf]Loss), underWay: make(map[grantOf]Loss)}
 }
 
 // Listen has tell called, at most once, if the lease with this token is known to have ended while its
@@ -83,7 +84,33 @@ func (x *losses) forced(e Event) {
 func (x *losses) granted(lease Lease) {
 	older := func(l *listener) bool { return l.token < lease.Token }
 	for _, l := range x.forget(lease.Name, older) {
-		l.tell(Loss{Cause: CauseGrantedToAnother})
+		l.tell(x.whyGranted(grantOf{lease.Name, l.token}))
+	}
+}
+
+// whyGranted answers why a lease is over whose name has been granted to another.
+func (x *losses) whyGranted(of grantOf) Loss {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if loss, forced := x.underWay[of]; forced {
+		return loss
+	}
+	if loss, forced := x.remembered[of]; forced {
+		return loss
+	}
+	return Loss{Cause: CauseGrantedToAnother}
+}
+
+// forcing is told of a force that is about to be tried; done, of its end.
+func (x *losses) forcing(r ForceRequest) (done func()) {
+	of := grantOf{r.Name, r.Token}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.underWay[of] = Loss{Cause: CauseForced, By: r.By, Reason: r.Reason}
+	return func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		delete(x.underWay, of)
 	}
 }
 

@@ -69,6 +69,23 @@ func TestListenTooLate(t *testing.T) {
 	})
 }
 
+// A force that hands the name to a waiter here is told as a force, also if the grant is heard of first.
+func TestListenForcedWithAWaiter(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+		token := grant(t, l, request("job", 1)).Lease.Token
+		_, to := ask(t, l, patient(2))
+		settle()
+		var holder told
+		holder.listen(l, "job", token)
+		s.force = func(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
+			_, err := s.Store.Release(ctx, lease.ReleaseRequest{Name: r.Name, ID: id(1)}) // nobody hears of a force
+			return lease.Lease{}, err
+		}
+		holder.want(t, "the holder", force(t, l, "job", token))
+		to.heard(t, "the next", 1, 1)
+	})
+}
+
 // A force that is made at another server reaches the holder here.
 func TestListenForcedElsewhere(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
