@@ -101,7 +101,8 @@ type LeaseServiceClient interface {
 	// Safe to retry with the same lease_id and attempt + 1: the answer is the same lease with the same
 	// token and its ttl restarted, never shortened. Owner, metadata and since stay those of the first
 	// grant. An UNAVAILABLE acquisition that nobody retries within 1 s is undone by the server.
-	// Cancelling a call gives its attempt up, its place in line after 10 s. An attempt sent while the one
+	// Cancelling a call gives its attempt up at once, its place in line after 10 s: a server cannot tell a
+	// cancelled call from a broken connection. A Session can say which. An attempt sent while the one
 	// before still waits takes its place over: that one ends with SUPERSEDED.
 	//
 	// Errors: LEASE_HELD when wait is over, SUPERSEDED, LEASE_LOST (only with token set),
@@ -278,7 +279,8 @@ type LeaseServiceServer interface {
 	// Safe to retry with the same lease_id and attempt + 1: the answer is the same lease with the same
 	// token and its ttl restarted, never shortened. Owner, metadata and since stay those of the first
 	// grant. An UNAVAILABLE acquisition that nobody retries within 1 s is undone by the server.
-	// Cancelling a call gives its attempt up, its place in line after 10 s. An attempt sent while the one
+	// Cancelling a call gives its attempt up at once, its place in line after 10 s: a server cannot tell a
+	// cancelled call from a broken connection. A Session can say which. An attempt sent while the one
 	// before still waits takes its place over: that one ends with SUPERSEDED.
 	//
 	// Errors: LEASE_HELD when wait is over, SUPERSEDED, LEASE_LOST (only with token set),
