@@ -94,6 +94,7 @@ func (s *Store) keepChecking(ctx context.Context) {
 
 // unreached is the last check's finding with what went wrong since.
 func (s *Store) unreached(err error) checked {
+	s.unanswered()
 	found := *s.node.Load()
 	var refused *RefusedError
 	if errors.As(err, &refused) {

@@ -112,7 +112,9 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	sent := time.Now()
 	raw, err := script.Run(ctx, s.client, keys, append([]any{nonce}, args...)...).Result()
 	if err != nil {
-		s.unanswered()
+		if !strings.Contains(err.Error(), "WRONGTYPE") { // that is about one name
+			s.unanswered()
+		}
 		return answer{}, err
 	}
 	a, ok := decodeAnswer(raw, nonce)
