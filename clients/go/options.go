@@ -94,8 +94,8 @@ func WithoutKeepalive() AcquireOption {
 }
 
 // WithQueued has f told, while Acquire waits, who is in the way and which place in line the caller has:
-// as soon as lockd says so, and again when it says otherwise, at least once a minute if that changed.
-// Position is 0 when the place is not known. f is called on the goroutine of Acquire, before it
+// as soon as lockd says so, and again when it is asked again, about once a minute, if that changed. So what f
+// was told last may be a minute old; lockd's Get shows the line as it is. Position is 0 when the place is not known. f is called on the goroutine of Acquire, before it
 // returns, so it must not block: a turn that comes meanwhile waits for it.
 func WithQueued(f func(HeldError)) AcquireOption {
 	return func(r *request) { r.queued = f }

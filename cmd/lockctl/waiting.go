@@ -156,8 +156,8 @@ func (s *standing) see(resp *lockdv1.GetResponse) {
 	}
 }
 
-// text is what there is to say in so many columns, "" if nothing is known. Of what is too long the
-// holder is cut first, for the place is what changes.
+// text is what there is to say in so many columns, "" if nothing is known. Of what is too long the name goes
+// first, which whoever waits has typed, then since when; the holder is cut; the place stays.
 func (s *standing) text(now time.Time, width int) string {
 	if s.holder == "" && s.place == 0 {
 		return ""
@@ -169,12 +169,19 @@ func (s *standing) text(now time.Time, width int) string {
 	if s.place > 0 {
 		place = fmt.Sprintf(", you are %s in line", ordinal(s.place))
 	}
-	line := func(holder string) string {
-		return fmt.Sprintf("waiting for %s: held by %s%s%s", strconv.Quote(s.name), holder, since, place)
+	const recognisable = 14 // columns of a holder
+	for _, form := range []struct{ before, after string }{
+		{"waiting for " + strconv.Quote(s.name) + ": held by ", since + place},
+		{"waiting: held by ", since + place},
+		{"waiting: held by ", place},
+	} {
+		room := width - columns(form.before) - columns(form.after)
+		if columns(holder) <= room {
+			return form.before + holder + form.after
+		}
+		if room >= recognisable {
+			return form.before + clip(holder, room-columns("…")) + "…" + form.after
+		}
 	}
-	text := line(holder)
-	if over := columns(text) - width; over > 0 {
-		text = line(clip(holder, max(0, columns(holder)-over-columns("…"))) + "…")
-	}
-	return clip(text, width)
+	return clip("waiting"+place, width)
 }

@@ -47,14 +47,16 @@ func TestStandingFollowsItsOwnTicket(t *testing.T) {
 	}
 }
 
-// The place is what one wants to know, however long the others' names are.
-func TestALongHolderIsCutFirst(t *testing.T) {
+// The place is what one wants to know, however long the names are.
+func TestThePlaceIsNeverCut(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 12, 30, 0, 0, time.Local)
 	s := standing{name: "job", holder: "deploy@a-host-with-a-long-name.example:12345", since: now, place: 12}
 	for width, want := range map[int]string{
 		79: `waiting for "job": held by deploy@a-host… since 12:30:00, you are 12th in line`,
-		29: `waiting for "job": held by …`,
+		69: `waiting: held by deploy@a-host… since 12:30:00, you are 12th in line`,
+		57: `waiting: held by deploy@a-host-wi…, you are 12th in line`,
+		40: `waiting, you are 12th in line`,
 	} {
 		if got := s.text(now, width); got != want || columns(got) > width {
 			t.Errorf("in %d columns it says %s, want %s", width, got, want)
