@@ -108,8 +108,8 @@ func TestAReleaseUnderASkewedClockOnlyFrees(t *testing.T) {
 	holder := asking("job")
 	acquire(t, s, holder)
 	w := queued(t, s, "job")
-	args := append([]any{time.Now().Add(-time.Hour).UnixMicro()}, s.guard()[1:]...)
-	args = append(args, "job", s.instance, s.keys.channels(), "RELEASE", string(holder.ID))
+	args := append(s.lineHead("job"), "RELEASE", string(holder.ID))
+	args[0] = time.Now().Add(-time.Hour).UnixMicro()
 	answer, err := s.run(soon(t), freeScript, s.keys.ofLine("job"), args...)
 	if err != nil {
 		t.Fatal(err)
