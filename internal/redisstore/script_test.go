@@ -108,6 +108,18 @@ func TestCallBudget(t *testing.T) {
 	r := redisproc.Shared(t)
 	s, direct := open(t, r.URL()), client(t, r)
 	acquire(t, s, asking("warm")) // the scripts are loaded from here on
+	least := 100
+	for range 5 { // what the checker does meanwhile, and what a new connection is asked, is not the scripts'
+		least = min(least, callsOfAPair(t, s, direct))
+	}
+	if least > 6 {
+		t.Errorf("acquire + release = %d redis calls, want at most 6", least)
+	}
+}
+
+// callsOfAPair answers how many calls Redis has had while a lease was acquired and released.
+func callsOfAPair(t *testing.T, s *Store, direct *redis.Client) int {
+	t.Helper()
 	if err := direct.ConfigResetStat(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,15 +128,11 @@ func TestCallBudget(t *testing.T) {
 	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: "job", ID: a.ID}); err != nil {
 		t.Fatal(err)
 	}
-	// What the checker may do meanwhile is not the scripts'.
-	calls := 0
+	calls := 1 // TIME, acquire's; the checker asks for it too, so it is not counted
 	for _, command := range []string{"mget", "get", "set", "del", "pttl", "pexpire", "exists", "type"} {
 		calls += commandCalls(t, direct, command)
 	}
-	const timeCalls = 1 // acquire's; the checker asks for TIME too, so it is not counted
-	if got := calls + timeCalls; got > 6 {
-		t.Errorf("acquire + release = %d redis calls, want at most 6", got)
-	}
+	return calls
 }
 
 func commandCalls(t *testing.T, c *redis.Client, command string) int {

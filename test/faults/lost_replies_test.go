@@ -3,12 +3,14 @@ package faults
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	lockd "github.com/lockd/lockd/clients/go"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 	"github.com/lockd/lockd/test/proxy"
 	"github.com/lockd/lockd/test/redisproc"
@@ -130,18 +132,57 @@ func TestLostReplyToTheGoClient(t *testing.T) {
 	r := redisproc.Start(t)
 	s := start(t, r.URL())
 	p := proxy.GRPC(t, s.Addr())
-	c := dial(t, p.Addr())
-	p.LoseReply(proxy.Contains("/Acquire\n", "job"), 1)
-	l := take(t, c, "job", ttl)
-	p.LoseReply(proxy.Contains("/Renew\n", "job"), 1)
-	renewedAfter(t, l, time.Now().Add(ttl/3)) // the second renewal from now on at the earliest
-	p.LoseReply(proxy.Contains("/Release\n", "job"), 1)
-	if err := l.Release(soon(t)); err != nil {
-		t.Errorf("Release = %v, want nil", err)
+	c := welcomed(t, p)
+
+	var l *lockd.Lease
+	var err error
+	losingReplies(t, p, "the name is held", func() bool { return s.get(t, "job") != nil }, func() {
+		l, err = c.Acquire(t.Context(), "job", lockd.WithTTL(ttl))
+	})
+	if err != nil {
+		t.Fatalf("Acquire = %v, want the lease", err)
 	}
+	before := s.get(t, "job").GetTtlLeft().AsDuration()
+	losingReplies(t, p, "the lease is renewed", func() bool {
+		left := s.get(t, "job").GetTtlLeft().AsDuration()
+		renewed := left > before
+		before = left
+		return renewed
+	}, func() {})
+	renewedAfter(t, l, time.Now().Add(ttl/3)) // the second renewal from now on at the earliest
+	losingReplies(t, p, "the name is free", func() bool { return s.get(t, "job") == nil }, func() {
+		if err := l.Release(soon(t)); err != nil {
+			t.Errorf("Release = %v, want nil", err)
+		}
+	})
 	if keys := lockKeys(t, r); len(keys) > 0 {
 		t.Errorf("keys left: %q", keys)
 	}
+}
+
+// welcomed returns a client through p whose stream stands.
+func welcomed(t *testing.T, p *proxy.Proxy) *lockd.Client {
+	t.Helper()
+	c := dial(t, p.Addr())
+	if err := take(t, c, "warm", ttl).Release(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// losingReplies has ask ask, and cuts the connection when the request has been done, before anything of
+// the reply is through. It returns when ask does.
+func losingReplies(t *testing.T, p *proxy.Proxy, done string, isDone func() bool, ask func()) {
+	t.Helper()
+	p.HoldReplies()
+	var asking sync.WaitGroup
+	asking.Go(ask)
+	until(t, done, isDone)
+	if p.Cut() == 0 {
+		t.Error("there was no connection to cut: nothing is tested")
+	}
+	p.Release()
+	asking.Wait()
 }
 
 // A caller that gives up on an acquisition whose reply is under way leaves nothing behind.
@@ -149,28 +190,25 @@ func TestAGivenUpAcquireIsGoneWithin2Seconds(t *testing.T) {
 	r := redisproc.Start(t)
 	s := start(t, r.URL())
 	p := proxy.GRPC(t, s.Addr())
-	c := dial(t, p.Addr())
-	delay := p.DelayReply(proxy.Contains("/Acquire\n", "job"))
+	c := welcomed(t, p)
+	p.HoldReplies()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		_, err := c.Acquire(ctx, "job")
 		done <- err
 	}()
-	<-delay.Bitten()
-	if s.get(t, "job") == nil {
-		t.Fatal("nothing was granted: nothing is tested")
-	}
+	until(t, "the name is held", func() bool { return s.get(t, "job") != nil })
 	cancel()
 	gaveUp := time.Now()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire = %v, want context.Canceled", err)
 	}
-	delay.Release()
 	until(t, "the name is free", func() bool { return s.get(t, "job") == nil })
 	if took := time.Since(gaveUp); took > 2*time.Second {
 		t.Errorf("the acquisition was gone after %s, want within 2 s", took)
 	}
+	p.Release()
 }
 
 func TestLostReplyToRenew(t *testing.T) {
