@@ -14,9 +14,11 @@ import (
 
 const (
 	// welcomeWithin is how long a lockd may take to welcome a stream, and silentTries how many in a row,
-	// each with the next server, may go without before Session counts as not working: 3 s in all.
-	welcomeWithin = time.Second
-	silentTries   = 3
+	// each with the next server, may go without before Session counts as not working.
+	// The first has less: beside a mute lockd there may be one that serves, and leases are short.
+	welcomeWithin      = time.Second
+	firstWelcomeWithin = 300 * time.Millisecond
+	silentTries        = 3
 	// unaryFor is how long unary calls do, where they work and Session does not, until it is tried again.
 	unaryFor = time.Minute
 	// After settled without a need for another stream, the next is asked for at once.
@@ -48,7 +50,11 @@ func (l *link) run() {
 		if silent == 0 {
 			l.unaryWorks.Store(false)
 		}
-		s, err := l.open()
+		within := welcomeWithin
+		if silent == 0 {
+			within = firstWelcomeWithin
+		}
+		s, err := l.open(within)
 		switch {
 		case err == nil:
 			silent = 0
@@ -92,8 +98,8 @@ func (l *link) awaitNeed() bool {
 	}
 }
 
-// open opens a stream and returns it when it has been welcomed.
-func (l *link) open() (*stream, error) {
+// open opens a stream and returns it when it has been welcomed, within that time of being sent.
+func (l *link) open(within time.Duration) (*stream, error) {
 	ctx, cancel := context.WithCancel(context.Background()) // closing the client lets it end in peace
 	stop := context.AfterFunc(l.ctx, cancel)
 	defer stop()
@@ -103,7 +109,7 @@ func (l *link) open() (*stream, error) {
 		return nil, err
 	}
 	l.connected.Store(true)
-	timer := time.AfterFunc(welcomeWithin, cancel)
+	timer := time.AfterFunc(within, cancel)
 	err = rpc.Send(&sessionRequest{Hello: &lockdv1.Hello{Client: hello}})
 	first, received := rpc.Recv() // also if sending failed: it says why
 	if received != nil {
