@@ -2,6 +2,9 @@
 // package, and the output of what failed. It exits with 1 if anything failed, did not build, or was
 // skipped, or if no test ran at all: a test that did not run is no test that passed.
 //
+// A package whose process the race detector itself brought down, by a failed check of its own and not by
+// a race, is run once more, and the report says so.
+//
 //	go test -json ./... | noskip
 package main
 
@@ -11,12 +14,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 )
 
 func main() {
 	r := newReport(os.Stdout)
 	if err := r.read(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "noskip:", err)
+		os.Exit(1)
+	}
+	if err := r.runAgain(); err != nil {
 		fmt.Fprintln(os.Stderr, "noskip:", err)
 		os.Exit(1)
 	}
@@ -41,6 +49,8 @@ type report struct {
 	passed  int
 	skipped []string
 	failed  []string
+	fallen  []string // packages that the race detector brought down, to be run again
+	again   bool     // they are
 }
 
 func newReport(w io.Writer) *report {
@@ -92,10 +102,59 @@ func (r *report) take(e event) {
 		}
 		delete(r.output, what)
 	case "fail":
+		if e.Test == "" && !r.again && r.fell(e.Package) {
+			return
+		}
 		r.failed = append(r.failed, what)
 		fmt.Fprint(r.w, r.of(what))
 		delete(r.output, what)
 	}
+}
+
+// detectorFell is what the race detector writes when it fails itself.
+const detectorFell = "ThreadSanitizer: CHECK failed"
+
+// fell reports whether the race detector brought a package's process down; then what did not end there
+// is forgotten, for it is run again.
+func (r *report) fell(pkg string) bool {
+	is := func(what string) bool { return what == pkg || strings.HasPrefix(what, pkg+" ") }
+	fell := false
+	for what, output := range r.output {
+		fell = fell || is(what) && strings.Contains(output.String(), detectorFell)
+	}
+	if !fell {
+		return false
+	}
+	for what := range r.output {
+		if is(what) {
+			delete(r.output, what)
+		}
+	}
+	r.fallen = append(r.fallen, pkg)
+	fmt.Fprintf(r.w, "again %s: the race detector failed a check of its own\n", pkg)
+	return true
+}
+
+// runAgain runs the packages that the race detector brought down, and takes what comes of it.
+func (r *report) runAgain() error {
+	if len(r.fallen) == 0 {
+		return nil
+	}
+	r.again = true
+	cmd := exec.Command("go", append([]string{"test", "-json", "-race", "-count=1"}, r.fallen...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := r.read(out); err != nil {
+		return err
+	}
+	_ = cmd.Wait() // what failed is in the report
+	return nil
 }
 
 func (r *report) of(what string) *strings.Builder {
@@ -117,7 +176,7 @@ func (r *report) finish() bool {
 	for _, what := range r.skipped {
 		fmt.Fprintln(r.w, "SKIP ", what, "(a skipped test is a failure)")
 	}
-	ok := len(r.failed) == 0 && len(r.skipped) == 0 && len(r.output) == 0
+	ok := len(r.failed) == 0 && len(r.skipped) == 0 && len(r.output) == 0 && (len(r.fallen) == 0 || r.again)
 	if r.passed == 0 {
 		fmt.Fprintln(r.w, "no test ran")
 		ok = false

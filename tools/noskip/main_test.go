@@ -39,3 +39,39 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 }
+
+// A package that the race detector brought down is to be run again, once; what was seen to fail has failed.
+func TestWhatTheDetectorBroughtDown(t *testing.T) {
+	const (
+		pass  = `{"Action":"pass","Package":"p","Test":"TestA"}` + "\n"
+		fell  = `{"Action":"output","Package":"p","Test":"TestB","Output":"ThreadSanitizer: CHECK failed: tsan_rtl.cpp\n"}` + "\n"
+		ended = `{"Action":"fail","Package":"p"}` + "\n"
+		fail  = `{"Action":"fail","Package":"p","Test":"TestC"}` + "\n"
+		whole = `{"Action":"pass","Package":"p"}` + "\n"
+	)
+	for _, c := range []struct {
+		name, in, again string
+		ok              bool
+	}{
+		{"and stood the second time", pass + fell + ended, pass + whole, true},
+		{"twice", pass + fell + ended, pass + fell + ended, false},
+		{"after a failure", fail + fell + ended, pass + whole, false},
+		{"and is not run again", pass + fell + ended, "", false},
+	} {
+		r := newReport(new(strings.Builder))
+		if err := r.read(strings.NewReader(c.in)); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.fallen) != 1 || r.fallen[0] != "p" {
+			t.Errorf("%s: to be run again are %q, want p", c.name, r.fallen)
+		}
+		if r.again = c.again != ""; r.again {
+			if err := r.read(strings.NewReader(c.again)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ok := r.finish(); ok != c.ok {
+			t.Errorf("%s: %t, want %t", c.name, ok, c.ok)
+		}
+	}
+}
