@@ -14,7 +14,10 @@ import (
 	"github.com/lockd/lockd/test/redisproc"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(redisproc.Main{M: m}) }
+func TestMain(m *testing.M) {
+	// A pool that could not connect tries again once a second, and looks only then whether it was closed.
+	goleak.VerifyTestMain(redisproc.Main{M: m}, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
 
 // open returns a store on a Redis, with a client that goes around it.
 func open(t *testing.T, url string) *Store {
