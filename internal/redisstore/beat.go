@@ -46,11 +46,14 @@ func (s *Store) beatAt(began time.Time) { s.beaten.Store(int64(began.Sub(s.clock
 // unanswered notes a call that Redis did not serve.
 func (s *Store) unanswered() { s.missed.Store(int64(time.Since(s.clock.base))) }
 
-// beatsMissed reports whether Redis may have been away a moment ago. Then all are silent, and whoever
-// beats first after that must not take the others for dead.
-func (s *Store) beatsMissed() bool {
+// failedAt is Redis's TIME, in µs, of the last call that it did not serve; 0: none. Around then all may
+// have been silent, and whoever is heard first must not take the others for dead.
+func (s *Store) failedAt() int64 {
 	last := s.missed.Load()
-	return last != 0 && time.Since(s.clock.base)-time.Duration(last) < aliveFor
+	if last == 0 {
+		return 0
+	}
+	return s.clock.at(s.clock.base.Add(time.Duration(last)))
 }
 
 // beat is one beat, after one that said who is dead. What it hears of is done in the background.

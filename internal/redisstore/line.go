@@ -57,11 +57,7 @@ func (s *Store) runLine(ctx context.Context, script *redis.Script, name string, 
 
 // lineHead is what every script of line.lua's kind is told first.
 func (s *Store) lineHead(name string) []any {
-	judges := 1
-	if s.beatsMissed() {
-		judges = 0
-	}
-	return append(s.guard(), name, s.instance, s.keys.channels(), judges)
+	return append(s.guard(), name, s.instance, s.keys.channels(), s.failedAt())
 }
 
 // handed does what is to be done after a hand-over: see line.lua.

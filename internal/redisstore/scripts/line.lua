@@ -9,7 +9,8 @@
 --   ARGV[5]  name
 --   ARGV[6]  instance, of the caller
 --   ARGV[7]  channels: what the name of each begins with
---   ARGV[8]  0 if Redis has not answered the caller a while ago: nobody could beat, and nobody is dead
+--   ARGV[8]  when Redis last failed to answer the caller, microseconds of TIME; 0: never. Others may not have been
+--            answered either, so what they did not do before that says nothing of them
 --
 -- They return {nonce, TIME in microseconds, {reply, hand-over}}; the reply is the script's own, and
 -- the hand-over what became of a name that was found or made free:
@@ -33,7 +34,7 @@
 -- write. From the first write on, and above all from the DEL of a lock on, everything is a pcall: the
 -- name is free, whatever else fails, and a name that cannot be granted keeps its line.
 local LOCK, LINE, QUEUE, WAITERS, FENCE, BEATS, GIVEN, WATCHED = unpack(KEYS)
-local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, NAME, CALLER, CHANNELS, MAY_JUDGE = unpack(ARGV, 1, 8)
+local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, NAME, CALLER, CHANNELS, FAILED_AT = unpack(ARGV, 1, 8)
 local HEAD = 8
 
 local MAX_ASIDE = 32   -- at most so many who have gone are set aside in one call
@@ -93,8 +94,14 @@ local beats = {[CALLER] = now}
 
 -- Whether a client lives is its instance's business; whether an instance does, its beat says. Where that
 -- cannot be read everybody lives: a hand-over to the dead costs a moment, a place set aside its turn.
+-- Silence counts only when Redis has been there for as long; a hand-over that was not taken up, see
+-- suspect, when it was made after that.
+local failed_at = tonumber(FAILED_AT)
+local suspected = {}
+
 local function alive(instance)
-  if MAY_JUDGE ~= '1' then return true end
+  if suspected[instance] then return false end
+  if now - failed_at <= ALIVE then return true end
   if not beats[instance] then
     local found = redis.pcall('HGET', BEATS, instance)
     beats[instance] = failed(found) and now or last_beat(found)
@@ -159,11 +166,11 @@ local function suspect()
   local all = redis.pcall('HGETALL', GIVEN)
   for i = 1, failed(all) and 0 or #all, 2 do
     local instance, time, name = string.match(all[i + 1], '^(%x+)|(%d+)|%x+|%d+|[%x*]+|(.*)$')
-    if name == NAME and instance ~= CALLER and now - tonumber(time) >= UNCLAIMED * 1000 then
+    if name == NAME and instance ~= CALLER and tonumber(time) > failed_at and now - tonumber(time) >= UNCLAIMED * 1000 then
       local long = whole(now - ALIVE - 1)
       if failed(redis.pcall('HSET', BEATS, instance, long .. '|' .. long)) then redis.pcall('HDEL', BEATS, instance) end
       redis.pcall('HDEL', GIVEN, all[i])
-      beats[instance] = 0
+      suspected[instance] = true
     end
   end
 end
