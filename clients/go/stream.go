@@ -2,6 +2,7 @@ package lockd
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,6 +127,7 @@ func (s *stream) write() {
 		case <-s.done:
 			return
 		}
+		runtime.Gosched() // whoever is about to send something as well goes first; a lone caller waits for nobody
 	}
 }
 

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -165,6 +166,7 @@ func (x *session) write() {
 		if len(batch) == 0 {
 			select {
 			case <-x.out.filled:
+				runtime.Gosched() // whoever is about to answer as well goes first; a lone answer waits for nobody
 				continue
 			case <-x.over:
 				return
