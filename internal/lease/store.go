@@ -34,8 +34,12 @@ type Store interface {
 	// a.Until, or is present again at the place that it had; the tag there follows the rules above, and a
 	// Turn of an earlier attempt is never called any more. The answer is a *HeldError with Place set.
 	// From then on, or a moment before, the store may call a.Turn: at most once, with the lease that is
-	// now a.ID's. If a.Turn is nil and a.ID stood in line, it is away from now on, and the *HeldError
-	// says which place it had. Held by another and neither: a *HeldError with Place 0.
+	// now a.ID's.
+	//
+	// If a.Turn is nil and a.ID stood in line, it is away from now on, and the *HeldError says which place
+	// it had; but a wait of an equal attempt and another Exec goes on as if this execution had not been,
+	// but for the same answer: a replay, or a client that does not count, must not cost who waits its turn.
+	// Its last half second may be given up nevertheless. Held by another and no place: Place 0.
 	//
 	// ctx's deadline is part of the meaning: the execution takes no effect after it, however late
 	// it arrives at the store. Errors: *HeldError, ErrSuperseded, ErrLost, ErrUnknown,

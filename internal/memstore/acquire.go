@@ -65,7 +65,7 @@ func (s *Store) acquireFreeLocked(a lease.Acquisition, p *place, now time.Time) 
 }
 
 // refuseLocked answers why a cannot have the name that e holds, and gives it its place in line, or has
-// it step aside. p is the place that it has or nil.
+// it step aside; a wait that is not a's to end goes on. p is the place that it has or nil.
 func (s *Store) refuseLocked(a lease.Acquisition, p *place, e *entry, now time.Time) error {
 	held := &lease.HeldError{Holder: e.lease(now)}
 	switch {
@@ -76,6 +76,7 @@ func (s *Store) refuseLocked(a lease.Acquisition, p *place, e *entry, now time.T
 		}
 	case p == nil:
 		return held
+	case p.goesOnWithout(a.Tag):
 	default:
 		p.Tag = replaced(p.Tag, a.Tag)
 		if p.away() {

@@ -28,6 +28,12 @@ func (p *place) end() time.Time { return p.until }
 func (p *place) moved(to int)   { p.at = to }
 func (p *place) away() bool     { return p.Turn == nil }
 
+// goesOnWithout reports whether p waits for another execution than tag's, of the same attempt: that
+// wait is not tag's to end.
+func (p *place) goesOnWithout(tag lease.Tag) bool {
+	return !p.away() && p.Tag.Attempt == tag.Attempt && p.Tag.Exec != tag.Exec
+}
+
 func (p *place) event(kind lease.EventKind, now time.Time) lease.Event {
 	return lease.Event{Kind: kind, Name: p.Name, At: wall(now), Owner: p.Owner, Ticket: p.ticket}
 }

@@ -44,8 +44,9 @@ func newWaiters() *waiters {
 }
 
 // enter notes an asking that is about to be made. Where it wants a place in line it waits from now on,
-// since its turn may come before the answer does; otherwise it waits no more. before is who waited with
-// this lease id until now. Errors: ErrSuperseded.
+// since its turn may come before the answer does; otherwise it waits no more, but for a wait of the same
+// attempt and another execution, which goes on. before is who waited with this lease id until now.
+// Errors: ErrSuperseded.
 func (ws *waiters) enter(a lease.Acquisition) (now, before *waiter, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -54,6 +55,9 @@ func (ws *waiters) enter(a lease.Acquisition) (now, before *waiter, err error) {
 		return nil, nil, lease.ErrSuperseded
 	}
 	if a.Turn == nil {
+		if before != nil && before.goesOnWithout(a.Tag) {
+			return nil, nil, nil
+		}
 		ws.dropLocked(before)
 		return nil, before, nil
 	}
@@ -129,6 +133,12 @@ func (w *waiter) is(tag lease.Tag) bool {
 	return w.tag.Attempt == tag.Attempt && (w.tag.Exec == tag.Exec || tag.Exec == lease.ExecReplayed)
 }
 
+// goesOnWithout reports whether w waits still, and for another execution than tag's, of the same attempt;
+// see queue.lua.
+func (w *waiter) goesOnWithout(tag lease.Tag) bool {
+	return w.tag.Attempt == tag.Attempt && w.tag.Exec != tag.Exec && time.Now().Before(w.a.Until)
+}
+
 // leave takes out the waiter of exactly u's execution. until is when no asking of ours for the lease id
 // can take effect any more.
 func (ws *waiters) leave(u lease.Undoing) (until time.Time) {
@@ -143,12 +153,13 @@ func (ws *waiters) leave(u lease.Undoing) (until time.Time) {
 	return u.Deadline
 }
 
-// doubt answers what may still take effect on a name for a lease id that is over.
+// doubt answers what may still take effect on a name for a lease id that is over. While that waits here
+// still, whatever it is granted is told, and there is nothing to take back.
 func (ws *waiters) doubt(name string, id lease.ID) (u lease.Undoing, is bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	u, is = ws.doubts[whose{name, id}]
-	return u, is
+	return u, is && ws.names[name][id] == nil
 }
 
 // askAgain begins a repeated asking of the waiter of id, which takes effect until deadline or never. It

@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"Orders", orderTests},
 		{"Line", lineTests},
 		{"Place", placeTests},
+		{"Equal", equalTests},
 		{"Leave", leaveTests},
 		{"LineOrders", lineOrderTests},
 		{"Renew", renewTests},

@@ -8,7 +8,8 @@
 --   ARGV[13], [14]    ttl, px, milliseconds
 --   ARGV[15]          payload
 --   ARGV[16]          not_after, microseconds of TIME: later than this nothing is written
---   ARGV[17]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had
+--   ARGV[17]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had,
+--                     unless another execution of the same attempt waits there
 --   ARGV[18]          1 if the caller has not beaten for a while: who stands in line is alive
 --
 -- Reply, as acquire.lua's:
@@ -17,6 +18,7 @@
 --   {SUPERSEDED} {LOST} {LATE} {REFUSED} {SKEW, difference in microseconds} {FULL}
 --   {AGAIN}                                       ask again: see line.lua
 --   {ERROR, text}
+local ENDING = 500000 -- us: what the caller's reckoning of TIME may be off by; a wait that ends so soon may be over for it
 local LINE_SLACK = 5000000 -- us: the keys of a line are let live for so much longer than needed, to be touched less often
 local id, attempt, exec, told, ttl, px, payload, not_after, ends, beat_due = unpack(ARGV, HEAD + 1, HEAD + 10)
 local op = {
@@ -43,11 +45,12 @@ local function own_place()
   return e, score >= 0
 end
 
-local e, present
+local e, present, replayed
 if line then e, present = own_place() end
 if e then
   if op.attempt < e.attempt then return answer({'SUPERSEDED'}) end
-  if op.attempt == e.attempt and op.exec ~= e.exec then op.exec = '*' end -- replayed, as in again
+  replayed = op.attempt == e.attempt and op.exec ~= e.exec
+  if replayed then op.exec = '*' end -- as in again
   op.ticket, op.since, op.payload = e.ticket, e.since, e.payload
 end
 
@@ -88,6 +91,11 @@ else
   place = redis.call('ZCOUNT', QUEUE, '0', '+inf') + 1
   if place > MAX_LINE then return answer({'FULL'}, handed) end
   op.ticket = whole(math.max(now, last_ticket + 1))
+end
+
+-- A wait of another execution, which goes on, is not this one's to end.
+if not waits and replayed and present and e.ends - now > ENDING then
+  return answer({'HELD', value, left, place, op.ticket}, handed)
 end
 
 if not waits then
