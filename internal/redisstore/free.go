@@ -61,6 +61,10 @@ func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Rele
 	if err != nil {
 		return lease.Released{}, s.failed("release", r.Name, err)
 	}
+	if reply.number(0) == 1 {
+		s.outlast(r.Name, r.ID, false)
+		return lease.Released{Outcome: lease.Held}, nil
+	}
 	switch reply.kind() {
 	case "HELD":
 		s.outlast(r.Name, r.ID, false)
@@ -92,8 +96,7 @@ func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
 // release takes the script that knows lines if somebody waits here, or if the other one says so.
 func (s *Store) release(ctx context.Context, r lease.ReleaseRequest) (reply, error) {
 	if !s.waiters.waits(r.Name) {
-		keys := []string{s.keys.watched(), s.keys.lock(r.Name), s.keys.line(r.Name)}
-		reply, err := s.runOne(ctx, releaseScript, keys, s.keys.events(), r.Name, string(r.ID))
+		reply, _, err := s.releases.do(ctx, s.releasing(r))
 		if err != nil || reply.kind() != "LINE" {
 			return reply, err
 		}
@@ -103,6 +106,13 @@ func (s *Store) release(ctx context.Context, r lease.ReleaseRequest) (reply, err
 		return nil, err
 	}
 	return answer.replies[0], nil
+}
+
+// releasing is an operation of release.lua.
+func (s *Store) releasing(r lease.ReleaseRequest) *operation {
+	op := &operation{name: r.Name, lock: s.keys.lock(r.Name), line: s.keys.line(r.Name), tag: string(r.ID)}
+	op.keys, op.args = []any{&op.lock, &op.line}, []any{&op.tag}
+	return op
 }
 
 // ForceRelease implements lease.Store.

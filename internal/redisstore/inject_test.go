@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/test/redisproc"
 )
 
@@ -21,23 +22,27 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 	mine := asking("mine")
 	longer := mine
 	longer.TTL = 2 * mine.TTL
-	fence, watched, lock, free := s.keys.fence(), s.keys.watched(), s.keys.lock("mine"), s.keys.lock("free")
-	line, freeLine := s.keys.line("mine"), s.keys.line("free")
-	head := append(s.guard(), time.Now().Add(time.Hour).UnixMicro(), s.keys.events())
+	fence, lock, free := s.keys.fence(), s.keys.lock("mine"), s.keys.lock("free")
 	lineHead := s.lineHead("mine")
+	soon := time.Now().Add(time.Hour)
+	type call struct{ keys, args []any }
+	of := func(keys, args []any) call { return call{keys, args} }
+	renewing := func(ttl time.Duration) call {
+		return of(s.renewals.command([]*operation{s.renewing(lease.Renewal{Name: "mine", ID: mine.ID, TTL: ttl})}))
+	}
+	lines := func(args ...any) call { return call{keysOf(s.keys.ofLine("mine")), append(lineHead[:7:7], args...)} }
 	for _, test := range []struct {
 		name, script string
-		keys         []string
-		args         []any
-		mayFree      bool
+		call
+		mayFree bool
 	}{
-		{"acquire", acquireSource, []string{fence, watched, free, freeLine}, append(head[:5:5], operation(asking("free"))...), false},
-		{"acquire again", acquireSource, []string{fence, watched, lock, line}, append(head[:5:5], operation(retry(longer))...), false},
-		{"renew", source(renewLua), []string{lock}, []any{string(mine.ID), 0, 0}, false},
-		{"renew longer", source(renewLua), []string{lock}, []any{string(mine.ID), 60000, 66000}, false},
-		{"release", source(eventLua, releaseLua), []string{watched, lock, line}, []any{s.keys.events(), "mine", string(mine.ID)}, true},
-		{"undo", lineSource(leaveLua), s.keys.ofLine("mine"), append(lineHead[:7:7], string(mine.ID), 1, mine.Tag.Exec, 0, 0), true},
-		{"force", lineSource(freeLua), s.keys.ofLine("mine"), append(lineHead[:7:7], "FORCE", 0, "", ""), true}, // the token is set below
+		{"acquire", acquireSource, of(acquiring(s, soon, asking("free"))), false},
+		{"acquire again", acquireSource, of(acquiring(s, soon, retry(longer))), false},
+		{"renew", source(renewLua), renewing(0), false},
+		{"renew longer", source(renewLua), renewing(time.Minute), false},
+		{"release", source(eventLua, releaseLua), of(s.releases.command([]*operation{s.releasing(lease.ReleaseRequest{Name: "mine", ID: mine.ID})})), true},
+		{"undo", lineSource(leaveLua), lines(string(mine.ID), 1, mine.Tag.Exec, 0, 0), true},
+		{"force", lineSource(freeLua), lines("FORCE", 0, "", ""), true}, // the token is set below
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reached := true
@@ -72,7 +77,7 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 var acquireSource = source(eventLua, grantLua, acquireLua)
 
 // runFailing runs a script whose call-th call inside Redis fails, and reports whether it came to that.
-func runFailing(t *testing.T, c *redis.Client, script string, call int, keys []string, args []any) bool {
+func runFailing(t *testing.T, c *redis.Client, script string, call int, keys, args []any) bool {
 	t.Helper()
 	_, err := evalFailing(t, c, script, call, keys, args)
 	if err != nil && !strings.Contains(err.Error(), "OOM injected") {
@@ -87,7 +92,7 @@ func runFailing(t *testing.T, c *redis.Client, script string, call int, keys []s
 
 // evalFailing runs a script through a local that shadows redis: its call-th call is not made but
 // fails, and leaves the key bitten.
-func evalFailing(t *testing.T, c *redis.Client, script string, call int, keys []string, args []any) (any, error) {
+func evalFailing(t *testing.T, c *redis.Client, script string, call int, keys, args []any) (any, error) {
 	t.Helper()
 	shim := fmt.Sprintf(`
 local real, calls = redis, 0
@@ -101,7 +106,16 @@ local redis = {
   pcall = function(...) if fails() then return {err = 'OOM injected'} end; return real.pcall(...) end,
 }
 `, call, call)
-	return c.Eval(t.Context(), shim+script, keys, append([]any{"nonce"}, args...)...).Result()
+	command := append([]any{"EVAL", shim + script, len(keys)}, keys...)
+	return c.Do(t.Context(), append(append(command, "nonce"), args...)...).Result()
+}
+
+func keysOf(keys []string) []any {
+	var all []any
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	return all
 }
 
 // The failure of one grant of a batch does not hide another that was made.
@@ -109,15 +123,13 @@ func TestAGrantThatFailsLeavesTheOthersOfItsBatch(t *testing.T) {
 	r := redisproc.Shared(t)
 	s, direct := open(t, r.URL()), client(t, r)
 	const secondLock = 5 // after MGET, TIME, SET of the fence, SET of the first lock
-	keys := []string{s.keys.fence(), s.keys.watched(), s.keys.lock("one"), s.keys.line("one"), s.keys.lock("two"), s.keys.line("two")}
-	args := append(s.guard(), time.Now().Add(time.Hour).UnixMicro(), s.keys.events())
-	args = append(append(args, operation(asking("one"))...), operation(asking("two"))...)
+	keys, args := acquiring(s, time.Now().Add(time.Hour), asking("one"), asking("two"))
 	raw, err := evalFailing(t, direct, acquireSource, secondLock, keys, args)
 	if err != nil {
 		t.Fatalf("acquire.lua = %v, want an answer for each operation", err)
 	}
 	answer, ok := decodeAnswer(raw, "nonce")
-	if diff := cmp.Diff([]string{"GRANTED", "ERROR"}, kinds(answer.replies)); !ok || diff != "" {
+	if diff := cmp.Diff([]string{"NUMBER", "ERROR"}, kinds(answer.replies)); !ok || diff != "" {
 		t.Errorf("replies (-want +got):\n%s", diff)
 	}
 	if !held(t, s, "one") || held(t, s, "two") {

@@ -33,8 +33,12 @@ func newKeys(prefix string, db int) keys {
 	return keys{prefix: prefix, shard: ":{0}:", db: db}
 }
 
-func (k keys) layout() string           { return k.prefix + ":layout" }
-func (k keys) lock(name string) string  { return k.prefix + k.shard + "lock:" + name }
+func (k keys) layout() string          { return k.prefix + ":layout" }
+func (k keys) lock(name string) string { return k.prefix + k.shard + "lock:" + name }
+
+// beforeName is how many bytes of a lock's key come before the name.
+func (k keys) beforeName() int { return len(k.lock("")) }
+
 func (k keys) line(name string) string  { return k.prefix + k.shard + "line:" + name }
 func (k keys) queue(name string) string { return k.prefix + k.shard + "queue:" + name }
 func (k keys) waiters(name string) string {

@@ -52,7 +52,7 @@ func TestAnErrorAtEachCallLeavesALineThatGoesOn(t *testing.T) {
 					direct.Del(t.Context(), s.keys.lock("job"))
 				}
 				forgetWaiters(s, other) // from here on the test alone moves the line
-				reached = runFailing(t, direct, lineSource(test.script), call, s.keys.ofLine("job"), args)
+				reached = runFailing(t, direct, lineSource(test.script), call, keysOf(s.keys.ofLine("job")), args)
 				checkLine(t, s, direct, call)
 				served := serve(t, s, direct)
 				left := strings.HasPrefix(test.name, "leave")

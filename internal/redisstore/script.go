@@ -89,6 +89,8 @@ func newLineScript(body string) *redis.Script { return redis.NewScript(lineSourc
 var (
 	// errDesynchronised: the reply was another call's, so nothing is known of this one.
 	errDesynchronised = errors.New("the connection is desynchronised: it answered another call")
+	// errReplies: a script of ours answered what its header does not say.
+	errReplies = errors.New("the script answered another number of replies than there were operations")
 	// errNoConnection: every connection was busy until the call's deadline, so nothing was sent.
 	errNoConnection = errors.New("all connections are busy")
 )
@@ -102,6 +104,15 @@ type answer struct {
 // run executes script once. EVALSHA falls back to EVAL only after NOSCRIPT, when nothing was done.
 // Errors are go-redis's or errDesynchronised; see failed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
+	list := make([]any, len(keys))
+	for i := range keys {
+		list[i] = &keys[i]
+	}
+	return s.execute(ctx, script, list, args)
+}
+
+// execute is run with keys as go-redis wants them: strings, or pointers to strings.
+func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []any) (answer, error) {
 	select {
 	case s.calls <- struct{}{}:
 		defer func() { <-s.calls }()
@@ -110,7 +121,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	}
 	nonce := strconv.FormatUint(rand.Uint64(), 16)
 	sent := time.Now()
-	raw, err := script.Run(ctx, s.client, keys, append([]any{nonce}, args...)...).Result()
+	raw, err := s.evaluate(ctx, script, keys, nonce, args)
 	if err != nil {
 		if !strings.Contains(err.Error(), "WRONGTYPE") { // that is about one name
 			s.unanswered()
@@ -130,16 +141,19 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	return a, nil
 }
 
-// runOne is run for one operation.
-func (s *Store) runOne(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply, error) {
-	a, err := s.run(ctx, script, keys, args...)
-	if err != nil {
+// evaluate is redis.Script's Run for arguments that are not copied once more.
+func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, nonce string, args []any) (any, error) {
+	command := make([]any, 0, 4+len(keys)+len(args))
+	command = append(command, "EVALSHA", script.Hash(), len(keys))
+	command = append(append(append(command, keys...), nonce), args...)
+	raw, err := s.client.Do(ctx, command...).Result()
+	if !redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return raw, err
+	}
+	if err := script.Load(ctx, s.client).Err(); err != nil {
 		return nil, err
 	}
-	if len(a.replies) != 1 {
-		return nil, fmt.Errorf("script answered %d replies to one operation", len(a.replies))
-	}
-	return a.replies[0], nil
+	return s.client.Do(ctx, command...).Result()
 }
 
 // decodeAnswer reads {nonce, TIME, replies}; false means it is not the answer to the call of nonce.
@@ -156,17 +170,18 @@ func decodeAnswer(raw any, nonce string) (answer, bool) {
 	if !ok {
 		return answer{}, false
 	}
-	for _, r := range replies {
-		fields, ok := r.([]any)
-		if !ok {
-			return answer{}, false
+	a.replies = make([]reply, len(replies))
+	for i, r := range replies {
+		if fields, ok := r.([]any); ok {
+			a.replies[i] = fields
+		} else {
+			a.replies[i] = replies[i : i+1 : i+1] // a value alone, which is said for short
 		}
-		a.replies = append(a.replies, fields)
 	}
 	return a, true
 }
 
-// reply is a script's reply to one operation: a word, then what its header says.
+// reply is a script's reply to one operation: a word, then what its header says; or a value alone.
 type reply []any
 
 func (r reply) kind() string { return r.text(0) }

@@ -15,31 +15,36 @@ import (
 	"github.com/lockd/lockd/test/redisproc"
 )
 
-// operation is an acquire's arguments for one name, as acquire.lua wants them.
-func operation(a lease.Acquisition) []any {
-	return []any{a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told), a.TTL.Milliseconds(), px(a.TTL), "{}"}
+// acquiring is the call that asks for all of batch until notAfter.
+func acquiring(s *Store, notAfter time.Time, batch ...lease.Acquisition) (keys, args []any) {
+	var ops []*operation
+	for _, a := range batch {
+		ops = append(ops, s.acquisition(a, "{}", s.clock.at(notAfter)))
+	}
+	return s.acquires.command(ops)
 }
 
 // acquireAll runs one batch as a caller whose clock is off by skew.
 func acquireAll(t *testing.T, s *Store, skew time.Duration, batch ...lease.Acquisition) []reply {
 	t.Helper()
-	keys := []string{s.keys.fence(), s.keys.watched()}
-	args := []any{time.Now().Add(skew).UnixMicro(), maxSkew.Microseconds(), 1, s.clock.at(time.Now().Add(time.Second)), s.keys.events()}
-	for _, a := range batch {
-		keys = append(keys, s.keys.lock(a.Name), s.keys.line(a.Name))
-		args = append(args, operation(a)...)
-	}
-	answer, err := s.run(soon(t), acquireScript, keys, args...)
+	keys, args := acquiring(s, time.Now().Add(time.Second), batch...)
+	args[0] = time.Now().Add(skew).UnixMicro()
+	answer, err := s.execute(soon(t), acquireScript, keys, args)
 	if err != nil {
 		t.Fatalf("acquire.lua = %v", err)
 	}
 	return answer.replies
 }
 
+// kinds are the words of replies; NUMBER is a token, or a release of which there is no more to say.
 func kinds(replies []reply) []string {
 	var all []string
 	for _, r := range replies {
-		all = append(all, r.kind())
+		kind := r.kind()
+		if r.number(0) != 0 {
+			kind = "NUMBER"
+		}
+		all = append(all, kind)
 	}
 	return all
 }
@@ -54,26 +59,17 @@ func TestABatchAnswersEachOperationForItself(t *testing.T) {
 	direct.Set(t.Context(), s.keys.lock("foreign"), "no lock", 0)
 
 	replies := acquireAll(t, s, 0, asking("free-1"), retry(mine), asking("other"), asking("list"), asking("foreign"), asking("free-2"))
-	want := []string{"GRANTED", "GRANTED", "HELD", "ERROR", "ERROR", "GRANTED"}
+	want := []string{"NUMBER", "GRANTED", "HELD", "ERROR", "ERROR", "NUMBER"}
 	if diff := cmp.Diff(want, kinds(replies)); diff != "" {
 		t.Fatalf("replies (-want +got):\n%s", diff)
 	}
-	one, two := mustLease(t, replies[0]), mustLease(t, replies[5])
-	if one.Token >= two.Token {
-		t.Errorf("tokens of one batch = %d, %d, want increasing", one.Token, two.Token)
+	one, two := replies[0].number(0), replies[5].number(0)
+	if one >= two {
+		t.Errorf("tokens of one batch = %d, %d, want increasing", one, two)
 	}
-	if fence, _ := direct.Get(t.Context(), s.keys.fence()).Int64(); fence < int64(two.Token) {
-		t.Errorf("fence = %d, want at least the last token %d", fence, two.Token)
+	if fence, _ := direct.Get(t.Context(), s.keys.fence()).Int64(); fence < two {
+		t.Errorf("fence = %d, want at least the last token %d", fence, two)
 	}
-}
-
-func mustLease(t *testing.T, r reply) lease.Lease {
-	t.Helper()
-	l, err := r.lease("", 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
 }
 
 func TestABatchReleasesOnlyItsOwn(t *testing.T) {
@@ -83,19 +79,15 @@ func TestABatchReleasesOnlyItsOwn(t *testing.T) {
 	for _, x := range []lease.Acquisition{a, b, c} {
 		acquire(t, s, x)
 	}
-	keys, args := []string{s.keys.watched()}, []any{s.keys.events()}
-	for _, one := range []struct {
-		name string
-		id   lease.ID
-	}{{"a", a.ID}, {"b", newID()}, {"free", newID()}, {"c", c.ID}} {
-		keys = append(keys, s.keys.lock(one.name), s.keys.line(one.name))
-		args = append(args, one.name, string(one.id))
+	var ops []*operation
+	for _, r := range []lease.ReleaseRequest{{Name: "a", ID: a.ID}, {Name: "b", ID: newID()}, {Name: "free", ID: newID()}, {Name: "c", ID: c.ID}} {
+		ops = append(ops, s.releasing(r))
 	}
-	answer, err := s.run(soon(t), releaseScript, keys, args...)
+	replies, _, err := s.releases.call(soon(t), ops)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"HELD", "OTHER", "GONE", "HELD"}, kinds(answer.replies)); diff != "" {
+	if diff := cmp.Diff([]string{"NUMBER", "OTHER", "GONE", "NUMBER"}, kinds(replies)); diff != "" {
 		t.Errorf("replies (-want +got):\n%s", diff)
 	}
 	if held(t, s, "a") || !held(t, s, "b") || held(t, s, "c") {
@@ -160,9 +152,8 @@ func TestALateCopyDoesNotTouchItsOwnLease(t *testing.T) {
 	a := asking("job")
 	acquire(t, s, a)
 	before, _ := direct.Get(t.Context(), s.keys.lock("job")).Result()
-	args := append(s.guard(), s.clock.at(time.Now().Add(-time.Second)), s.keys.events())
-	args = append(args, operation(retry(a))...)
-	answer, err := s.run(soon(t), acquireScript, []string{s.keys.fence(), s.keys.watched(), s.keys.lock("job"), s.keys.line("job")}, args...)
+	keys, args := acquiring(s, time.Now().Add(-time.Second), retry(a))
+	answer, err := s.execute(soon(t), acquireScript, keys, args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,8 +176,8 @@ func TestClockGuard(t *testing.T) {
 			standing = retry(standing)
 		})
 	}
-	if got := kinds(acquireAll(t, s, time.Second, asking("job"))); got[0] != "GRANTED" {
-		t.Errorf("acquire with 1 s of skew = %s, want GRANTED", got[0])
+	if got := kinds(acquireAll(t, s, time.Second, asking("job"))); got[0] != "NUMBER" {
+		t.Errorf("acquire with 1 s of skew = %s, want a token", got[0])
 	}
 }
 

@@ -36,6 +36,9 @@ type Store struct {
 	calls   chan struct{} // holds one for each script call under way; see maxCalls
 	notice  func(string)
 
+	acquires, releases, renewals *batch
+	fence, watched, events       string // keys that every batch names
+
 	refusal        atomic.Pointer[string] // why nothing new is granted, as last checked; never nil
 	desynchronised atomic.Int64
 	node           atomic.Pointer[checked] // as last checked; never nil
@@ -68,6 +71,14 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
 	}
 	s.hub = newHub(s)
+	s.fence, s.watched, s.events = s.keys.fence(), s.keys.watched(), s.keys.events()
+	s.acquires = newBatch(s, acquireScript, func() (keys, args []any) {
+		return []any{&s.fence, &s.watched}, append(s.guard(), &s.events, s.keys.beforeName())
+	})
+	s.releases = newBatch(s, releaseScript, func() (keys, args []any) {
+		return []any{&s.watched}, []any{&s.events, s.keys.beforeName()}
+	})
+	s.renewals = newBatch(s, renewScript, func() (keys, args []any) { return nil, nil })
 	if s.notice == nil {
 		s.notice = func(string) {}
 	}
@@ -101,7 +112,7 @@ func (s *Store) Close() error {
 
 // Renew implements lease.Store.
 func (s *Store) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error) {
-	reply, err := s.runOne(ctx, renewScript, []string{s.keys.lock(r.Name)}, string(r.ID), r.TTL.Milliseconds(), px(r.TTL))
+	reply, _, err := s.renewals.do(ctx, s.renewing(r))
 	if err != nil {
 		return lease.Lease{}, s.failed("renew", r.Name, err)
 	}
@@ -110,9 +121,19 @@ func (s *Store) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error)
 		return reply.lease(r.Name, reply.millis(2), reply.millis(3))
 	case "LOST":
 		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, lease.ErrLost)
-	default:
+	}
+	if len(reply) != 1 {
 		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, reply.problem())
 	}
+	l, err := decodeLock(reply.text(0))
+	return l.lease(r.Name, 0, l.px), err
+}
+
+// renewing is an operation of renew.lua.
+func (s *Store) renewing(r lease.Renewal) *operation {
+	op := &operation{name: r.Name, lock: s.keys.lock(r.Name), tag: string(r.ID), ttl: r.TTL.Milliseconds(), px: px(r.TTL)}
+	op.keys, op.args = []any{&op.lock}, []any{&op.tag, &op.ttl, &op.px}
+	return op
 }
 
 // maxShown is how many waiters one Get answers at most: Redis does nothing else meanwhile.

@@ -21,6 +21,14 @@ func encodePayload(owner string, metadata map[string]string) (string, error) {
 	return string(b), err
 }
 
+// metadata is m as a lease has it: nil if there is none.
+func metadata(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
 // lock is a lock key's value, see scripts/value.lua. What only the scripts need is not kept.
 type lock struct {
 	token int64

@@ -9,64 +9,77 @@
 --   ARGV[2]       the caller's clock, microseconds since 1970
 --   ARGV[3]       largest tolerated difference between the two clocks, microseconds
 --   ARGV[4]       1 if new leases may be granted
---   ARGV[5]       not_after, microseconds of this Redis's TIME: later than this nothing is written
---   ARGV[6]       channel of events
---   then for each operation: name, lease id, attempt, exec, told (token, or 0), ttl ms, px ms, payload
+--   ARGV[5]       channel of events
+--   ARGV[6]       how many bytes of a lock's key come before the name
+--   then for each operation:
+--     tag         <lease id>|<attempt>|<exec>
+--     told        token, or 0
+--     times       <ttl>|<px>, milliseconds
+--     px          again
+--     not_after   microseconds of this Redis's TIME: later than this nothing is written
+--     payload
 --
 -- Returns {nonce, TIME in microseconds, reply of each operation}, a reply being one of
---   {GRANTED, value, ttl ms, expires in ms}   granted, or held by this lease id already
+--   token                                     granted, as asked for, at TIME
+--   {GRANTED, value, ttl ms, expires in ms}   held by this lease id already
 --   {HELD, value, expires in ms}              another lease is in force
 --   {LINE}                                    nothing was done: the name has a line, see queue.lua
 --   {SUPERSEDED} {LOST} {LATE} {REFUSED}      nothing was written
 --   {SKEW, difference in microseconds}        nothing was written
 --   {ERROR, text}                             nothing was written, but perhaps the fence
 --
--- The last writes are pcalls, so that one name's failure does not hide the grants of the others.
-local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, NOT_AFTER, CHANNEL = unpack(ARGV, 1, 6)
-local HEAD, FIELDS = 6, 8
+-- The operations share what can be shared: one MGET, one step of the fence. The last writes are pcalls, so
+-- that one name's failure does not hide the grants of the others.
+local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, CHANNEL, BEFORE_NAME = unpack(ARGV, 1, 6)
+local HEAD, FIELDS = 6, 6
 
 local stored = redis.call('MGET', unpack(KEYS))
 local now = now_us()
-local late = now > tonumber(NOT_AFTER)
 local refused = refusal(now, CLOCK, MAX_SKEW, MAY_GRANT)
 
-local function operation(i)
-  local name, id, attempt, exec, told, ttl, px, payload = unpack(ARGV, HEAD + (i - 1) * FIELDS + 1, HEAD + i * FIELDS)
-  return {
-    key = KEYS[1 + 2 * i], name = name, id = id, attempt = tonumber(attempt), exec = exec,
-    told = told, ttl = tonumber(ttl), px = tonumber(px), payload = payload,
-  }
+-- answered answers what may not be granted anew.
+local function answered(key, value, line, tag, told, times, px)
+  local id, attempt, exec = string.match(tag, '^(%x+)|(%d+)|([%x*]+)$')
+  local lock = value and parse(value)
+  if lock and lock.id == id then
+    local ttl = tonumber(string.match(times, '^%d+'))
+    return again(key, value, lock, {attempt = tonumber(attempt), exec = exec, told = told, ttl = ttl, px = tonumber(px)})
+  end
+  if told ~= '0' then return {'LOST'} end -- once told, never granted anew
+  if line then return {'LINE'} end
+  if lock then return {'HELD', value, redis.call('PTTL', key)} end
+  if value then return {'ERROR', 'the lock key holds something that lockd did not write'} end
+  return refused
 end
 
--- Sort the operations: what cannot be granted is answered here, the rest waits for its token.
 local replies, grants = {}, {}
 for i = 1, (#KEYS - 2) / 2 do
-  local op, value, line = operation(i), stored[1 + 2 * i], stored[2 + 2 * i]
-  local lock = value and parse(value)
-  if late then replies[i] = {'LATE'}
-  elseif lock and lock.id == op.id then replies[i] = again(op.key, value, lock, op)
-  elseif op.told ~= '0' then replies[i] = {'LOST'} -- once told, never granted anew
-  elseif line then replies[i] = {'LINE'}
-  elseif lock then replies[i] = {'HELD', value, redis.call('PTTL', op.key)}
-  elseif value then replies[i] = {'ERROR', 'the lock key holds something that lockd did not write'}
-  elseif refused then replies[i] = refused
-  else grants[#grants + 1] = {i, op} end
+  local tag, told, times, px, not_after = unpack(ARGV, HEAD + (i - 1) * FIELDS + 1, HEAD + i * FIELDS - 1)
+  local value, line = stored[1 + 2 * i], stored[2 + 2 * i]
+  if now > tonumber(not_after) then
+    replies[i] = {'LATE'}
+  elseif value or line or refused or told ~= '0' then
+    replies[i] = answered(KEYS[1 + 2 * i], value, line, tag, told, times, px)
+  else
+    grants[#grants + 1] = i
+  end
 end
 
 if #grants > 0 then
   local first, problem = raise_fence(KEYS[1], stored[1], #grants, now) -- once for all
-  for n, grant in ipairs(grants) do
-    local i, op = grant[1], grant[2]
+  local since = string.format('%.0f', now)
+  for n, i in ipairs(grants) do
+    local tag, _, times, px, _, payload = unpack(ARGV, HEAD + (i - 1) * FIELDS + 1, HEAD + i * FIELDS)
     if not first then
       replies[i] = {'ERROR', problem}
     else
-      local value = format({
-        id = op.id, attempt = op.attempt, exec = op.exec, token = string.format('%.0f', first + n - 1),
-        ttl = op.ttl, px = op.px, since = string.format('%.0f', now), payload = op.payload,
-      })
-      local failure = set(op.key, value, 'NX', 'PX', string.format('%.0f', op.px))
-      replies[i] = failure or {'GRANTED', value, op.ttl, op.px}
-      if stored[2] and not failure then note_acquired(op.name, now, parse(value), op.px) end
+      local token, key = string.format('%.0f', first + n - 1), KEYS[1 + 2 * i]
+      local value = tag .. '|' .. token .. '|' .. times .. '|' .. since .. '|' .. payload
+      local failure = set(key, value, 'NX', 'PX', px)
+      replies[i] = failure or first + n - 1 -- a number is answered with all its digits
+      if stored[2] and not failure then
+        note_acquired(string.sub(key, BEFORE_NAME + 1), now, parse(value), tonumber(px))
+      end
     end
   end
 end

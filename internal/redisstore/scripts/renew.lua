@@ -5,6 +5,7 @@
 --   then for each operation: lease id, ttl ms (0: the lease's own), px ms
 --
 -- Returns {nonce, '', reply of each operation}, a reply being one of
+--   value                                      its own ttl and grace were set again: nearly always
 --   {RENEWED, value, ttl ms that was set, expires in ms}
 --   {LOST}                                     the name is free or another's
 --
@@ -14,15 +15,20 @@
 local FIELDS = 3
 
 local function renew(key, value, id, ttl, px)
-  local lock = value and parse(value)
-  if not lock or lock.id ~= id then return {'LOST'} end
-  if ttl == 0 then ttl, px = lock.ttl, lock.px end
+  local holder, own_ttl, own_px
+  if value then holder, own_ttl, own_px = string.match(value, '^(%x+)|%d+|[%x*]+|%d+|(%d+)|(%d+)|%d+|') end
+  if holder ~= id then return {'LOST'} end
+  if ttl == '0' or ttl == own_ttl then
+    redis.call('PEXPIRE', key, own_px)
+    return value
+  end
+  local lock = parse(value)
+  ttl, px = tonumber(ttl), tonumber(px)
   if ttl > lock.ttl then
-    local own_ttl, own_px = lock.ttl, lock.px
     lock.ttl, lock.px = ttl, px
     local reply = redis.pcall('SET', key, format(lock), 'PX', string.format('%.0f', px))
     if not reply.err then return {'RENEWED', format(lock), ttl, px} end
-    ttl, px = own_ttl, own_px
+    ttl, px = tonumber(own_ttl), tonumber(own_px)
   elseif ttl < lock.ttl then
     px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
     local left = redis.call('PTTL', key)
@@ -36,6 +42,6 @@ local stored = redis.call('MGET', unpack(KEYS))
 local replies = {}
 for i, key in ipairs(KEYS) do
   local at = 1 + (i - 1) * FIELDS
-  replies[i] = renew(key, stored[i], ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+  replies[i] = renew(key, stored[i], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
 end
 return {ARGV[1], '', replies}
