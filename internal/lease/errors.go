@@ -62,8 +62,11 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	if e.Loss.Cause == CauseForced {
+	switch e.Loss.Cause {
+	case CauseForced:
 		return fmt.Sprintf("%s: %q ended it: %s", ErrLost, e.Loss.By, e.Loss.Reason)
+	case CauseExpired:
+		return ErrLost.Error() + ": it was not renewed in time"
 	}
 	return ErrLost.Error()
 }

@@ -68,9 +68,15 @@ func (l *Lessor) Renew(ctx context.Context, r RenewRequest) (Lease, error) {
 	}
 	call, cancel := callContext(ctx, ttl)
 	defer cancel()
+	began := time.Now()
 	renewed, err := l.store.Renew(call, renewal)
-	if loss, known := l.losses.of(r.Name, r.Told); known && errors.Is(err, ErrLost) {
-		err = &LostError{Loss: loss}
+	switch {
+	case err == nil:
+		l.losses.renewed(renewed, overAt(began, renewed.ExpiresIn))
+	case errors.Is(err, ErrLost):
+		if loss, known := l.losses.of(r.Name, r.Told); known {
+			err = &LostError{Loss: loss}
+		}
 	}
 	return renewed, err
 }

@@ -1,6 +1,9 @@
 package lease
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // maxRemembered is how many forced ends are remembered, so that a renewal that comes later is told why.
 const maxRemembered = 1024
@@ -10,14 +13,18 @@ type losses struct {
 	mu         sync.Mutex
 	listening  map[string][]*listener // by name
 	remembered map[grantOf]Loss
-	order      []grantOf        // of remembered, oldest first
-	underWay   map[grantOf]Loss // forces that are being tried here
+	order      []grantOf             // of remembered, oldest first
+	underWay   map[grantOf]Loss      // forces that are being tried here
+	answering  map[grantOf]time.Time // grants whose askers are being told; see listener.over
 }
 
 // listener is a holder that wants to be told.
 type listener struct {
 	token Token
 	tell  func(Loss)
+	// over is when the lease and its grace are over, as far as is known here: it was granted or renewed
+	// here until then, and perhaps elsewhere for longer. The zero time: not known. Guarded by losses.mu.
+	over time.Time
 }
 
 // grantOf names one lease.
@@ -27,21 +34,28 @@ type grantOf struct {
 }
 
 func newLosses() *losses {
-	return &losses{listening: make(map[string][]*listener), remembered: make(map[grantOf]Loss), underWay: make(map[grantOf]Loss)}
+	return &losses{
+		listening: make(map[string][]*listener), remembered: make(map[grantOf]Loss),
+		underWay: make(map[grantOf]Loss), answering: make(map[grantOf]time.Time),
+	}
 }
 
 // Listen has tell called, at most once, if the lease with this token is known to have ended while its
-// holder believed in it: by force, or because the name was granted to another. A force that was heard of
-// before is told at once, before Listen returns. stop ends that; call it when the lease ends otherwise.
-// tell must not block, nor call the Lessor.
+// holder believed in it: by force, or because the name was granted to another, which is CauseExpired if
+// the lease was known here to be over by then. That is known of what was renewed here since Listen, and
+// of a grant if Listen is called from Answered. A force that was heard of before is told at once, before
+// Listen returns. stop ends that; call it when the lease ends otherwise. tell must not block, nor call the
+// Lessor.
 func (l *Lessor) Listen(name string, token Token, tell func(Loss)) (stop func()) {
-	return l.losses.listen(name, &listener{token, tell})
+	return l.losses.listen(name, &listener{token: token, tell: tell})
 }
 
 func (x *losses) listen(name string, one *listener) (stop func()) {
+	of := grantOf{name, one.token}
 	x.mu.Lock()
-	loss, forced := x.remembered[grantOf{name, one.token}]
+	loss, forced := x.remembered[of]
 	if !forced {
+		one.over = x.answering[of]
 		x.listening[name] = append(x.listening[name], one)
 	}
 	x.mu.Unlock()
@@ -80,16 +94,48 @@ func (x *losses) forced(e Event) {
 	}
 }
 
-// granted is told of a grant that was made here: whoever holds an older one has lost it.
-func (x *losses) granted(lease Lease) {
+// granted is told of a grant that was made here, and that its asker is about to be told of: whoever holds
+// an older one has lost it. over is when it will be over; answered ends the telling.
+func (x *losses) granted(lease Lease, over time.Time) {
 	older := func(l *listener) bool { return l.token < lease.Token }
 	for _, l := range x.forget(lease.Name, older) {
-		l.tell(x.whyGranted(grantOf{lease.Name, l.token}))
+		l.tell(x.whyGranted(lease.Name, l))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.answering[grantOf{lease.Name, lease.Token}] = over
+}
+
+func (x *losses) answered(lease Lease) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.answering, grantOf{lease.Name, lease.Token})
+}
+
+// renewed is told of a renewal that was made here.
+func (x *losses) renewed(lease Lease, over time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, l := range x.listening[lease.Name] {
+		if l.token == lease.Token && !l.over.After(over) {
+			l.over = over
+		}
 	}
 }
 
-// whyGranted answers why a lease is over whose name has been granted to another.
-func (x *losses) whyGranted(of grantOf) Loss {
+// overAt answers when a lease is over that stood for expiresIn at some moment since began. The store's
+// clock may be faster than ours, by a thousandth. That is too early by no more than one call and that
+// thousandth, which is less than the grace: whoever is lost then was not renewed in time.
+func overAt(began time.Time, expiresIn time.Duration) time.Time {
+	return began.Add(expiresIn - expiresIn/1000)
+}
+
+// isOver reports whether l was known to be over by now.
+func (l *listener) isOver() bool { return !l.over.IsZero() && !time.Now().Before(l.over) }
+
+// whyGranted answers why the lease of l is over, whose name has been granted to another.
+func (x *losses) whyGranted(name string, l *listener) Loss {
+	of := grantOf{name, l.token}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if loss, forced := x.underWay[of]; forced {
@@ -97,6 +143,9 @@ func (x *losses) whyGranted(of grantOf) Loss {
 	}
 	if loss, forced := x.remembered[of]; forced {
 		return loss
+	}
+	if l.isOver() {
+		return Loss{Cause: CauseExpired}
 	}
 	return Loss{Cause: CauseGrantedToAnother}
 }
@@ -127,10 +176,18 @@ func (x *losses) remember(of grantOf, loss Loss) {
 	}
 }
 
-// of answers why a lease ended, if that is known. token 0 is none.
+// of answers why a lease ended that is gone, if that is known: it was forced, or it is over for somebody
+// who listens for its end. token 0 is none.
 func (x *losses) of(name string, token Token) (Loss, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	loss, known := x.remembered[grantOf{name, token}]
-	return loss, known
+	if loss, known := x.remembered[grantOf{name, token}]; known {
+		return loss, true
+	}
+	for _, l := range x.listening[name] {
+		if l.token == token && l.isOver() {
+			return Loss{Cause: CauseExpired}, true
+		}
+	}
+	return Loss{}, false
 }

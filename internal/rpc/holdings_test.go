@@ -3,8 +3,10 @@ package rpc
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,7 +90,7 @@ func TestALeaseGrantedToAnotherIsTold(t *testing.T) {
 	s := serve(t, &fakeStore{
 		acquire: func(_ context.Context, a lease.Acquisition) (lease.Lease, error) {
 			token++
-			return lease.Lease{Name: a.Name, Token: token, TTL: a.TTL}, nil
+			return lease.Lease{Name: a.Name, Token: token, TTL: a.TTL, ExpiresIn: a.TTL}, nil
 		},
 		release: func(context.Context, lease.ReleaseRequest) (lease.Released, error) { return lease.Released{}, nil },
 	})
@@ -96,6 +98,29 @@ func TestALeaseGrantedToAnotherIsTold(t *testing.T) {
 	is := k.acquires("a", id1)
 	openSession(t, s).acquires("a", id2)
 	k.expectLost(&lockdv1.Lost{Name: "a", Token: is.GetToken(), Loss: &lockdv1.Loss{Cause: lockdv1.Loss_GRANTED_TO_ANOTHER}})
+}
+
+func TestALeaseThatRanOutIsSaidToHaveExpired(t *testing.T) {
+	t.Parallel()
+	s, store := serveMemory(t)
+	k, next := openSession(t, s), openSession(t, s)
+	brief := func(name string) *lockdv1.Lease {
+		t.Helper()
+		a := k.answer(k.do(&lockdv1.AcquireRequest{Name: name, LeaseId: id1, Attempt: 1, Ttl: durationpb.New(time.Second)}))
+		if a.GetAcquired() == nil {
+			t.Fatalf("acquire %q: %v, want a lease", name, a)
+		}
+		return a.GetAcquired().GetLease()
+	}
+	wanted, alone := brief("wanted"), brief("alone")
+	next.answer(next.queues("wanted", id2))
+	expired := &lockdv1.Loss{Cause: lockdv1.Loss_EXPIRED}
+	k.expectLost(&lockdv1.Lost{Name: "wanted", Token: wanted.GetToken(), Loss: expired})
+	eventually(t, "the other lease has run out", func() bool { return !standing(t, store, "alone").Held })
+	got := k.answer(k.do(&lockdv1.RenewRequest{Name: "alone", LeaseId: id1, Token: alone.GetToken()})).GetError()
+	if got.GetReason() != "LEASE_LOST" || cmp.Diff(expired, got.GetLoss(), protocmp.Transform()) != "" {
+		t.Errorf("renewing an expired lease = %v, want LEASE_LOST and that it expired", got)
+	}
 }
 
 func TestAReleaseIsNoLossThoughTheNextInLineHasItAtOnce(t *testing.T) {

@@ -83,16 +83,23 @@ func testEqualReplayedWait(t *testing.T, s Subject) {
 	}
 }
 
-// Where nobody waits any more the place is kept as ever, and no turn comes.
+// Where nobody waits any more the place is kept as ever, the tag replaced, and no turn comes.
 func testEqualWhileAway(t *testing.T, s Subject) {
 	holder := claim("job")
 	held := s.granted(t, holder)
 	w, behind := s.queued(t, claim("job")), s.queued(t, claim("job"))
 	s.aside(t, w)
 	w.askedAside(t, s, again(w.Acquisition, 1), held)
+	s.undone(t, w.Acquisition) // which does not find it any more
 	s.inLine(t, "job", behind)
 	s.released(t, holder)
-	behind.served(t)
+	behind.turn(t)
+	if back := s.queued(t, again(w.Acquisition, 2)); back.ticket != w.ticket {
+		t.Errorf("back with ticket %d, want %d", back.ticket, w.ticket)
+	} else {
+		s.released(t, behind.Acquisition)
+		back.served(t)
+	}
 	s.empty(t, "job")
 	w.unserved(t)
 }
