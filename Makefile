@@ -30,9 +30,10 @@ demo: build ## the story: a paused worker's late write is refused by its token (
 	cd examples/ledger && $(GO) build -trimpath -o ../../bin/ledger .
 	bin/ledger demo --lockd bin/lockd
 
-bench: need ## lockd beside redsync and rueidislock: possession, fairness, hand-over; minutes, on a quiet machine
-	cd bench && $(GO) build -trimpath -o ../bin/contention ./contention
-	cd bench && ../bin/contention $(ARGS)
+# etcd is compared if it is there (Debian: etcd-server).
+bench: need ## lockd beside its peers, and what is promised; a quarter of an hour on a quiet machine, ARGS=-short 2 min, ARGS=-h for more
+	cd bench && $(GO) build -trimpath -o ../bin/bench .
+	cd bench && ../bin/bench $(ARGS)
 
 # The tests run real programs, which Go's test cache does not know of: nothing is taken from it.
 # `make check test` runs them once, since one make runs a target once. The other modules go without

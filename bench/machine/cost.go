@@ -6,33 +6,43 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// tick is the unit of processor time in /proc: Linux has told programs 100 Hz for as long as there is amd64.
-const tick = 10 * time.Millisecond
-
-// CPU is the processor time that the processes have used so far, in user and kernel.
+// CPU is the processor time that the processes have used so far, in user and kernel, to the nanosecond: by
+// the clock of each process, since /proc/<pid>/stat counts in steps of 10 ms.
 func CPU(pids ...int) (total time.Duration, err error) {
 	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return 0, err
+		// What clock_getcpuclockid(3) answers: CPUCLOCK_SCHED of the whole process.
+		clock := int32(^pid<<3 | 2)
+		var at unix.Timespec
+		if err := unix.ClockGettime(clock, &at); err != nil {
+			return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
 		}
-		// The second field, in brackets, may contain anything; utime and stime are the 14th and 15th.
-		_, rest, _ := strings.Cut(string(text), ") ")
-		fields := strings.Fields(rest)
-		if len(fields) < 13 {
-			return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
-		}
-		for _, field := range fields[11:13] {
-			ticks, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				return 0, fmt.Errorf("/proc/%d/stat: %w", pid, err)
-			}
-			total += time.Duration(ticks) * tick
-		}
+		total += time.Duration(at.Nano())
 	}
 	return total, nil
+}
+
+// Transfers is how often a process has called read and write so far, and their kin.
+func Transfers(pid int) (n int64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if name != "syscr" && name != "syscw" {
+			continue
+		}
+		calls, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/%d/io: %w", pid, err)
+		}
+		n += calls
+	}
+	return n, nil
 }
 
 // Resident is how many bytes of memory a process has.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockd/lockd/bench/child"
+	"github.com/lockd/lockd/bench/figure"
 	"github.com/lockd/lockd/test/history"
 )
 
@@ -35,7 +37,7 @@ func TestMeasure(t *testing.T) {
 		lease("a", 0, 5, 200, 1090, 1200), // held beyond the window
 		[]history.Record{{Kind: history.Refused, Client: "b", Worker: 1, Name: name, Call: 50, Return: 1300}},
 	)
-	f, _ := measure(records, window{100, 1100}, 4)
+	f, _ := measure(records, child.Window{From: 100, To: 1100}, 4)
 	if got, want := f.Possession, (50+100+100+100+10)/1000.0; math.Abs(got-want) > 1e-9 {
 		t.Errorf("possession = %v, want %v", got, want)
 	}
@@ -49,10 +51,10 @@ func TestMeasure(t *testing.T) {
 	if got, want := f.Grants, 4/time.Duration(1000).Seconds(); got != want {
 		t.Errorf("grants per second = %v, want %v", got, want)
 	}
-	if got, want := f.HandoverNear, (Times{2, 590, 590}); got != want {
+	if got, want := f.HandoverNear, times(2, 590, 590); got != want {
 		t.Errorf("hand-overs within a client = %v, want %v", got, want)
 	}
-	if got, want := f.HandoverFar, (Times{1, 20, 20}); got != want {
+	if got, want := f.HandoverFar, times(1, 20, 20); got != want {
 		t.Errorf("hand-overs to another client = %v, want %v", got, want)
 	}
 	if len(f.Wrong) != 0 {
@@ -62,23 +64,24 @@ func TestMeasure(t *testing.T) {
 
 // Two holders show.
 func TestMeasureFindsTwoHolders(t *testing.T) {
-	f, _ := measure(told(lease("a", 0, 1, 0, 10, 30), lease("b", 0, 2, 0, 20, 40)), window{0, 100}, 2)
+	f, _ := measure(told(lease("a", 0, 1, 0, 10, 30), lease("b", 0, 2, 0, 20, 40)), child.Window{To: 100}, 2)
 	if len(f.Wrong) != 1 {
 		t.Errorf("found %v, want two holders", f.Wrong)
 	}
 }
 
-// A median is one of each figure by itself; what was wrong in any round stays.
+// The middle of several contests keeps what was wrong in any of them.
 func TestMedian(t *testing.T) {
 	m := Median([]Figures{
-		{Possession: 0.9, LongestWait: 1, HandoverNear: Times{1, 10, 30}},
-		{Possession: 0.1, LongestWait: 2, HandoverNear: Times{2, 30, 10}, Wrong: []error{errors.New("two holders")}},
-		{Possession: 0.5, LongestWait: 3, HandoverNear: Times{3, 20, 20}},
+		{Possession: 0.9},
+		{Possession: 0.1, Wrong: []error{errors.New("two holders")}},
+		{Possession: 0.5},
 	})
-	if m.Possession != 0.5 || m.LongestWait != 2 || m.HandoverNear != (Times{2, 20, 20}) {
-		t.Errorf("medians = %+v, want 0.5, 2 and {2, 20, 20}", m)
+	if m.Possession != 0.5 || len(m.Wrong) != 1 {
+		t.Errorf("Median = %+v, want possession 0.5 and what was wrong in one round", m)
 	}
-	if len(m.Wrong) != 1 {
-		t.Errorf("found %v, want what was wrong in one round", m.Wrong)
-	}
+}
+
+func times(n int, median, worst time.Duration) figure.Times {
+	return figure.Times{N: n, Median: median, Worst: worst}
 }

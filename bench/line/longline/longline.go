@@ -3,12 +3,9 @@
 package longline
 
 import (
-	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -181,22 +178,10 @@ func (l *line) next() (time.Duration, error) {
 	return granted.Sub(began), nil
 }
 
-var evalStats = regexp.MustCompile(`cmdstat_eval(?:sha)?:calls=\d+,usec=(\d+)`)
-
 // scriptTime is how long Redis has been running scripts in all.
-func scriptTime(client *redis.Client) (total time.Duration, err error) {
-	text, err := client.Info(context.Background(), "commandstats").Result()
-	if err != nil {
-		return 0, err
-	}
-	for _, found := range evalStats.FindAllStringSubmatch(text, -1) {
-		us, err := strconv.ParseInt(found[1], 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		total += time.Duration(us) * time.Microsecond
-	}
-	return total, nil
+func scriptTime(client *redis.Client) (time.Duration, error) {
+	done, err := machine.ReadCommands(client)
+	return done.Scripts().Time, err
 }
 
 // inOrder returns waiters by their tickets.
