@@ -88,11 +88,12 @@ type Loss_Cause int32
 
 const (
 	Loss_CAUSE_UNSPECIFIED Loss_Cause = 0 // not known here
-	// It was not renewed in time. Its holder's own clock says so before any server does.
+	// It was not renewed in time. Its holder's own clock says so before any server does. A lockd that granted or renewed
+	// the lease on this session says so when it grants the name anew, or is asked to renew what is over.
 	Loss_EXPIRED Loss_Cause = 1
 	// An operator ended it.
 	Loss_FORCED Loss_Cause = 2
-	// The name was granted to another while the lease should have stood: the store lost it.
+	// The name was granted to another while, for all this lockd knows, the lease should have stood: the store lost it.
 	Loss_GRANTED_TO_ANOTHER Loss_Cause = 3
 )
 
@@ -1035,7 +1036,8 @@ type GetResponse struct {
 	Lease *Lease `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
 	// Who stands in line, in order: the first 100.
 	Waiters []*Waiter `protobuf:"bytes,4,rep,name=waiters,proto3" json:"waiters,omitempty"`
-	// How many stand in line.
+	// How many stand in line. Who has gone without a word (its lockd died) and is further back than the waiters shown
+	// may be counted still, until the line has come that far; so it is an estimate from above.
 	WaiterCount   int64 `protobuf:"varint,5,opt,name=waiter_count,json=waiterCount,proto3" json:"waiter_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
