@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
@@ -61,12 +60,11 @@ func (s *Store) insist(ctx context.Context, a lease.Acquisition, ask func(contex
 
 // acquire asks without a line: errLine says that there is one.
 func (s *Store) acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
-	payload, err := encodePayload(a.Owner, a.Metadata)
+	deadline, _ := ctx.Deadline()
+	op, err := s.acquiring(a, s.clock.at(deadline))
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
 	}
-	deadline, _ := ctx.Deadline()
-	op := s.acquisition(a, payload, s.clock.at(deadline))
 	reply, at, err := s.acquires.do(ctx, op)
 	if err != nil {
 		return lease.Lease{}, s.failed("acquire", a.Name, err)
@@ -79,20 +77,6 @@ func (s *Store) acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, 
 		}, nil
 	}
 	return s.decodeAcquire(a.Name, reply)
-}
-
-// acquisition is an operation of acquire.lua.
-func (s *Store) acquisition(a lease.Acquisition, payload string, notAfter int64) *operation {
-	px := px(a.TTL)
-	op := &operation{
-		name: a.Name, lock: s.keys.lock(a.Name), line: s.keys.line(a.Name),
-		tag:  string(a.ID) + "|" + strconv.FormatUint(uint64(a.Tag.Attempt), 10) + "|" + a.Tag.Exec,
-		told: int64(a.Told), times: strconv.FormatInt(a.TTL.Milliseconds(), 10) + "|" + strconv.FormatInt(px, 10), px: px,
-		notAfter: notAfter, payload: payload,
-	}
-	op.keys = []any{&op.lock, &op.line}
-	op.args = []any{&op.tag, &op.told, &op.times, &op.px, &op.notAfter, &op.payload}
-	return op
 }
 
 // queue asks for the name or a place in its line.

@@ -18,26 +18,6 @@ const (
 	maxBatches = 4
 )
 
-// operation is one of those that a batch script does in one call.
-type operation struct {
-	name string
-	keys []any // what the script is told of it, as pointers to the fields below: nothing is copied
-	args []any
-
-	lock, line              string
-	tag, times, payload     string
-	told, ttl, px, notAfter int64
-
-	settled chan settled // has room for one; nil if nobody waits in it
-}
-
-// settled is what became of an operation.
-type settled struct {
-	reply reply
-	at    int64 // Redis's TIME in µs, if the script tells it
-	err   error
-}
-
 // batch collects the operations of one script. Who is alone calls Redis at once and by itself; what is asked
 // while a call is under way goes together into the next one. So nobody waits for company, and the more come
 // the less each one costs.

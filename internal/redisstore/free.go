@@ -108,13 +108,6 @@ func (s *Store) release(ctx context.Context, r lease.ReleaseRequest) (reply, err
 	return answer.replies[0], nil
 }
 
-// releasing is an operation of release.lua.
-func (s *Store) releasing(r lease.ReleaseRequest) *operation {
-	op := &operation{name: r.Name, lock: s.keys.lock(r.Name), line: s.keys.line(r.Name), tag: string(r.ID)}
-	op.keys, op.args = []any{&op.lock, &op.line}, []any{&op.tag}
-	return op
-}
-
 // ForceRelease implements lease.Store.
 func (s *Store) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	answer, err := s.runLine(ctx, freeScript, r.Name, "FORCE", int64(r.Token), r.By, r.Reason)

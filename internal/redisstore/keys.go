@@ -33,13 +33,9 @@ func newKeys(prefix string, db int) keys {
 	return keys{prefix: prefix, shard: ":{0}:", db: db}
 }
 
-func (k keys) layout() string          { return k.prefix + ":layout" }
-func (k keys) lock(name string) string { return k.prefix + k.shard + "lock:" + name }
-
-// beforeName is how many bytes of a lock's key come before the name.
-func (k keys) beforeName() int { return len(k.lock("")) }
-
-func (k keys) line(name string) string  { return k.prefix + k.shard + "line:" + name }
+func (k keys) layout() string           { return k.prefix + ":layout" }
+func (k keys) lock(name string) string  { return string(k.appendLock(nil, name)) }
+func (k keys) line(name string) string  { return string(k.appendLine(nil, name)) }
 func (k keys) queue(name string) string { return k.prefix + k.shard + "queue:" + name }
 func (k keys) waiters(name string) string {
 	return k.prefix + k.shard + "waiters:" + name
@@ -56,6 +52,16 @@ func (k keys) ofLine(name string) []string {
 		k.fence(), k.beats(), k.given(), k.watched(),
 	}
 }
+
+func (k keys) appendLock(b []byte, name string) []byte { return k.append(b, "lock:", name) }
+func (k keys) appendLine(b []byte, name string) []byte { return k.append(b, "line:", name) }
+
+func (k keys) append(b []byte, kind, name string) []byte {
+	return append(append(append(append(b, k.prefix...), k.shard...), kind...), name...)
+}
+
+// beforeName is how many bytes of a lock's key come before the name.
+func (k keys) beforeName() int { return len(k.lock("")) }
 
 func (k keys) channels() string { return k.prefix + ":" + strconv.Itoa(k.db) + ":" }
 func (k keys) events() string   { return k.channels() + "events" }

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // open returns a store on a Redis, with a client that goes around it.
-func open(t *testing.T, url string) *Store {
+func open(t testing.TB, url string) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), Config{URL: url, Notice: func(msg string) { t.Log("notice:", msg) }})
 	if err != nil {
@@ -42,7 +42,7 @@ func client(t *testing.T, r *redisproc.Server) *redis.Client {
 }
 
 // soon is a context with the deadline that a Lessor gives a call.
-func soon(t *testing.T) context.Context {
+func soon(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 	t.Cleanup(cancel)

@@ -147,7 +147,7 @@ func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, 
 	command = append(command, "EVALSHA", script.Hash(), len(keys))
 	command = append(append(append(command, keys...), nonce), args...)
 	raw, err := s.client.Do(ctx, command...).Result()
-	if !redis.HasErrorPrefix(err, "NOSCRIPT") {
+	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
 		return raw, err
 	}
 	if err := script.Load(ctx, s.client).Err(); err != nil {

@@ -19,7 +19,11 @@ import (
 func acquiring(s *Store, notAfter time.Time, batch ...lease.Acquisition) (keys, args []any) {
 	var ops []*operation
 	for _, a := range batch {
-		ops = append(ops, s.acquisition(a, "{}", s.clock.at(notAfter)))
+		op, err := s.acquiring(a, s.clock.at(notAfter))
+		if err != nil {
+			panic(err)
+		}
+		ops = append(ops, op)
 	}
 	return s.acquires.command(ops)
 }

@@ -37,7 +37,8 @@ type Store struct {
 	notice  func(string)
 
 	acquires, releases, renewals *batch
-	fence, watched, events       string // keys that every batch names
+	fence, watched, events       string // what every batch names
+	beforeName                   int
 
 	refusal        atomic.Pointer[string] // why nothing new is granted, as last checked; never nil
 	desynchronised atomic.Int64
@@ -72,11 +73,12 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.hub = newHub(s)
 	s.fence, s.watched, s.events = s.keys.fence(), s.keys.watched(), s.keys.events()
+	s.beforeName = s.keys.beforeName()
 	s.acquires = newBatch(s, acquireScript, func() (keys, args []any) {
-		return []any{&s.fence, &s.watched}, append(s.guard(), &s.events, s.keys.beforeName())
+		return []any{&s.fence, &s.watched}, append(s.guard(), &s.events, &s.beforeName)
 	})
 	s.releases = newBatch(s, releaseScript, func() (keys, args []any) {
-		return []any{&s.watched}, []any{&s.events, s.keys.beforeName()}
+		return []any{&s.watched}, []any{&s.events, &s.beforeName}
 	})
 	s.renewals = newBatch(s, renewScript, func() (keys, args []any) { return nil, nil })
 	if s.notice == nil {
@@ -127,13 +129,6 @@ func (s *Store) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error)
 	}
 	l, err := decodeLock(reply.text(0))
 	return l.lease(r.Name, 0, l.px), err
-}
-
-// renewing is an operation of renew.lua.
-func (s *Store) renewing(r lease.Renewal) *operation {
-	op := &operation{name: r.Name, lock: s.keys.lock(r.Name), tag: string(r.ID), ttl: r.TTL.Milliseconds(), px: px(r.TTL)}
-	op.keys, op.args = []any{&op.lock}, []any{&op.tag, &op.ttl, &op.px}
-	return op
 }
 
 // maxShown is how many waiters one Get answers at most: Redis does nothing else meanwhile.

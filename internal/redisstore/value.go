@@ -17,8 +17,30 @@ type payload struct {
 }
 
 func encodePayload(owner string, metadata map[string]string) (string, error) {
-	b, err := json.Marshal(payload{Owner: owner, Metadata: metadata})
+	b, err := appendPayload(nil, owner, metadata)
 	return string(b), err
+}
+
+// appendPayload appends the JSON of a payload. Most have an owner that JSON says as it is, and no more.
+func appendPayload(b []byte, owner string, metadata map[string]string) ([]byte, error) {
+	if len(metadata) == 0 && isPlain(owner) {
+		if owner == "" {
+			return append(b, "{}"...), nil
+		}
+		return append(append(append(b, `{"owner":"`...), owner...), `"}`...), nil
+	}
+	text, err := json.Marshal(payload{Owner: owner, Metadata: metadata})
+	return append(b, text...), err
+}
+
+// isPlain reports whether JSON needs no escapes for s.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // metadata is m as a lease has it: nil if there is none.
