@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -48,12 +49,15 @@ func newAcquire(to *server) *cobra.Command {
   lockctl acquire nightly --wait 10s --ttl 5m --lease-file /run/nightly.lease`,
 		Args: oneName,
 	}
-	c.register(cmd)
+	c.register(cmd, "user@host and the pid of who runs lockctl")
 	output.register(cmd, asShell, asJSON, asLines, asYAML)
 	cmd.Flags().StringVar(&path, "lease-file", "", "write the lease with its id to this file")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if err := c.check(cmd); err != nil {
 			return err
+		}
+		if c.owner == "" { // lockctl itself is about to end
+			c.owner = runBy(os.Getppid())
 		}
 		return acquire(cmd, to, &c, args[0], path, output.name)
 	})

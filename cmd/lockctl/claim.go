@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	lockd "github.com/lockd/lockd/clients/go"
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // claim is what "run" and "acquire" ask for, and how long they stand in line for it.
@@ -23,23 +25,26 @@ type claim struct {
 	waitSet  bool
 	nonblock bool
 	quiet    bool
-	conflict int // the exit code when somebody else holds the name
+	conflict exitCode // when somebody else holds the name
 }
 
 const claimHelp = `
-Without --wait it stands in line until it is its turn: first come, first served. On a terminal it says
-meanwhile who holds the name, and its place. Refused, it says who holds the name, since when and for how
-much longer, and ends with 75 or what -E says.`
+Without --wait it stands in line until it is its turn: first come, first served. Meanwhile it says on
+standard error who holds the name, and its place: on a terminal as that changes, elsewhere once, and once
+more when it has the lease. Refused, it says who holds the name, since when and for how much longer, and
+ends with 75 or what -E says.`
 
-func (c *claim) register(cmd *cobra.Command) {
+// register adds the flags. Owner says what the default owner is.
+func (c *claim) register(cmd *cobra.Command, owner string) {
 	flags := cmd.Flags()
 	durationVar(flags, &c.ttl, "ttl", "", 0, "how long the lease lasts from each renewal on; 1s to 1h unless the server says otherwise (default 30s)")
-	flags.StringVar(&c.owner, "owner", "", "who holds it, for people (default user@host:pid)")
+	flags.StringVar(&c.owner, "owner", "", "who holds it, for people (default "+owner+")")
 	flags.StringArrayVar(&c.metadata, "metadata", nil, "attach key=value, for people and tools; may be repeated, 1 KiB in all")
 	durationVar(flags, &c.wait, "wait", "w", 0, "stand in line for so long and no longer; 0 is --nonblock")
 	flags.BoolVarP(&c.nonblock, "nonblock", "n", false, "do not stand in line")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "say on standard error only what went wrong")
-	flags.IntVarP(&c.conflict, "conflict-exit-code", "E", exitHeld, "exit with this code when somebody else holds the name, 0 to 255")
+	c.conflict = exitHeld
+	flags.VarP(&c.conflict, "conflict-exit-code", "E", "exit with this code when somebody else holds the name, 0 to 255")
 }
 
 // check reads the flags and refuses what no server needs to be asked about.
@@ -50,8 +55,6 @@ func (c *claim) check(cmd *cobra.Command) error {
 		return usagef("--wait is %s; want 0 or more", c.wait)
 	case c.nonblock && c.wait > 0:
 		return usagef("--nonblock and --wait %s exclude each other", c.wait)
-	case c.conflict < 0 || c.conflict > 255:
-		return usagef("--conflict-exit-code is %d; want 0 to 255", c.conflict)
 	}
 	for _, pair := range c.metadata {
 		if !strings.Contains(pair, "=") {
@@ -77,7 +80,12 @@ func (c *claim) options() []lockd.AcquireOption {
 	return opts
 }
 
+// dial returns a client that puts up with the absence of lockd for as long as it is to wait, unless the user
+// has said for how long.
 func (c *claim) dial(to *server) (*lockd.Client, error) {
+	if !to.unavailableSet {
+		to.unavailableFor = max(to.unavailableFor, c.wait)
+	}
 	if c.owner == "" {
 		return to.dial()
 	}
@@ -88,24 +96,33 @@ func (c *claim) dial(to *server) (*lockd.Client, error) {
 // who is waited for. ctx ends when the user interrupts.
 func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, stderr io.Writer, opts ...lockd.AcquireOption) (*lockd.Lease, error) {
 	opts = append(c.options(), opts...)
-	if !c.quiet {
-		if w := startWaiting(stderr, client, name, cmp.Or(c.owner, self())); w != nil {
-			defer w.stop()
-			opts = append(opts, lockd.WithQueued(w.tell))
-		}
+	granted := func() {}
+	switch {
+	case c.quiet:
+	case isTerminal(stderr):
+		w := startWaiting(stderr.(*os.File), client, name, cmp.Or(c.owner, self()))
+		defer w.stop()
+		opts = append(opts, lockd.WithQueued(w.tell))
+	default:
+		n := &notice{to: stderr, name: name}
+		opts, granted = append(opts, lockd.WithQueued(n.tell)), n.granted
 	}
 	lease, err := c.standBy(ctx, client, name, opts)
 	var held *lockd.HeldError
 	var by *interrupted
 	switch {
 	case err == nil:
+		granted()
 		return lease, nil
 	case errors.As(err, &by):
 		return nil, err
-	case errors.As(err, &held):
-		return nil, exitWith(c.conflict, "%s", describeHeld(held))
 	case errors.Is(err, lockd.ErrUnavailable): // it did answer, and why it does not serve is worth more
 		return nil, err
+	case errors.As(err, &held):
+		if errors.Is(err, context.DeadlineExceeded) && c.wait >= firstAnswer && !serves(ctx, client, name) {
+			return nil, exitWith(exitUnavailable, "nobody served when the wait of %s ended; last heard: %s", c.wait, describeHeld(held))
+		}
+		return nil, exitWith(int(c.conflict), "%s", describeHeld(held))
 	case errors.Is(err, context.DeadlineExceeded): // without having heard of a holder
 		return nil, exitWith(exitUnavailable, "nobody answered within %s", max(c.wait, firstAnswer))
 	}
@@ -114,6 +131,14 @@ func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, 
 
 // firstAnswer is how long whoever waits for less gets all the same, to learn who holds the name.
 const firstAnswer = time.Second
+
+// serves reports whether somebody answers who holds name: what was said of it may be as old as the wait.
+func serves(ctx context.Context, client *lockd.Client, name string) bool {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	_, err := lockdv1.NewLeaseServiceClient(client.Conn()).Get(ctx, &lockdv1.GetRequest{Name: name})
+	return !unserved(err)
+}
 
 // standBy acquires name, or waits for it no longer than it was told to.
 func (c *claim) standBy(ctx context.Context, client *lockd.Client, name string, opts []lockd.AcquireOption) (*lockd.Lease, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -74,7 +75,8 @@ func explain(err error) (code int, text string) {
 	case errors.Is(err, lockd.ErrUnavailable):
 		return exitUnavailable, plainText(err)
 	case errors.As(err, &answer): // not status.FromError, which says "rpc error: code = …" of what is wrapped
-		return explainStatus(answer.GRPCStatus())
+		code, text = explainStatus(answer.GRPCStatus())
+		return code, saidOnce(text)
 	}
 	return exitOther, plainText(err)
 }
@@ -112,7 +114,21 @@ func reason(st *status.Status) string {
 }
 
 // plainText is an error's text without the client's name in front.
-func plainText(err error) string { return strings.TrimPrefix(err.Error(), "lockd: ") }
+func plainText(err error) string { return saidOnce(strings.TrimPrefix(err.Error(), "lockd: ")) }
+
+var whatWasDone = regexp.MustCompile(`[a-z-]+ "(?:[^"\\]|\\.)*": `)
+
+// saidOnce is text with each operation named once only: the client and lockd both say what they were about.
+func saidOnce(text string) string {
+	said := make(map[string]bool)
+	return whatWasDone.ReplaceAllStringFunc(text, func(what string) string {
+		if said[what] {
+			return ""
+		}
+		said[what] = true
+		return what
+	})
+}
 
 // describeHeld says who stands in the way, since when and for how much longer, and how far one has got.
 func describeHeld(held *lockd.HeldError) string {

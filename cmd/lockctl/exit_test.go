@@ -51,6 +51,10 @@ func TestExplain(t *testing.T) {
 		{withReason(codes.FailedPrecondition, "LEASE_LOST"), exitLost, "said so"},
 		{withReason(codes.FailedPrecondition, "TOKEN_NOT_IN_FORCE"), exitLost, "said so"},
 		{status.Error(codes.Internal, "fault"), exitOther, "fault"},
+		{fmt.Errorf("lockd: acquire \"a \\\"b\\\": c\": %w: acquire \"a \\\"b\\\": c\": acquire \"a \\\"b\\\": c\": no memory", lockd.ErrUnavailable),
+			exitUnavailable, `acquire "a \"b\": c": lockd: unavailable: no memory`},
+		{errors.New(`acquire "a": release "a": acquire "b": full`), exitOther, `acquire "a": release "a": acquire "b": full`},
+		{status.Error(codes.Unavailable, `renew "a": renew "a": away`), exitUnavailable, `renew "a": away`},
 	} {
 		code, text := explain(c.err)
 		if code != c.code || !strings.HasSuffix(text, strings.TrimPrefix(c.text, "lockd: ")) {

@@ -32,7 +32,7 @@ func newForceRelease(to *server) *cobra.Command {
 		Example: `  lockctl force-release orders/42 --token 1763704923123456 --reason "host is gone, see ticket 812"`,
 		Args:    oneName,
 	}
-	cmd.Flags().Int64Var(&req.Token, "token", 0, "the token of the lease to end (required)")
+	cmd.Flags().Var((*token)(&req.Token), "token", "the token of the lease to end (required)")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for the holder and the record: at most 256 bytes (required)")
 	cmd.Flags().StringVar(&req.By, "by", "", "who ends it, for the holder and the record: at most 256 bytes (default user@host:pid)")
 	output.register(cmd, asTable, asJSON, asLines, asYAML)
@@ -78,12 +78,15 @@ func forceRelease(ctx context.Context, to *server, req *lockdv1.ForceReleaseRequ
 	return resp.GetLease(), err
 }
 
-// self is who runs lockctl, in the form of a client's default owner.
-func self() string {
+// self is lockctl, in the form of a client's default owner.
+func self() string { return runBy(os.Getpid()) }
+
+// runBy is the process pid, in that form.
+func runBy(pid int) string {
 	name := fmt.Sprint(os.Getuid())
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
 	host, _ := os.Hostname() // "" is as good as any name for a host that has none
-	return strings.ToValidUTF8(fmt.Sprintf("%s@%s:%d", name, host, os.Getpid()), "?")
+	return strings.ToValidUTF8(fmt.Sprintf("%s@%s:%d", name, host, pid), "?")
 }

@@ -69,6 +69,10 @@ func newRoot() *cobra.Command {
 		newRun(&to), newAcquire(&to), newRenew(&to), newRelease(&to),
 		newList(&to), newGet(&to), newWatch(&to), newForceRelease(&to), newStatus(&to), newVersion(),
 	)
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		to.unavailableSet = cmd.Flags().Changed("unavailable-for")
+	}
+	offerNoFiles(root)
 	return root
 }
 

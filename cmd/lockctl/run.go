@@ -96,7 +96,7 @@ func newRun(to *server) *cobra.Command {
   lockctl run deploy/web --wait 2m --ttl 1m -E 0 -- make deploy`,
 		Args: nameAndCommand,
 	}
-	c.register(cmd)
+	c.register(cmd, "user@host:pid")
 	policy.register(cmd)
 	cmd.SetFlagErrorFunc(missingDash)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {

@@ -32,6 +32,7 @@ type server struct {
 	target         string
 	insecure       bool
 	unavailableFor time.Duration
+	unavailableSet bool // by the user
 }
 
 func (s *server) register(root *cobra.Command) {
@@ -43,7 +44,7 @@ func (s *server) register(root *cobra.Command) {
 	flags.StringVar(&s.target, "server", target, "lockd, as host:port[,host:port…] or a gRPC target; also $"+serverVariable)
 	flags.BoolVar(&s.insecure, "insecure", false, "allow plaintext beyond loopback and unix sockets: lease ids are secrets and travel unprotected")
 	durationVar(flags, &s.unavailableFor, "unavailable-for", "", lockd.DefaultUnavailableFor,
-		"give up when nobody has served for so long; at once if every address refuses the first connection")
+		"give up when nobody has served for so long (a longer --wait goes on unless this is given); at once if every address refuses the first connection")
 }
 
 // dial returns a client; closing it is the caller's.

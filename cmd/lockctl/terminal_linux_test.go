@@ -231,6 +231,17 @@ func TestOnATerminalItSaysWhoIsWaitedFor(t *testing.T) {
 	term.shows(`^\r +\rcommand ran`)
 }
 
+// While lockd is away it says so.
+func TestOnATerminalItSaysThatLockdIsAway(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	takeOver(t, server.Client(t, lockd.WithOwner("the holder")), "job")
+	term := onTerminal(t, server.Addr(), "lockctl", "run", "job", "--", "true")
+	term.shows(`\rwaiting for "job": held by the holder since \d\d:\d\d:\d\d, you are 1st in line`)
+	server.Stop(t)
+	term.shows(`\r +\rwaiting for "job": lockd cannot be reached, you were 1st in line`)
+}
+
 // A line that others follow is not written over.
 func TestNothingIsSaidOfTheWait(t *testing.T) {
 	t.Parallel()
@@ -238,7 +249,6 @@ func TestNothingIsSaidOfTheWait(t *testing.T) {
 	client := server.Client(t)
 	for how, line := range map[string]string{
 		"quiet":               `lockctl run job -q -- echo command ran`,
-		"no terminal":         `lockctl run job -- echo command ran 2>&1 | cat`,
 		"in the background":   `lockctl run job -- echo command ran & wait`,
 		"an acquire, quietly": `lockctl acquire job --quiet; echo command ran`,
 	} {

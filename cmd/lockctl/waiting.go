@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -12,14 +11,16 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+	"google.golang.org/grpc/status"
 
 	lockd "github.com/lockd/lockd/clients/go"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 const (
-	// lookAgain is how often the line is looked at while one stands in it.
-	lookAgain = 2 * time.Second
+	// lookAgain is how often the line is looked at while one stands in it, lookWithin how long a look may take.
+	lookAgain  = 2 * time.Second
+	lookWithin = time.Second
 	// someColumns is how wide a terminal is taken to be that does not say.
 	someColumns = 80
 )
@@ -38,15 +39,12 @@ type waiting struct {
 	shown string
 }
 
-// startWaiting begins to listen for what tell is told, or returns nil if nobody would read it.
-func startWaiting(stderr io.Writer, client *lockd.Client, name, owner string) *waiting {
-	if !isTerminal(stderr) {
-		return nil
-	}
+// startWaiting begins to listen for what tell is told.
+func startWaiting(terminal *os.File, client *lockd.Client, name, owner string) *waiting {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	w := &waiting{
-		terminal: stderr.(*os.File), client: client, told: make(chan lockd.HeldError, 1), ctx: ctx,
+		terminal: terminal, client: client, told: make(chan lockd.HeldError, 1), ctx: ctx,
 		stop:     sync.OnceFunc(func() { cancel(); <-ended }),
 		standing: standing{name: name, owner: owner},
 	}
@@ -89,12 +87,19 @@ func (w *waiting) run() {
 	}
 }
 
-// look asks who holds the name by now. That nobody answers is for whoever waits to find out.
+// look asks who holds the name by now. When to give up, if nobody answers, is for whoever waits to know.
 func (w *waiting) look() {
-	ctx, cancel := context.WithTimeout(w.ctx, replyWithin)
+	ctx, cancel := context.WithTimeout(w.ctx, lookWithin)
 	defer cancel()
-	if resp, err := lockdv1.NewLeaseServiceClient(w.client.Conn()).Get(ctx, &lockdv1.GetRequest{Name: w.name}); err == nil {
+	resp, err := lockdv1.NewLeaseServiceClient(w.client.Conn()).Get(ctx, &lockdv1.GetRequest{Name: w.name})
+	switch {
+	case err == nil:
 		w.see(resp)
+	case unserved(err) && w.ctx.Err() == nil:
+		w.away = "lockd cannot be reached"
+		if reason(status.Convert(err)) != "" {
+			w.away = "lockd cannot serve for now"
+		}
 	}
 }
 
@@ -126,18 +131,20 @@ type standing struct {
 	owner  string // ours
 	holder string // "" if not known
 	since  time.Time
-	place  int   // ours, 0 if not known
-	ticket int64 // ours, 0 if not known
+	place  int    // ours, 0 if not known
+	ticket int64  // ours, 0 if not known
+	away   string // why nothing is known of late; "" if it is
 }
 
 // hear takes what lockd has said of itself.
 func (s *standing) hear(held lockd.HeldError) {
-	s.holder, s.since, s.place = held.Owner, held.Since, held.Position
+	s.holder, s.since, s.place, s.away = held.Owner, held.Since, held.Position, ""
 }
 
 // see takes what a look has shown. The ticket that is ours bears our owner, as others' may; of these we
 // are the last that is no further back than we were told to be.
 func (s *standing) see(resp *lockdv1.GetResponse) {
+	s.away = ""
 	if !resp.GetHeld() {
 		return // it is changing hands
 	}
@@ -159,6 +166,9 @@ func (s *standing) see(resp *lockdv1.GetResponse) {
 // text is what there is to say in so many columns, "" if nothing is known. Of what is too long the name goes
 // first, which whoever waits has typed, then since when; the holder is cut; the place stays.
 func (s *standing) text(now time.Time, width int) string {
+	if s.away != "" {
+		return s.textAway(width)
+	}
 	if s.holder == "" && s.place == 0 {
 		return ""
 	}
@@ -184,4 +194,18 @@ func (s *standing) text(now time.Time, width int) string {
 		}
 	}
 	return clip("waiting"+place, width)
+}
+
+// textAway is text while nobody says how things stand.
+func (s *standing) textAway(width int) string {
+	place := ""
+	if s.place > 0 {
+		place = fmt.Sprintf(", you were %s in line", ordinal(s.place))
+	}
+	for _, text := range []string{"waiting for " + strconv.Quote(s.name) + ": " + s.away + place, "waiting: " + s.away + place} {
+		if columns(text) <= width {
+			return text
+		}
+	}
+	return clip("waiting: "+s.away, width)
 }

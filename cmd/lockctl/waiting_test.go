@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	lockd "github.com/lockd/lockd/clients/go"
+	"github.com/lockd/lockd/clients/go/lockdtest"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
@@ -45,6 +46,103 @@ func TestStandingFollowsItsOwnTicket(t *testing.T) {
 			t.Errorf("it says %s, want %s", got, want)
 		}
 	}
+}
+
+// While nobody answers it says so, and of the place that it was.
+func TestStandingWhileLockdIsAway(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 12, 30, 0, 0, time.Local)
+	s := standing{name: "job", owner: "me"}
+	s.hear(lockd.HeldError{Name: "job", Owner: "alice", Since: now, Position: 3})
+	s.away = "lockd cannot be reached"
+	for width, want := range map[int]string{
+		79: `waiting for "job": lockd cannot be reached, you were 3rd in line`,
+		60: `waiting: lockd cannot be reached, you were 3rd in line`,
+		20: `waiting: lockd canno`,
+	} {
+		if got := s.text(now, width); got != want {
+			t.Errorf("in %d columns it says %s, want %s", width, got, want)
+		}
+	}
+	s.see(&lockdv1.GetResponse{Name: "job"})
+	if got := s.text(now, 79); !strings.Contains(got, "held by alice") {
+		t.Errorf("answered again, it says %s, want the holder", got)
+	}
+}
+
+// In a log it says once what it waits for, and once that it has it; quietly, nothing.
+func TestInALogTheWaitingIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	client := server.Client(t, lockd.WithOwner("the holder"))
+	for _, quiet := range []bool{false, true} {
+		holder := takeOver(t, client, "job")
+		args := []string{"run", "job", "--owner", "me"}
+		if quiet {
+			args = append(args, "-q")
+		}
+		l := start(t, server.Addr(), append(args, "--", "echo", "ran")...)
+		eventually(t, "it stands in line", func() bool { return inLine(t, client, "job") == 1 })
+		if !quiet {
+			l.await(`(?m)^lockctl: waiting for "job": held by the holder since \d\d:\d\d:\d\d, you are 1st in line$`)
+		}
+		if err := holder.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.exits(0)
+		lines := strings.Count(l.Log(), "lockctl: ")
+		if quiet && lines != 0 || !quiet && lines != 2 {
+			t.Errorf("quiet: %t: it says %d lines of its own, want 2 or, quietly, none", quiet, lines)
+		}
+		if !quiet {
+			l.await(`(?m)^lockctl: job is granted after a wait of [0-9.]+m?s$`)
+		}
+	}
+}
+
+// A wait that was asked for is not cut short because lockd is away, and what was heard of before is not
+// said as if it were so now.
+func TestAWaitGoesOnWhileLockdIsAway(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]time.Duration{time.Second: 10 * time.Second, time.Minute: time.Minute} {
+		for _, set := range []bool{false, true} {
+			to := server{target: "localhost:1", unavailableFor: 10 * time.Second, unavailableSet: set}
+			c := claim{wait: wait, waitSet: true}
+			client, err := c.dial(&to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client.Close()
+			if set {
+				want = 10 * time.Second
+			}
+			if to.unavailableFor != want {
+				t.Errorf("waiting %s, it gives up when nobody served for %s, want %s", wait, to.unavailableFor, want)
+			}
+		}
+	}
+
+	server := lockdtest.Start(t)
+	client := server.Client(t, lockd.WithOwner("the holder"))
+	takeOver(t, client, "job")
+	const wait = 2 * time.Second
+	began := time.Now()
+	l := start(t, server.Addr(), "acquire", "job", "--wait", wait.String())
+	l.await("you are 1st in line")
+	server.Stop(t)
+	l.exits(exitUnavailable)
+	if took := time.Since(began); took < wait {
+		t.Errorf("it gave up after %s, want %s", took, wait)
+	}
+	l.await(`lockctl: nobody served when the wait of 2s ended; last heard: job is held by the holder .*; you were 1st in line`)
+
+	server.Start(t)
+	takeOver(t, client, "other")
+	l = start(t, server.Addr(), "acquire", "other", "--wait", "1m", "--unavailable-for", "300ms")
+	l.await("you are 1st in line")
+	server.Stop(t)
+	l.exits(exitUnavailable)
+	l.await(`nobody served at .* for 300ms`)
 }
 
 // The place is what one wants to know, however long the names are.
