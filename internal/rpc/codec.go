@@ -69,22 +69,25 @@ func register(to grpc.ServiceRegistrar, desc grpc.ServiceDesc, service any) {
 	desc.Streams = slices.Clone(desc.Streams)
 	for i, stream := range desc.Streams {
 		desc.Streams[i].Handler = func(srv any, s grpc.ServerStream) error {
-			return stream.Handler(srv, &openingStream{s})
+			return stream.Handler(srv, &openingStream{ServerStream: s})
 		}
 	}
 	to.RegisterService(&desc, service)
 }
 
 // openingStream is a stream whose messages come in envelopes. Its handler gets them opened.
-type openingStream struct{ grpc.ServerStream }
+type openingStream struct {
+	grpc.ServerStream
+	envelope envelope // of the message that is being received: one at a time, says gRPC
+}
 
 // RecvMsg implements grpc.ServerStream.
 func (s *openingStream) RecvMsg(m any) error {
-	e := envelope{message: m.(proto.Message)}
-	if err := s.ServerStream.RecvMsg(&e); err != nil {
+	s.envelope = envelope{message: m.(proto.Message)}
+	if err := s.ServerStream.RecvMsg(&s.envelope); err != nil {
 		return err
 	}
-	return e.fault
+	return s.envelope.fault
 }
 
 // faultOf says which field keeps data from being a message like m, by reading each on its own.

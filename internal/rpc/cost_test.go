@@ -48,6 +48,8 @@ func TestAWaiterOnASessionIsSmallAndCostsNoGoroutine(t *testing.T) {
 		for queued < all {
 			queued += <-send
 		}
+		// Who asked the store for them goes when there is nothing more to ask.
+		eventually(t, "nobody is left who has nothing to do", func() bool { return runtime.NumGoroutine()-goroutines[0] <= 10 })
 		after, goroutines[1] = live()
 	})
 	if each := (after - before) / all; after < before || each > 1536 {

@@ -33,6 +33,9 @@ type call struct {
 	err     error      // what the handler returned
 }
 
+// readsAll reports whether anybody reads of calls that went well: usually not, and a session has very many.
+func (l *accessLog) readsAll() bool { return l.to.Core().Enabled(zapcore.DebugLevel) }
+
 // note writes one line a call: at debug, a fault at error, a forced release, tried or done, at warn.
 // Never a whole lease id, no metadata.
 func (l *accessLog) note(ctx context.Context, c call) {

@@ -47,16 +47,58 @@ func decodeAcquire(req *lockdv1.AcquireRequest) (lease.AcquireRequest, error) {
 	}, nil
 }
 
-func encodeGrant(g lease.Grant) *lockdv1.AcquireResponse {
-	return &lockdv1.AcquireResponse{Lease: encodeLease(g.Lease), Waited: durationpb.New(g.Waited)}
+// leaseMessage is a lease in one piece: one is sent with every grant and renewal, and its parts would
+// be four objects.
+type leaseMessage struct {
+	lease     lockdv1.Lease
+	since     timestamppb.Timestamp
+	ttl, left durationpb.Duration
 }
 
-func encodeLease(l lease.Lease) *lockdv1.Lease {
-	return &lockdv1.Lease{
-		Name: l.Name, Token: int64(l.Token), Owner: l.Owner, Principal: l.Principal, Since: timestamppb.New(l.Since),
-		Ttl: durationpb.New(l.TTL), TtlLeft: durationpb.New(l.Left), Metadata: l.Metadata,
-	}
+// of has m say l.
+func (m *leaseMessage) of(l lease.Lease) *lockdv1.Lease {
+	m.since.Seconds, m.since.Nanos = l.Since.Unix(), int32(l.Since.Nanosecond())
+	setDuration(&m.ttl, l.TTL)
+	setDuration(&m.left, l.Left)
+	m.lease.Name, m.lease.Token, m.lease.Owner, m.lease.Principal = l.Name, int64(l.Token), l.Owner, l.Principal
+	m.lease.Since, m.lease.Ttl, m.lease.TtlLeft, m.lease.Metadata = &m.since, &m.ttl, &m.left, l.Metadata
+	return &m.lease
 }
+
+func encodeLease(l lease.Lease) *lockdv1.Lease { return new(leaseMessage).of(l) }
+
+func setDuration(to *durationpb.Duration, d time.Duration) {
+	to.Seconds, to.Nanos = int64(d/time.Second), int32(d%time.Second)
+}
+
+// grantMessage is the answer to an acquisition in one piece, and so are the next two.
+type grantMessage struct {
+	reply  lockdv1.AcquireResponse
+	lease  leaseMessage
+	waited durationpb.Duration
+}
+
+// of has m say g.
+func (m *grantMessage) of(g lease.Grant) *lockdv1.AcquireResponse {
+	setDuration(&m.waited, g.Waited)
+	m.reply.Lease, m.reply.Waited = m.lease.of(g.Lease), &m.waited
+	return &m.reply
+}
+
+func encodeGrant(g lease.Grant) *lockdv1.AcquireResponse { return new(grantMessage).of(g) }
+
+type renewalMessage struct {
+	reply lockdv1.RenewResponse
+	lease leaseMessage
+}
+
+// of has m say l.
+func (m *renewalMessage) of(l lease.Lease) *lockdv1.RenewResponse {
+	m.reply.Lease = m.lease.of(l)
+	return &m.reply
+}
+
+func encodeRenewal(l lease.Lease) *lockdv1.RenewResponse { return new(renewalMessage).of(l) }
 
 func encodeOutcome(o lease.Outcome) lockdv1.ReleaseResponse_Outcome {
 	switch o {

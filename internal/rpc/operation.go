@@ -9,42 +9,84 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-// What becomes of the operations of a session. Renew and Release are the unary handlers, answered in
-// another way; Acquire differs from its handler only in that nobody waits for it.
+// What becomes of the operations of a session. Renew and Release do what the unary handlers do, answered in
+// another way; Acquire differs from its handler only in that nobody waits for it. What answers is one
+// object each, since that is most of what a session allocates.
+
+type acquired struct {
+	answer lockdv1.Answer
+	result lockdv1.Answer_Acquired
+	reply  grantMessage
+	grant  lease.Grant
+}
+
+func newAcquired(op uint64, g lease.Grant) *acquired {
+	a := &acquired{grant: g}
+	a.result.Acquired = a.reply.of(g)
+	a.answer.Id, a.answer.Result = op, &a.result
+	return a
+}
+
+type renewed struct {
+	answer lockdv1.Answer
+	result lockdv1.Answer_Renewed
+	reply  renewalMessage
+}
+
+func newRenewed(op uint64, l lease.Lease) *renewed {
+	r := new(renewed)
+	r.result.Renewed = r.reply.of(l)
+	r.answer.Id, r.answer.Result = op, &r.result
+	return r
+}
+
+type released struct {
+	answer lockdv1.Answer
+	result lockdv1.Answer_Released
+	reply  lockdv1.ReleaseResponse
+}
+
+func newReleased(op uint64, o lease.Outcome) *released {
+	r := new(released)
+	r.reply.Outcome = encodeOutcome(o)
+	r.result.Released = &r.reply
+	r.answer.Id, r.answer.Result = op, &r.result
+	return r
+}
 
 // renew renews, and has the client told should the lease be lost later on.
-func (x *session) renew(id uint64, req *lockdv1.RenewRequest) {
+func (x *session) renew(op uint64, req *lockdv1.RenewRequest) {
 	began := time.Now()
-	var reply *lockdv1.RenewResponse
+	var renewed lease.Lease
 	err := recovered(func() (err error) {
-		reply, err = x.service.Renew(x.ctx, req)
+		renewed, err = x.service.renew(x.ctx, req)
 		return err
 	})
 	if err == nil {
-		x.answer(item{final: true, answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Renewed{Renewed: reply}}})
-		x.hold(&holding{name: req.GetName(), id: lease.ID(req.GetLeaseId()), token: lease.Token(reply.GetLease().GetToken())})
+		x.answer(item{final: true, answer: &newRenewed(op, renewed).answer})
+		x.hold(&holding{name: req.GetName(), id: lease.ID(req.GetLeaseId()), token: renewed.Token})
 	} else {
 		if errors.Is(err, lease.ErrLost) {
 			x.letGo(req.GetName(), lease.ID(req.GetLeaseId()))
 		}
-		x.refuse(id, err)
+		x.refuse(op, err)
 	}
 	x.note(lockdv1.LeaseService_Renew_FullMethodName, req, began, err)
 }
 
 // release releases. From here on the next grant of the name is no loss.
-func (x *session) release(id uint64, req *lockdv1.ReleaseRequest) {
+func (x *session) release(op uint64, req *lockdv1.ReleaseRequest) {
 	began := time.Now()
 	x.letGo(req.GetName(), lease.ID(req.GetLeaseId()))
-	var reply *lockdv1.ReleaseResponse
+	var outcome lease.Outcome
 	err := recovered(func() (err error) {
-		reply, err = x.service.Release(x.ctx, req)
+		outcome, err = x.service.release(x.ctx, req)
 		return err
 	})
 	if err == nil {
-		x.answer(item{final: true, answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Released{Released: reply}}})
+		x.answer(item{final: true, answer: &newReleased(op, outcome).answer})
 	} else {
-		x.refuse(id, err)
+		x.refuse(op, err)
 	}
 	x.note(lockdv1.LeaseService_Release_FullMethodName, req, began, err)
 }
@@ -71,7 +113,7 @@ type acquiring struct {
 }
 
 // acquire begins an acquisition.
-func (x *session) acquire(op uint64, req *lockdv1.AcquireRequest) error {
+func (x *session) acquire(op uint64, req *lockdv1.AcquireRequest) {
 	a := &acquiring{session: x, op: op, name: req.GetName(), id: lease.ID(req.GetLeaseId()), began: time.Now()}
 	ask, err := decodeAcquire(req)
 	if err == nil {
@@ -80,18 +122,18 @@ func (x *session) acquire(op uint64, req *lockdv1.AcquireRequest) error {
 	if err != nil {
 		x.refuse(op, err)
 		a.note(err)
-		return nil
+		return
 	}
 	x.mu.Lock()
 	if x.ended {
 		x.mu.Unlock()
 		a.asking.Cancel(true)
-		return nil
+		return
 	}
 	x.asking[op] = a
 	x.running.Add(1) // until Answered or cancelled
 	x.mu.Unlock()
-	return x.start(a.run)
+	x.crew.start(task{acquire: a})
 }
 
 // run executes the acquisition.
@@ -131,8 +173,8 @@ func (a *acquiring) granted(g lease.Grant) error {
 		x.running.Go(func() { x.giveUp(a.name, a.id) }) // running is not at 0: Answered is counted
 		return errCancelled
 	}
-	reply := &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Acquired{Acquired: encodeGrant(g)}}
-	if !x.answer(item{final: true, answer: reply, grant: &g}) {
+	reply := newAcquired(a.op, g)
+	if !x.answer(item{final: true, answer: &reply.answer, grant: &reply.grant}) {
 		x.service.lessor.TakeBack(g)
 		return nil
 	}
@@ -179,7 +221,8 @@ func (x *session) cancel(op uint64) error {
 	}
 	x.mu.Unlock()
 	if h != nil {
-		return x.start(func() { x.giveUp(h.name, h.id) })
+		x.crew.start(task{giveUp: h})
+		return nil
 	}
 	if a == nil || !a.asking.Cancel(false) {
 		return nil
@@ -196,7 +239,7 @@ func (x *session) cancel(op uint64) error {
 func (x *session) giveUp(name string, id lease.ID) {
 	req := &lockdv1.ReleaseRequest{Name: name, LeaseId: string(id)}
 	began := time.Now()
-	err := recovered(func() error { _, err := x.service.Release(x.ctx, req); return err })
+	err := recovered(func() error { _, err := x.service.release(x.ctx, req); return err })
 	x.note(lockdv1.LeaseService_Release_FullMethodName, req, began, err)
 }
 

@@ -46,6 +46,7 @@ type outbox struct {
 
 	mu      sync.Mutex
 	pending []item
+	spare   []item // an array that is not in use
 	closed  bool
 }
 
@@ -83,13 +84,26 @@ func (o *outbox) take() []item {
 		size += o.pending[n].size
 	}
 	batch := o.pending[:n:n]
-	if o.pending = o.pending[n:]; len(o.pending) == 0 {
-		o.pending = nil // the next ones get an array of their own, and this one can go
+	if o.pending = o.pending[n:]; n > 0 && len(o.pending) == 0 {
+		o.pending, o.spare = o.spare, nil
 	}
 	if len(o.pending) < maxPending {
 		signal(o.roomy)
 	}
 	return batch
+}
+
+// done gives back a batch that nobody needs any more, for its array.
+func (o *outbox) done(batch []item) {
+	if cap(batch) > maxPending {
+		return // it was needed once
+	}
+	clear(batch)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if cap(batch) > cap(o.spare) {
+		o.spare = batch[:0]
+	}
 }
 
 // hasRoom waits until there is room, at most maxStall, and reports whether there is. It does not wait
@@ -138,7 +152,7 @@ func signal(c chan<- struct{}) {
 
 // message puts a batch into one message.
 func message(batch []item) *lockdv1.SessionResponse {
-	m := new(lockdv1.SessionResponse)
+	m := &lockdv1.SessionResponse{Answers: make([]*lockdv1.Answer, 0, len(batch))}
 	for _, i := range batch {
 		switch {
 		case i.answer != nil:
@@ -179,6 +193,7 @@ func (x *session) write() {
 			return
 		}
 		x.sent(batch)
+		x.out.done(batch)
 	}
 }
 

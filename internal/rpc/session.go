@@ -18,8 +18,6 @@ import (
 
 // What one session may cost.
 const (
-	// maxAtOnce is how many of its operations are at the store at once; reading waits meanwhile.
-	maxAtOnce = 256
 	// maxUnanswered bounds the operations without a final answer, those in line included.
 	maxUnanswered = 20_000
 	// maxClient bounds a client's name for itself, in bytes.
@@ -46,9 +44,8 @@ type session struct {
 
 	last uint64 // the largest id so far; the reader's own
 
-	slots   chan struct{}  // one for each operation at the store
-	tasks   chan func()    // those, until a goroutine of theirs begins them: in the order sent
-	running sync.WaitGroup // tasks, and acquisitions until they are answered or cancelled
+	crew    *crew          // asks the store for what was sent, in the order sent
+	running sync.WaitGroup // acquisitions until they are answered or cancelled, and what undoes them
 
 	mu         sync.Mutex
 	greeted    bool // written by the reader alone
@@ -65,9 +62,9 @@ func (s *leaseService) Session(stream sessionStream) error {
 	x := &session{
 		service: s, stream: stream, ctx: context.WithoutCancel(stream.Context()), out: newOutbox(),
 		why: make(chan error, 1), over: make(chan struct{}),
-		slots: make(chan struct{}, maxAtOnce), tasks: make(chan func(), maxAtOnce),
 		asking: make(map[uint64]*acquiring), holdings: newHoldings(),
 	}
+	x.crew = newCrew(x.do, x.over)
 	s.sessions.enter(x)
 	defer s.sessions.leave(x)
 	s.sessions.tails.Go(x.read)
@@ -101,12 +98,14 @@ func (x *session) end() {
 	x.holdings.clear()
 	x.mu.Unlock()
 
+	x.crew.stop()
 	x.takeBack(x.out.close())
 	for _, a := range waiting {
 		if a.asking.Cancel(true) {
 			x.running.Done()
 		}
 	}
+	x.crew.members.Wait()
 	x.running.Wait()
 }
 
@@ -189,13 +188,14 @@ func (x *session) begin(op *lockdv1.Operation) error {
 	}
 	switch r := op.GetRequest().(type) {
 	case *lockdv1.Operation_Acquire:
-		return x.acquire(id, r.Acquire)
+		x.acquire(id, r.Acquire)
 	case *lockdv1.Operation_Renew:
-		return x.start(func() { x.renew(id, r.Renew) })
+		x.crew.start(task{op: id, renew: r.Renew})
 	case *lockdv1.Operation_Release:
-		return x.start(func() { x.release(id, r.Release) })
+		x.crew.start(task{op: id, release: r.Release})
+	default:
+		x.refuse(id, invalid("request", "is none that this server knows; want acquire, renew or release"))
 	}
-	x.refuse(id, invalid("request", "is none that this server knows; want acquire, renew or release"))
 	return nil
 }
 
@@ -241,29 +241,11 @@ func (x *session) drain() {
 	}
 }
 
-// start has a goroutine of its own run task. It waits while too many run, and does nothing once the
-// session has ended.
-func (x *session) start(task func()) error {
-	select {
-	case x.slots <- struct{}{}:
-	case <-x.over:
-		return nil
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.ended {
-		return nil
-	}
-	x.tasks <- task // it has room for as many as there are slots
-	x.running.Go(func() {
-		defer func() { <-x.slots }()
-		(<-x.tasks)() // the oldest: the scheduler likes to begin with the newest goroutine
-	})
-	return nil
-}
-
 // note writes the line of an operation.
 func (x *session) note(method string, request any, began time.Time, err error) {
+	if err == nil && !x.service.access.readsAll() {
+		return
+	}
 	c := call{method: method, session: true, request: request, took: time.Since(began), err: err}
 	if err != nil {
 		c.code = refusalOf(x.ctx, err).code
