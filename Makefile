@@ -15,7 +15,7 @@ MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -no
 TIMING    := clients/go/deadlinetest test/promptness
 GO        := go
 
-.PHONY: help build run demo bench test check need need-protoc lint generated darwin generate dist clean FORCE
+.PHONY: help build run demo bench bench-check test check need need-protoc lint generated darwin generate dist clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,9 +31,13 @@ demo: build ## the story: a paused worker's late write is refused by its token (
 	bin/ledger demo --lockd bin/lockd
 
 # etcd is compared if it is there (Debian: etcd-server).
-bench: need ## lockd beside its peers, and what is promised; a quarter of an hour on a quiet machine, ARGS=-short 2 min, ARGS=-h for more
+bench: need ## lockd beside its peers: 15 min on a quiet machine; ARGS=-short 2 min, ARGS=-h says more; make bench-check guards the costs
 	cd bench && $(GO) build -trimpath -o ../bin/bench .
-	cd bench && ../bin/bench $(ARGS)
+	bin/bench $(ARGS)
+
+bench-check: need ## what a change must not make worse: Redis's calls, allocations, messages; a minute
+	cd bench && $(GO) build -trimpath -o ../bin/bench .
+	bin/bench -check
 
 # The tests run real programs, which Go's test cache does not know of: nothing is taken from it.
 # `make check test` runs them once, since one make runs a target once. The other modules go without

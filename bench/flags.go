@@ -24,7 +24,9 @@ type settings struct {
 	rounds int
 	parts  []string // empty: all
 	json   string
+	svg    string
 	lockd  string
+	check  bool
 }
 
 func (s settings) only(name string) bool { return len(s.parts) == 0 || slices.Contains(s.parts, name) }
@@ -35,6 +37,8 @@ func parse(args []string) (s settings) {
 	flags.BoolVar(&s.short, "short", false, "about 2 min in all, one round: does it work at all?")
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each contestant has its turn")
 	flags.StringVar(&s.json, "json", "", "write the figures to this `file`, too")
+	flags.StringVar(&s.svg, "svg", "", "draw the pairs to this `file`")
+	flags.BoolVar(&s.check, "check", false, "measure only what bench/check guards, and exit with 1 if a limit is broken; a minute (make bench-check)")
 	flags.StringVar(&s.lockd, "lockd", "", "measure this `command` instead of the lockd of this tree; what it allocates is not known then")
 	flags.Func("only", "measure only these `parts`, separated by commas", func(text string) error {
 		for name := range strings.SplitSeq(text, ",") {

@@ -4,35 +4,62 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/lockd/lockd/bench/check"
 	"github.com/lockd/lockd/bench/child"
 	"github.com/lockd/lockd/bench/goal"
+	"github.com/lockd/lockd/bench/keepalive"
 	"github.com/lockd/lockd/bench/line/contest"
 	"github.com/lockd/lockd/bench/machine"
 	"github.com/lockd/lockd/bench/pairs"
 )
 
 // roles are the client processes.
-var roles = map[string]child.Role{pairs.Role: pairs.Client, contest.Role: contest.Client}
+var roles = map[string]child.Role{pairs.Role: pairs.Client, contest.Role: contest.Client, keepalive.Role: keepalive.Client}
 
 func main() {
 	if child.Main(roles) {
 		return
 	}
 	s := parse(os.Args[1:])
-	r, err := run(s)
-	r.print(os.Stdout)
-	if err = errors.Join(err, r.save(s)); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+	work := compare
+	if s.check {
+		work = guard
 	}
-	if err != nil || r.Broken != nil {
+	if err := work(s); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// compare measures, prints and saves; it fails if anything could not be measured, or broke.
+func compare(s settings) error {
+	r, err := run(s)
+	r.print(os.Stdout)
+	if r.Broken != nil {
+		err = errors.Join(err, errors.New("what must never be, was: see BROKEN"))
+	}
+	return errors.Join(err, r.save(s))
+}
+
+// guard fails if a limit is broken.
+func guard(s settings) error {
+	m, err := machine.New(s.lockd)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	broken, err := check.Run(m, os.Stdout)
+	if err == nil && broken > 0 {
+		err = fmt.Errorf("%d limits are broken (bench/check/limits.go)", broken)
+	}
+	return err
 }
 
 // report is all that was measured. Durations are ns in JSON.
@@ -101,12 +128,21 @@ func (r report) print(to io.Writer) {
 
 // save writes the files that are asked for.
 func (r report) save(s settings) error {
-	if s.json == "" {
-		return nil
+	var failed error
+	if s.json != "" {
+		text, err := json.MarshalIndent(r, "", "  ")
+		if err == nil {
+			err = os.WriteFile(s.json, append(text, '\n'), 0o644)
+		}
+		failed = errors.Join(failed, err)
 	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
+	if measured, ok := r.Parts["pairs"].(pairs.Result); ok && s.svg != "" {
+		var text bytes.Buffer
+		err := measured.Chart().Write(&text)
+		if err == nil {
+			err = os.WriteFile(s.svg, text.Bytes(), 0o644)
+		}
+		failed = errors.Join(failed, err)
 	}
-	return os.WriteFile(s.json, append(text, '\n'), 0o644)
+	return failed
 }

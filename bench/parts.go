@@ -6,9 +6,12 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/bench/goal"
+	"github.com/lockd/lockd/bench/keepalive"
 	"github.com/lockd/lockd/bench/line"
 	"github.com/lockd/lockd/bench/machine"
+	"github.com/lockd/lockd/bench/many"
 	"github.com/lockd/lockd/bench/pairs"
+	"github.com/lockd/lockd/bench/unary"
 )
 
 // result is what a part has measured.
@@ -27,6 +30,9 @@ type part struct {
 var parts = []part{
 	{"pairs", "acquire and release of names that nobody else wants, at 1 to 1024 workers, beside the peers", measurePairs},
 	{"line", "64 workers wanting one name: possession, fairness, hand-over; ten thousand waiters", measureLine},
+	{"keepalive", "ten thousand leases that one client holds, beside etcd", measureKeepalive},
+	{"many", "a million leases in one Redis: what an acquisition costs then, memory, Get and List", measureMany},
+	{"unary", "unary calls, as other languages use them, beside calls that do nothing", measureUnary},
 }
 
 func measurePairs(m *machine.Machine, s settings) (result, error) {
@@ -40,5 +46,26 @@ func measureLine(m *machine.Machine, s settings) (result, error) {
 	if s.short {
 		return line.Measure(m, line.Settings{Rounds: 1, Measure: time.Second, Parts: 300, Long: 2000, Handovers: 100, Progress: os.Stderr})
 	}
-	return line.Measure(m, line.Settings{Rounds: s.rounds, Measure: 6 * time.Second, Parts: 2000, Long: 10_000, Handovers: 500, Progress: os.Stderr})
+	return line.Measure(m, line.Settings{Rounds: s.rounds, Measure: 5 * time.Second, Parts: 2000, Long: 10_000, Handovers: 500, Progress: os.Stderr})
+}
+
+func measureKeepalive(m *machine.Machine, s settings) (result, error) {
+	if s.short {
+		return keepalive.Measure(m, keepalive.Settings{Rounds: 1, Leases: 1000, TTL: 2 * time.Second, Progress: os.Stderr})
+	}
+	return keepalive.Measure(m, keepalive.Settings{Rounds: min(3, s.rounds), Leases: 10_000, TTL: 6 * time.Second, Progress: os.Stderr})
+}
+
+func measureMany(m *machine.Machine, s settings) (result, error) {
+	if s.short {
+		return many.Measure(m, many.Settings{Leases: 50_000, Within: 20 * time.Second, Rounds: 1, Measure: time.Second, Progress: os.Stderr})
+	}
+	return many.Measure(m, many.Settings{Leases: 1_000_000, Within: 3 * time.Minute, Rounds: s.rounds, Measure: 2 * time.Second, Progress: os.Stderr})
+}
+
+func measureUnary(m *machine.Machine, s settings) (result, error) {
+	if s.short {
+		return unary.Measure(m, 1, time.Second, os.Stderr)
+	}
+	return unary.Measure(m, s.rounds, 1500*time.Millisecond, os.Stderr)
 }

@@ -4,6 +4,7 @@
 package line
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +17,8 @@ import (
 	"github.com/lockd/lockd/bench/peer"
 )
 
-// workers is how many want the name.
-const workers = 64
+// How many want the name.
+const workers, fewer = 64, 16
 
 // contestant is who is measured: a lock, and in how many processes.
 type contestant struct {
@@ -25,6 +26,7 @@ type contestant struct {
 	lockds  int
 	clients int
 	watched bool
+	workers int // of all clients together; 0: workers
 }
 
 func (c contestant) String() string {
@@ -38,6 +40,9 @@ func (c contestant) String() string {
 	}
 	if c.watched {
 		text += ", watched"
+	}
+	if c.workers != 0 {
+		text += fmt.Sprintf(", %d workers", c.workers)
 	}
 	return text
 }
@@ -53,6 +58,8 @@ var (
 		oneLockd, twoLockds,
 		{kind: peer.Redsync, clients: 1}, {kind: peer.Redsync, clients: 2},
 		oneRueidislock, {kind: peer.Rueidislock, clients: 2},
+		{kind: peer.Lockd, lockds: 1, clients: 1, workers: fewer},
+		{kind: peer.Redsync, clients: 1, workers: fewer}, {kind: peer.Rueidislock, clients: 1, workers: fewer},
 	}
 	// To be told of every grant costs something, so it is not done while the others are measured.
 	watched = []contestant{
@@ -131,7 +138,7 @@ func (r *Result) contend(s Settings, m *machine.Machine) error {
 
 func (c contestant) contest(s Settings, dir string, redis *machine.Server, lockds []*machine.Server) contest.Contest {
 	x := contest.Contest{
-		Kind: c.kind, Redis: redis, Workers: workers, Dir: dir,
+		Kind: c.kind, Redis: redis, Workers: cmp.Or(c.workers, workers), Dir: dir,
 		Hold: time.Millisecond, Between: time.Millisecond, WarmUp: s.Measure / 6, Measure: s.Measure,
 	}
 	for i := range c.clients {

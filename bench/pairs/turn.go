@@ -22,6 +22,9 @@ type Turn struct {
 	Redis   *machine.Server // nil for etcd
 
 	WarmUp, Measure time.Duration
+
+	// Beside, unless nil, goes on beside the workers until the window is over.
+	Beside func(child.Window) error
 }
 
 // Figures is what came of a turn, medians over rounds if there were several. Costs are per pair.
@@ -82,11 +85,19 @@ func (t Turn) Run() (f Figures, err error) {
 	if err := p.Tell(w); err != nil {
 		return f, err
 	}
+	beside := make(chan error, 1)
+	go func() {
+		if t.Beside == nil {
+			beside <- nil
+		} else {
+			beside <- t.Beside(w)
+		}
+	}()
 	child.SleepUntil(w.From)
 	before, err1 := t.look(p.PID(), store)
 	child.SleepUntil(w.To)
 	after, err2 := t.look(p.PID(), store)
-	if err := errors.Join(err1, err2); err != nil {
+	if err := errors.Join(err1, err2, <-beside); err != nil {
 		return f, err
 	}
 	var told tally

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -53,15 +54,19 @@ func (m *monitor) command(name, arg string) ([]any, error) {
 		if !client.MatchString(line) {
 			continue
 		}
+		var verb string // in the client's own case
 		var words []any
 		for _, quoted := range argument.FindAllString(line, -1) {
 			word, err := strconv.Unquote(quoted)
 			if err != nil {
 				return nil, fmt.Errorf("MONITOR told %s: %w", quoted, err)
 			}
+			if len(words) == 0 {
+				verb = word
+			}
 			words = append(words, word)
 		}
-		if len(words) > 0 && words[0] == name && slices.Contains(words, any(arg)) {
+		if strings.EqualFold(verb, name) && slices.Contains(words, any(arg)) {
 			return words, nil
 		}
 	}
