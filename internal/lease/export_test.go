@@ -38,6 +38,13 @@ func (l *Lessor) Crowd(n int) (restore func()) {
 // MaxRemembered is how many forced ends are remembered.
 const MaxRemembered = maxRemembered
 
+// Answering is how many grants are being told of.
+func (l *Lessor) Answering() int {
+	l.losses.mu.Lock()
+	defer l.losses.mu.Unlock()
+	return len(l.losses.answering)
+}
+
 // OutOfTime is what a does at the end of its wait, up to where its last call begins; Run goes on.
 func (a *Asking) OutOfTime() {
 	a.mu.Lock()
