@@ -61,6 +61,9 @@ func TestOperationsThatComeTogetherShareACall(t *testing.T) {
 	}
 	s.acquires.mu.Unlock()
 	s.acquires.serve(s.acquires.next())
+	if calls := commandCalls(t, s.client, "evalsha") - before; calls != 2 {
+		t.Errorf("%d operations took %d calls, want 2: one holds %d", len(ops), calls, maxBatch)
+	}
 
 	tokens := make(map[int64]bool)
 	for _, op := range ops {
@@ -69,9 +72,9 @@ func TestOperationsThatComeTogetherShareACall(t *testing.T) {
 			t.Fatalf("%s: token %d, %v; want one of its own", op.name, got.reply.number(0), got.err)
 		}
 		tokens[got.reply.number(0)] = true
-	}
-	if calls := commandCalls(t, s.client, "evalsha") - before; calls != 2 {
-		t.Errorf("%d operations took %d calls, want 2: one holds %d", len(ops), calls, maxBatch)
+		if standing, err := s.Get(soon(t), lease.GetRequest{Name: op.name}); err != nil || int64(standing.Lease.Token) != got.reply.number(0) {
+			t.Fatalf("%s is held with token %d, %v; want %d as answered", op.name, standing.Lease.Token, err, got.reply.number(0))
+		}
 	}
 }
 
@@ -105,6 +108,31 @@ func TestAStalledCallHoldsNobodyUp(t *testing.T) {
 	}
 	f.Release()
 	first.Wait()
+}
+
+// Nor does another that stalls beside it hold up who could not be part of it.
+func TestASecondStalledCallHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	s, _, p := behindProxy(t, redisproc.Start(t))
+	acquire(t, s, asking("warm"))
+	stalled := p.DelayReply(calls(acquireScript))
+	s.acquires.mu.Lock()
+	s.acquires.running++
+	enqueue(t, s, asking("job"))
+	second := enqueue(t, s, asking("job"))
+	s.acquires.mu.Unlock()
+	s.acquires.another()
+	select {
+	case <-second.settled:
+	case <-time.After(callTimeout - patience):
+		t.Error("who was left in the queue waited for the end of a stalled call")
+	}
+	stalled.Release()
+	until(t, 5*time.Second, "the stalled call ends", func() bool {
+		s.acquires.mu.Lock()
+		defer s.acquires.mu.Unlock()
+		return s.acquires.running == 1 // the one that was made up
+	})
 }
 
 // What is in the queue still when its time is over was not sent: nothing is unknown.
@@ -147,7 +175,7 @@ func TestALostReplyIsUnknownToAllOfItsCall(t *testing.T) {
 	s.acquires.mu.Unlock()
 	s.acquires.serve(s.acquires.next())
 	for _, op := range []*operation{one, other} {
-		if got := <-op.settled; !errors.Is(s.failed("acquire", op.name, got.err), lease.ErrUnknown) {
+		if got := <-op.settled; got.err == nil || !errors.Is(s.failed("acquire", op.name, got.err), lease.ErrUnknown) {
 			t.Errorf("%s = %v, want ErrUnknown", op.name, got.err)
 		}
 		if !held(t, direct, op.name) {
