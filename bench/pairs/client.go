@@ -67,7 +67,7 @@ func Client(text []byte, await child.Await) (any, error) {
 		return nil, err
 	}
 	child.SleepUntil(w.Begin)
-	began := time.Now()
+	began := time.Now().Add(-time.Duration(history.Now() - w.Begin))
 	// Whoever still waits for a name that nobody else wants when all is over has been forgotten.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -125,20 +125,19 @@ func (w *worker) once(ctx context.Context) (held, given time.Duration, err error
 	return held, time.Since(began), err
 }
 
-// work goes on until the window is over and keeps what ended in it.
+// work goes on until the window, which began then, is over and keeps what ended in it.
 func (w *worker) work(ctx context.Context, began time.Time, window child.Window) {
 	from, to := time.Duration(window.From-window.Begin), time.Duration(window.To-window.Begin)
-	lag := time.Duration(history.Now()-window.Begin) - time.Since(began) // by which began is after Begin
 	for {
 		if w.every > 0 {
-			time.Sleep(w.next - lag - time.Since(began))
+			time.Sleep(w.next - time.Since(began))
 			w.next += w.every
 		}
 		held, given, err := w.once(ctx)
-		now := time.Since(began) + lag
+		now := time.Since(began)
 		switch {
-		case now >= to:
-			return // also if it failed: it may have been cancelled
+		case now >= to, ctx.Err() != nil:
+			return // also if it failed: it was cancelled
 		case err != nil:
 			w.err = err
 			return
