@@ -108,25 +108,29 @@ func (c *claim) acquire(ctx context.Context, client *lockd.Client, name string, 
 		opts, granted = append(opts, lockd.WithQueued(n.tell)), n.granted
 	}
 	lease, err := c.standBy(ctx, client, name, opts)
+	if err != nil {
+		return nil, c.refused(ctx, client, name, err)
+	}
+	granted()
+	return lease, nil
+}
+
+// refused turns the error of an acquisition into one that explain understands.
+func (c *claim) refused(ctx context.Context, client *lockd.Client, name string, err error) error {
 	var held *lockd.HeldError
 	var by *interrupted
 	switch {
-	case err == nil:
-		granted()
-		return lease, nil
 	case errors.As(err, &by):
-		return nil, err
 	case errors.Is(err, lockd.ErrUnavailable): // it did answer, and why it does not serve is worth more
-		return nil, err
 	case errors.As(err, &held):
 		if errors.Is(err, context.DeadlineExceeded) && c.wait >= firstAnswer && !serves(ctx, client, name) {
-			return nil, exitWith(exitUnavailable, "nobody served when the wait of %s ended; last heard: %s", c.wait, describeHeld(held))
+			return exitWith(exitUnavailable, "nobody served when the wait of %s ended; last heard: %s", c.wait, describeHeld(held))
 		}
-		return nil, exitWith(int(c.conflict), "%s", describeHeld(held))
+		return exitWith(int(c.conflict), "%s", describeHeld(held))
 	case errors.Is(err, context.DeadlineExceeded): // without having heard of a holder
-		return nil, exitWith(exitUnavailable, "nobody answered within %s", max(c.wait, firstAnswer))
+		return exitWith(exitUnavailable, "nobody answered within %s", max(c.wait, firstAnswer))
 	}
-	return nil, err
+	return err
 }
 
 // firstAnswer is how long whoever waits for less gets all the same, to learn who holds the name.
