@@ -107,6 +107,29 @@ func TestListenExpiredAfterRenewals(t *testing.T) {
 	}
 }
 
+// An answer that comes late does not take back what a later renewal has proven.
+func TestARenewalAnsweredLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+		holder, _ := holds(t, l, brief(1))
+		renew := func() {
+			if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1)}); err != nil {
+				t.Error(err)
+			}
+		}
+		delays := make(chan time.Duration, 2)
+		delays <- 8 * time.Second
+		delays <- 0
+		s.renewed = func() { time.Sleep(<-delays) }
+		go renew()
+		time.Sleep(5 * time.Second)
+		renew()
+		time.Sleep(7 * time.Second)
+		s.Expire("job")
+		grant(t, l, request("job", 2))
+		holder.told.want(t, "the holder", toAnother)
+	})
+}
+
 // A renewal of what has run out is told so, if somebody listens for its end here. What was lost before,
 // was forced, or is not known here, has not expired.
 func TestRenewSaysExpired(t *testing.T) {

@@ -21,6 +21,7 @@ type fake struct {
 	undo    func(context.Context, lease.Undoing) error
 	release func(context.Context, lease.ReleaseRequest) (lease.Released, error)
 	force   func(context.Context, lease.ForceRequest) (lease.Lease, error)
+	renewed func() // before a renewal is answered
 
 	mu    sync.Mutex
 	calls []asked
@@ -102,7 +103,11 @@ func (f *fake) Undo(ctx context.Context, u lease.Undoing) error {
 
 func (f *fake) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error) {
 	f.note(ctx, "Renew", r)
-	return f.Store.Renew(ctx, r)
+	renewed, err := f.Store.Renew(ctx, r)
+	if f.renewed != nil {
+		f.renewed()
+	}
+	return renewed, err
 }
 
 func (f *fake) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Released, error) {
