@@ -49,15 +49,6 @@ func Measure(m *machine.Machine, s Settings) (r Result, err error) {
 	}
 	defer store.Remove()
 	defer lockd.Remove()
-	etcd, err := m.Etcd()
-	switch {
-	case errors.Is(err, machine.ErrNoEtcd):
-		r.NoEtcd = err.Error()
-	case err != nil:
-		return r, err
-	default:
-		defer etcd.Remove()
-	}
 	var ours, theirs []Figures
 	for round := range s.Rounds {
 		f, err := turn(s, peer.Lockd, lockd, store)
@@ -65,18 +56,30 @@ func Measure(m *machine.Machine, s Settings) (r Result, err error) {
 			return r, err
 		}
 		ours = append(ours, f)
-		fmt.Fprintf(s.Progress, "keepalive %d/%d  lockd  %s each\n", round+1, s.Rounds, figure.Short(f.CPU))
-		if etcd == nil {
+		fmt.Fprintf(s.Progress, "keepalive %d/%d  lockd  %.0f/s, %s each\n", round+1, s.Rounds, f.PerSecond, figure.Short(f.CPU))
+		f, err = etcd(m, s)
+		if errors.Is(err, machine.ErrNoEtcd) {
+			r.NoEtcd = err.Error()
 			continue
 		}
-		if f, err = turn(s, peer.Etcd, etcd, nil); err != nil {
+		if err != nil {
 			return r, err
 		}
 		theirs = append(theirs, f)
-		fmt.Fprintf(s.Progress, "keepalive %d/%d  etcd   %s each\n", round+1, s.Rounds, figure.Short(f.CPU))
+		fmt.Fprintf(s.Progress, "keepalive %d/%d  etcd   %.0f/s, %s each\n", round+1, s.Rounds, f.PerSecond, figure.Short(f.CPU))
 	}
 	r.Lockd, r.Etcd = figure.Medians(ours), figure.Medians(theirs)
 	return r, nil
+}
+
+// etcd has a turn of its own etcd, which would spend the next one revoking what ran out.
+func etcd(m *machine.Machine, s Settings) (Figures, error) {
+	e, err := m.Etcd()
+	if err != nil {
+		return Figures{}, err
+	}
+	defer e.Remove()
+	return turn(s, peer.Etcd, e, nil)
 }
 
 // look is what is known at one moment.

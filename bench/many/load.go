@@ -1,6 +1,7 @@
 package many
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,10 +26,10 @@ const (
 func name(i int) string { return fmt.Sprintf("bench/many/%07d", i) }
 
 // load has the lockd at addr hold n leases, as many of them as it can within the time, and returns how
-// many. Nobody renews them.
-func load(addr string, n int, within time.Duration) (loaded int, err error) {
+// many, and how often one had to be asked for again. Nobody renews them.
+func load(addr string, n int, within time.Duration) (loaded, repeated int, err error) {
 	end := time.Now().Add(within)
-	var next, done atomic.Int64
+	var next, done, again atomic.Int64
 	failures := make([]error, sessions)
 	var loading sync.WaitGroup
 	for i := range failures {
@@ -45,36 +46,63 @@ func load(addr string, n int, within time.Duration) (loaded int, err error) {
 				if from >= to {
 					return
 				}
-				if failures[i] = take(s, from, to); failures[i] != nil {
+				repeats, err := take(s, requests(from, to))
+				if failures[i] = err; err != nil {
 					return
 				}
 				done.Add(int64(to - from))
+				again.Add(int64(repeats))
 			}
 		})
 	}
 	loading.Wait()
-	for _, err := range failures {
-		if err != nil {
-			return int(done.Load()), fmt.Errorf("loading leases: %w", err)
-		}
+	if err := errors.Join(failures...); err != nil {
+		err = fmt.Errorf("loading leases: %w", err)
+		return 0, 0, err
 	}
-	return int(done.Load()), nil
+	return int(done.Load()), int(again.Load()), nil
 }
 
-// take acquires the leases from from to before to in one message.
-func take(s *wire.Session, from, to int) error {
-	var requests []*lockdv1.AcquireRequest
+// requests are those for the leases from from to before to.
+func requests(from, to int) (all []*lockdv1.AcquireRequest) {
 	for i := from; i < to; i++ {
-		requests = append(requests, &lockdv1.AcquireRequest{Name: name(i), LeaseId: wire.NewLeaseID(), Attempt: 1, Owner: owner, Ttl: durationpb.New(held)})
+		all = append(all, &lockdv1.AcquireRequest{Name: name(i), LeaseId: wire.NewLeaseID(), Attempt: 1, Owner: owner, Ttl: durationpb.New(held)})
 	}
-	if _, err := s.Acquire(requests...); err != nil {
-		return err
-	}
-	left := to - from
-	return s.Await(func(a *lockdv1.Answer) bool {
-		if a.GetAcquired() != nil {
-			left--
+	return all
+}
+
+// tries is how often a lease is asked for while nobody knows whether it was granted.
+const tries = 5
+
+// take acquires leases in one message. What the store did not answer in time is asked for again, as a client
+// does: by the same lease id.
+func take(s *wire.Session, wanted []*lockdv1.AcquireRequest) (repeated int, err error) {
+	for try := 1; len(wanted) > 0; try++ {
+		ids, err := s.Acquire(wanted...)
+		if err != nil {
+			return repeated, err
 		}
-		return left == 0
-	})
+		request := make(map[uint64]*lockdv1.AcquireRequest)
+		for i, id := range ids {
+			request[id] = wanted[i]
+		}
+		wanted = nil
+		for range ids {
+			a, err := s.Next()
+			if err != nil {
+				return repeated, err
+			}
+			r := request[a.GetId()]
+			if a.GetAcquired() != nil {
+				continue
+			}
+			if a.GetError().GetReason() != "STORE_UNAVAILABLE" || try == tries {
+				return repeated, fmt.Errorf("%s was answered %v", r.GetName(), a)
+			}
+			r.Attempt++
+			wanted = append(wanted, r)
+			repeated++
+		}
+	}
+	return repeated, nil
 }

@@ -39,6 +39,7 @@ type Settings struct {
 type Result struct {
 	Leases    int // that were held, of which lockd under measure had granted none
 	Few, Many pairs.Figures
+	Repeated  int   // acquisitions among them that the store did not answer in time at first
 	PerLease  int64 // bytes of Redis beyond name and owner
 	Grown     int64 // bytes of lockd
 	// At half the rate that was reached with Many.
@@ -65,7 +66,7 @@ func Measure(m *machine.Machine, s Settings) (r Result, err error) {
 	if _, err := turns[1].Run(); err != nil {
 		return r, err
 	}
-	if _, err := load(fewLockd.Addr, few, s.Within); err != nil {
+	if _, _, err := load(fewLockd.Addr, few, s.Within); err != nil {
 		return r, err
 	}
 	if err := r.hold(m, s, manyLockd, manyRedis); err != nil {
@@ -108,10 +109,10 @@ func (r *Result) hold(m *machine.Machine, s Settings, lockd, store *machine.Serv
 		return err
 	}
 	began := time.Now()
-	if r.Leases, err = load(loader.Addr, s.Leases, s.Within); err != nil {
+	if r.Leases, r.Repeated, err = load(loader.Addr, s.Leases, s.Within); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Progress, "many  %d leases loaded in %s\n", r.Leases, figure.Short(time.Since(began)))
+	fmt.Fprintf(s.Progress, "many  %d leases loaded in %s, %d asked for again\n", r.Leases, figure.Short(time.Since(began)), r.Repeated)
 	loader.Remove() // its connections have memory of Redis as well
 	nowUsed, err := machine.UsedMemory(client)
 	if err != nil {
@@ -150,6 +151,9 @@ func (r Result) Print(to io.Writer) {
 	}
 	row(few, r.Few)
 	row(r.Leases, r.Many)
+	if r.Repeated > 0 {
+		fmt.Fprintf(to, "  While they were taken the store did not answer %d times in time; those were asked for again.\n", r.Repeated)
+	}
 	fmt.Fprintf(to, "  Each takes %d bytes of Redis (by used_memory) beyond name and owner; a lockd beside the one that granted them grew by %.1f MiB.\n",
 		r.PerLease, float64(r.Grown)/(1<<20))
 	fmt.Fprintf(to, "  At %.0f pairs/s, p50 and p99: acquire %s and %s, Get %s and %s, a page of List %s and %s.\n", r.Rate,

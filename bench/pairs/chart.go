@@ -18,7 +18,7 @@ func (r Result) Chart() picture.Chart {
 		c.Groups = append(c.Groups, fmt.Sprint(workers))
 	}
 	rate := picture.Panel{Title: "Pairs per second (more is better)", Label: "pairs per second"}
-	cost := picture.Panel{Title: "Processor time per pair, of all involved (less is better)", Label: "µs per pair"}
+	cost := picture.Panel{Title: "Processor time per pair (less is better)", Label: "µs per pair: client, server and Redis"}
 	for _, kind := range kinds {
 		var rates, costs []float64
 		for _, workers := range Workers {

@@ -3,6 +3,7 @@ package pairs
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,25 +19,34 @@ func (r Result) Print(to io.Writer) {
 		fmt.Fprintf(to, "%s: not measured\n", r.NoEtcd)
 	}
 	fmt.Fprintln(to)
-	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "workers\t\tpairs/s\tprocessor\tof client\tof server\tof Redis\tp50\tp99\tRedis's core\tcalls\tscripts\tRedis's time\tallocs client\tserver\treads+writes client\tserver\t")
-	for i, row := range r.Rows {
-		if i > 0 && r.Rows[i-1].Workers != row.Workers {
-			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t")
-		}
-		fmt.Fprintf(t, "%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f %%\t%s\t%s\t%s\t%.1f\t%s\t%.2f\t%s\t\n", row.Workers, row.Kind, row.PerSecond,
-			figure.Short(row.CPU), figure.Short(row.ClientCPU), duration(row.ServerCPU), duration(row.RedisCPU),
-			figure.Short(row.Pair.Median), figure.Short(row.Pair.Worst), 100*row.RedisCore,
-			number(row.RedisCalls), number(row.RedisScripts), duration(row.RedisTime),
-			row.ClientAllocs, number(row.ServerAllocs), row.ClientTransfers, number(row.ServerTransfers))
-	}
-	t.Flush()
+	r.table(to, "pairs/s\tprocessor\tof client\tof server\tof Redis\tp50\tp99\tRedis's core\t", func(f Figures) string {
+		return fmt.Sprintf("%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f %%\t", f.PerSecond, figure.Short(f.CPU), figure.Short(f.ClientCPU),
+			duration(f.ServerCPU), duration(f.RedisCPU), figure.Short(f.Pair.Median), figure.Short(f.Pair.Worst), 100*f.RedisCore)
+	})
+	fmt.Fprintln(to, "\nprocessor: time of all involved, per pair. Redis's core: how busy it was.\n\nPer pair:")
+	r.table(to, "Redis calls\tscripts\tRedis's time\tallocations of client\tof server\treads+writes of client\tof server\t", func(f Figures) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%.1f\t%s\t%.2f\t%s\t", number(f.RedisCalls), number(f.RedisScripts), duration(f.RedisTime),
+			f.ClientAllocs, number(f.ServerAllocs), f.ClientTransfers, number(f.ServerTransfers))
+	})
 	for _, row := range r.Rows {
 		if row.Stuck > 0 {
 			fmt.Fprintf(to, "%s: %d of %d workers stood still in the end\n", row.Kind, row.Stuck, row.Workers)
 		}
 	}
-	fmt.Fprintln(to, "\nprocessor: time of all involved, per pair. calls: Redis commands per pair, those in scripts included. Redis's time: on commands, by its own account.")
+	fmt.Fprintln(to, "\nRedis calls: its commands, those in scripts included. Redis's time: on commands, by its own account.")
+}
+
+// table writes a line for each row, and an empty one where the number of workers changes.
+func (r Result) table(to io.Writer, head string, line func(Figures) string) {
+	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "workers\t\t"+head)
+	for i, row := range r.Rows {
+		if i > 0 && r.Rows[i-1].Workers != row.Workers {
+			fmt.Fprintln(t, strings.Repeat("\t", 2+strings.Count(head, "\t")))
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\n", row.Workers, row.Kind, line(row.Figures))
+	}
+	t.Flush()
 }
 
 func number(x float64) string {
