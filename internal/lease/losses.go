@@ -13,9 +13,9 @@ type losses struct {
 	mu         sync.Mutex
 	listening  map[string][]*listener // by name
 	remembered map[grantOf]Loss
-	order      []grantOf             // of remembered, oldest first
-	underWay   map[grantOf]Loss      // forces that are being tried here
-	answering  map[grantOf]time.Time // grants whose askers are being told; see listener.over
+	order      []grantOf        // of remembered, oldest first
+	underWay   map[grantOf]Loss // forces that are being tried here
+	recent     []grant          // by token; see maxRecent
 }
 
 // listener is a holder that wants to be told.
@@ -33,19 +33,30 @@ type grantOf struct {
 	token Token
 }
 
+// grant is one that was made here, and when it is over, see listener.over.
+type grant struct {
+	grantOf
+	over time.Time
+}
+
+// maxRecent is for how many tokens the last grant is known: whoever is told of a grant listens at once.
+const maxRecent = 1024
+
+// recentLocked is where a grant with this token is remembered.
+func (x *losses) recentLocked(token Token) *grant { return &x.recent[token%maxRecent] }
+
 func newLosses() *losses {
 	return &losses{
 		listening: make(map[string][]*listener), remembered: make(map[grantOf]Loss),
-		underWay: make(map[grantOf]Loss), answering: make(map[grantOf]time.Time),
+		underWay: make(map[grantOf]Loss), recent: make([]grant, maxRecent),
 	}
 }
 
 // Listen has tell called, at most once, if the lease with this token is known to have ended while its
 // holder believed in it: by force, or because the name was granted to another, which is CauseExpired if
-// the lease was known here to be over by then. That is known of what was renewed here since Listen, and
-// of a grant if Listen is called from Answered. A force that was heard of before is told at once, before
-// Listen returns. stop ends that; call it when the lease ends otherwise. tell must not block, nor call the
-// Lessor.
+// the lease was known here to be over by then. That is known of what is renewed here, and of a grant that
+// was made here just before. A force that was heard of before is told at once, before Listen returns. stop
+// ends that; call it when the lease ends otherwise. tell must not block, nor call the Lessor.
 func (l *Lessor) Listen(name string, token Token, tell func(Loss)) (stop func()) {
 	return l.losses.listen(name, &listener{token: token, tell: tell})
 }
@@ -55,7 +66,9 @@ func (x *losses) listen(name string, one *listener) (stop func()) {
 	x.mu.Lock()
 	loss, forced := x.remembered[of]
 	if !forced {
-		one.over = x.answering[of]
+		if granted := x.recentLocked(of.token); granted.grantOf == of {
+			one.over = granted.over
+		}
 		x.listening[name] = append(x.listening[name], one)
 	}
 	x.mu.Unlock()
@@ -69,6 +82,10 @@ func (x *losses) listen(name string, one *listener) (stop func()) {
 func (x *losses) forget(name string, match func(*listener) bool) (gone []*listener) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.forgetLocked(name, match)
+}
+
+func (x *losses) forgetLocked(name string, match func(*listener) bool) (gone []*listener) {
 	var stay []*listener
 	for _, l := range x.listening[name] {
 		if match(l) {
@@ -94,22 +111,16 @@ func (x *losses) forced(e Event) {
 	}
 }
 
-// granted is told of a grant that was made here, and that its asker is about to be told of: whoever holds
-// an older one has lost it. over is when it will be over; answered ends the telling.
+// granted is told of a grant that was made here, and when it will be over: whoever holds an older one has
+// lost it.
 func (x *losses) granted(lease Lease, over time.Time) {
-	older := func(l *listener) bool { return l.token < lease.Token }
-	for _, l := range x.forget(lease.Name, older) {
+	x.mu.Lock()
+	*x.recentLocked(lease.Token) = grant{grantOf{lease.Name, lease.Token}, over}
+	gone := x.forgetLocked(lease.Name, func(l *listener) bool { return l.token < lease.Token })
+	x.mu.Unlock()
+	for _, l := range gone {
 		l.tell(x.whyGranted(lease.Name, l))
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.answering[grantOf{lease.Name, lease.Token}] = over
-}
-
-func (x *losses) answered(lease Lease) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	delete(x.answering, grantOf{lease.Name, lease.Token})
 }
 
 // renewed is told of a renewal that was made here.
