@@ -125,7 +125,7 @@ func TestAWaitGoesOnWhileLockdIsAway(t *testing.T) {
 	server := lockdtest.Start(t)
 	client := server.Client(t, lockd.WithOwner("the holder"))
 	takeOver(t, client, "job")
-	const wait = 2 * time.Second
+	const wait = 4 * time.Second
 	began := time.Now()
 	l := start(t, server.Addr(), "acquire", "job", "--wait", wait.String())
 	l.await("you are 1st in line")
@@ -134,7 +134,7 @@ func TestAWaitGoesOnWhileLockdIsAway(t *testing.T) {
 	if took := time.Since(began); took < wait {
 		t.Errorf("it gave up after %s, want %s", took, wait)
 	}
-	l.await(`lockctl: nobody served when the wait of 2s ended; last heard: job is held by the holder .*; you were 1st in line`)
+	l.await(`lockctl: nobody served when the wait of 4s ended; last heard: job is held by the holder .*; you were 1st in line`)
 
 	server.Start(t)
 	takeOver(t, client, "other")

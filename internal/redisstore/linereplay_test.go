@@ -71,7 +71,7 @@ func TestAReplayThatIsGrantedIsTheTurnOfTheWait(t *testing.T) {
 		replay := replayed(w.Acquisition)
 		replay.Turn = nil
 		got := acquire(t, at, replay)
-		if h := w.within(t, time.Second); h.Lease.Token != got.Token {
+		if h := w.within(t, 5*time.Second); h.Lease.Token != got.Token {
 			t.Errorf("the wait was told token %d, the replay %d, want the same", h.Lease.Token, got.Token)
 		}
 		freed(t, at, "job", w.ID)
