@@ -30,32 +30,50 @@ type answer struct {
 
 // begin queues an operation to be sent. It waits while too many are unanswered.
 func (s *stream) begin(ctx context.Context, slots chan struct{}, op *lockdv1.Operation, size int) (*call, error) {
-	select {
-	case slots <- struct{}{}:
-	default:
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, status.Errorf(codes.Unavailable, "%d operations of this client have no answer yet", cap(slots))
-		case <-s.done:
-		}
+	if err := s.slot(ctx, slots); err != nil {
+		return nil, err
 	}
 	c := &call{stream: s, slots: slots, answers: make(chan answer, 2)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.err != nil:
-		return nil, s.err // the slots end with the stream
-	case s.closing:
-		return nil, &endedError{"it is being closed"}
+	if err := s.endedLocked(); err != nil {
+		return nil, err // the slots end with the stream
 	}
+	s.queueLocked(c, op, size)
+	s.wakeWriter()
+	return c, nil
+}
+
+// slot waits for one of slots.
+func (s *stream) slot(ctx context.Context, slots chan struct{}) error {
+	select {
+	case slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return status.Errorf(codes.Unavailable, "%d operations of this client have no answer yet", cap(slots))
+	case <-s.done: // which is seen to later
+	}
+	return nil
+}
+
+// endedLocked says why the stream takes nothing any more, if so.
+func (s *stream) endedLocked() error {
+	if s.err == nil && s.closing {
+		return &endedError{"it is being closed"}
+	}
+	return s.err
+}
+
+func (s *stream) queueLocked(c *call, op *lockdv1.Operation, size int) {
 	s.lastID++
 	c.id, op.Id = s.lastID, s.lastID
 	s.calls[c.id] = c
 	s.out.operations = append(s.out.operations, op)
 	s.out.sizes = append(s.out.sizes, size)
-	s.wakeWriter()
-	return c, nil
 }
 
 // leave lets the call go on with nobody waiting for it: then, unless nil, is called with the final

@@ -44,7 +44,7 @@ func newClient(cfg config, target string, conn *grpc.ClientConn, rpc lockdv1.Lea
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.cleanup, c.abandon = context.WithCancel(context.Background())
 	c.work.spawn(func() {
-		c.schedule.run(c.ctx, func(l *Lease) { c.work.spawn(func() { c.renew(l) }) })
+		c.schedule.run(c.ctx, c.renewAll)
 	})
 	return c
 }

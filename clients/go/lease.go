@@ -116,12 +116,17 @@ func (l *Lease) end(cause error) error {
 // the deadline is too late: somebody may have been told by then that the lease has ended.
 func (l *Lease) extend(deadline instant, ttl time.Duration) error {
 	l.mu.Lock()
-	if l.cause == nil && !l.deadline.passedAt(now()) {
+	t := now()
+	if l.cause == nil && !l.deadline.passedAt(t) {
 		l.deadline = latest(l.deadline, deadline)
 		l.ttl = ttl
 	}
+	cause, expired := l.cause, l.deadline.passedAt(t)
 	l.mu.Unlock()
-	return l.Err()
+	if cause == nil && expired {
+		return l.end(ErrExpired)
+	}
+	return cause
 }
 
 // passedAt reports whether the deadline has passed at t.

@@ -15,27 +15,63 @@ import (
 // frees its place for another lease.
 const maxRenewal = 3 * time.Second
 
-// renew runs one renewal that the schedule found due and plans the next: a third of a ttl on, or
-// after a failure soon, and again and again until the deadline. The schedule is the retry loop, so a
-// lease in trouble takes no place while it pauses.
-func (c *Client) renew(l *Lease) {
-	err := l.renewOnce(l.ctx.Context)
-	ttl := l.TTL()
-	if err == nil {
-		l.failures = 0
-		// Asking again at once cannot help a ttl so short, or a network so slow, that two thirds of
-		// it are never left.
-		c.schedule.renewed(l, later(renewAt(l.Deadline(), ttl), time.Now().Add(ttl/10)))
+// renewWithin is how long a renewal may take before it is tried again.
+func renewWithin(ttl time.Duration) time.Duration {
+	return min(maxRenewal, max(ttl/4, time.Millisecond))
+}
+
+// renewAll begins the renewals that the schedule found due: in one message, where there is a stream and as
+// far as they may take as long as one another.
+func (c *Client) renewAll(due []*Lease) {
+	by := make(map[time.Duration][]*Lease, 1)
+	for _, l := range due {
+		within := renewWithin(l.TTL())
+		by[within] = append(by[within], l)
+	}
+	for within, leases := range by {
+		c.work.spawn(func() { c.renewTogether(leases, within) })
+	}
+}
+
+// renewTogether renews leases that may take as long as one another.
+func (c *Client) renewTogether(leases []*Lease, within time.Duration) {
+	ctx, cancel := context.WithTimeout(c.ctx, within)
+	defer cancel()
+	way, err := c.link.way(ctx, false)
+	s, isStream := way.(*stream)
+	switch {
+	case isStream:
+		s.renewAll(ctx, leases)
+	case err != nil:
+		for _, l := range leases {
+			c.renewed(l, err)
+		}
+	default:
+		for _, l := range leases {
+			c.work.spawn(func() { c.renewed(l, l.renewOnce(l.ctx.Context)) })
+		}
+	}
+}
+
+// renewed plans what comes after a renewal that ended with err: the next, a third of a ttl on, or after
+// a failure soon, and again and again until the deadline. The schedule is the retry loop, so a lease in
+// trouble takes no place while it pauses.
+func (c *Client) renewed(l *Lease, err error) {
+	t, ttl := now(), l.TTL()
+	if err != nil {
+		l.failures++
+		c.schedule.renewed(t, l, t.mono.Add(renewalPause(l.failures, ttl)))
 		return
 	}
-	l.failures++
-	c.schedule.renewed(l, time.Now().Add(renewalPause(l.failures, ttl)))
+	l.failures = 0
+	// Asking again at once cannot help a ttl so short, or a network so slow, that two thirds of it are never
+	// left.
+	c.schedule.renewed(t, l, later(renewAt(l.deadlineAt(t), ttl), t.mono.Add(ttl/10)))
 }
 
 // renewOnce asks once to restart the lease and moves the deadline on. Only the lease's own end is final.
 func (l *Lease) renewOnce(ctx context.Context) error {
-	ttl := l.TTL()
-	ctx, cancel := context.WithTimeout(ctx, min(maxRenewal, max(ttl/4, time.Millisecond)))
+	ctx, cancel := context.WithTimeout(ctx, renewWithin(l.TTL()))
 	defer cancel()
 	way, err := l.client.link.way(ctx, false)
 	if err != nil {
@@ -48,6 +84,11 @@ func (l *Lease) renewOnce(ctx context.Context) error {
 	// Read before the message is given away: the server may answer before the call returns.
 	sent := now()
 	resp, err := way.renew(ctx, req)
+	return l.heard(resp, err, sent)
+}
+
+// heard takes the answer to a renewal that was sent at sent.
+func (l *Lease) heard(resp *lockdv1.RenewResponse, err error, sent instant) error {
 	if err != nil {
 		if r := readRefusal(l.name, err); r.reason == reasonLost {
 			return l.end(r.loss)
@@ -63,7 +104,7 @@ func (l *Lease) renewOnce(ctx context.Context) error {
 		l.client.giveUp(l.ctx.Context, l.name, l.id)
 		return l.end(ErrLost)
 	}
-	ttl = answeredTTL(l.asked, resp.GetLease().GetTtl())
+	ttl := answeredTTL(l.asked, resp.GetLease().GetTtl())
 	return l.extend(sent.add(validity(ttl, 0, 0)), ttl)
 }
 

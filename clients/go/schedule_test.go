@@ -84,7 +84,7 @@ func TestScheduleForgetsWhatHasEnded(t *testing.T) {
 		t.Fatalf("%d renewals, %d ready, want %d and 1", len(renewals), len(s.ready), maxRenewals)
 	}
 	s.remove(s.ready[0])
-	s.renewed(renewals[0], start.mono.Add(time.Minute))
+	s.renewed(start, renewals[0], start.mono.Add(time.Minute))
 	if _, renewals, _ := s.look(start); len(renewals) != 0 {
 		t.Errorf("%d renewals, want 0: the lease that was ready has ended", len(renewals))
 	}
@@ -99,11 +99,13 @@ func TestSchedulePassesPlacesOn(t *testing.T) {
 		for range leases {
 			s.hold(t, start, time.Hour, start.mono)
 		}
-		go s.run(t.Context(), func(l *Lease) {
-			go func() {
-				s.renewed(l, start.mono.Add(time.Minute))
-				done <- time.Since(start.mono)
-			}()
+		go s.run(t.Context(), func(due []*Lease) {
+			for _, l := range due {
+				go func() {
+					s.renewed(now(), l, start.mono.Add(time.Minute))
+					done <- time.Since(start.mono)
+				}()
+			}
 		})
 		for range leases {
 			if took := <-done; took > 0 {
@@ -111,6 +113,23 @@ func TestSchedulePassesPlacesOn(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Many leases are renewed some at once, a little early; few, and those that are not due soon, each in its time.
+func TestScheduleRenewsManyTogether(t *testing.T) {
+	for leases, want := range map[int]int{manyLeases - 1: 1, manyLeases: int(together/time.Millisecond) + 1} {
+		s, start := newSchedule(), now()
+		for i := range leases {
+			s.hold(t, start, time.Minute, start.mono.Add(time.Duration(i)*time.Millisecond)).ttl = time.Minute
+		}
+		if _, renewals, _ := s.look(start); len(renewals) != want {
+			t.Errorf("of %d leases, due a millisecond apart, %d are renewed together, want %d", leases, len(renewals), want)
+		}
+		_, renewals, _ := s.look(start.add(-time.Millisecond))
+		if len(renewals) != 0 {
+			t.Errorf("%d are renewed before any is due, want none", len(renewals))
+		}
+	}
 }
 
 // A schedule that is closed takes no lease: nobody would watch it.
