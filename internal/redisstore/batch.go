@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -105,6 +106,7 @@ func (b *batch) serve(ops []*operation) {
 				op.settled <- settled{reply: replies[i], at: at}
 			}
 		}
+		runtime.Gosched()
 	}
 }
 
