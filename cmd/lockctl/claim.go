@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/status"
 
 	lockd "github.com/lockd/lockd/clients/go"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -141,7 +142,7 @@ func serves(ctx context.Context, client *lockd.Client, name string) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
 	_, err := lockdv1.NewLeaseServiceClient(client.Conn()).Get(ctx, &lockdv1.GetRequest{Name: name})
-	return !unserved(err)
+	return err == nil || !unserved(err) && reason(status.Convert(err)) != ""
 }
 
 // standBy acquires name, or waits for it no longer than it was told to.
