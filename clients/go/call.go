@@ -3,6 +3,7 @@ package lockd
 import (
 	"context"
 	"errors"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -28,9 +29,10 @@ type answer struct {
 	err error
 }
 
-// begin queues an operation to be sent. It waits while too many are unanswered.
-func (s *stream) begin(ctx context.Context, slots chan struct{}, op *lockdv1.Operation, size int) (*call, error) {
-	if err := s.slot(ctx, slots); err != nil {
+// begin queues an operation to be sent. While too many are unanswered it waits, until ctx ends, and no longer
+// than within unless that is 0.
+func (s *stream) begin(ctx context.Context, within time.Duration, slots chan struct{}, op *lockdv1.Operation, size int) (*call, error) {
+	if err := s.slot(ctx, within, slots); err != nil {
 		return nil, err
 	}
 	c := &call{stream: s, slots: slots, answers: make(chan answer, 2)}
@@ -45,11 +47,16 @@ func (s *stream) begin(ctx context.Context, slots chan struct{}, op *lockdv1.Ope
 }
 
 // slot waits for one of slots.
-func (s *stream) slot(ctx context.Context, slots chan struct{}) error {
+func (s *stream) slot(ctx context.Context, within time.Duration, slots chan struct{}) error {
 	select {
 	case slots <- struct{}{}:
 		return nil
 	default:
+	}
+	if within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, within)
+		defer cancel()
 	}
 	select {
 	case slots <- struct{}{}:

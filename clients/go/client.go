@@ -110,9 +110,21 @@ func (c *Client) releaseAll(leases []*Lease) error {
 // detached returns a context with ctx's values for giving something back: it ends after releaseFor
 // or with the client, but not with ctx, which is often the reason for giving back.
 func (c *Client) detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseFor)
-	stop := context.AfterFunc(c.cleanup, cancel)
-	return ctx, func() { stop(); cancel() }
+	return context.WithTimeout(detachedContext{c.cleanup, ctx}, releaseFor)
+}
+
+// detachedContext ends with one context and has the values of another.
+type detachedContext struct {
+	context.Context
+	values context.Context
+}
+
+// Value asks the context that it ends with first, by which package context knows it; that has no values.
+func (c detachedContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }
 
 // pause waits for d or until ctx ends, and reports whether ctx still stands.

@@ -175,3 +175,24 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("%d leases are still watched, want 0", n)
 	}
 }
+
+// What gives something back has its caller's values, and ends with the client and not with its caller.
+func TestDetachedContext(t *testing.T) {
+	_, c := newFake(t)
+	type key struct{}
+	caller, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	cancel()
+	ctx, done := c.detached(caller)
+	defer done()
+	if ctx.Err() != nil || ctx.Value(key{}) != "value" {
+		t.Errorf("Err = %v, Value = %v, want nil and the caller's value", ctx.Err(), ctx.Value(key{}))
+	}
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > releaseFor {
+		t.Errorf("Deadline = %v, %t, want one within %s", deadline, ok, releaseFor)
+	}
+	c.abandon()
+	<-ctx.Done()
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		t.Errorf("Err = %v, want %v: the client has gone", ctx.Err(), context.Canceled)
+	}
+}

@@ -26,6 +26,9 @@ type outbox struct {
 // take returns the next message, nil if there is nothing to send. What belongs into one message is one:
 // a lone operation waits for nobody, and many cost one message.
 func (o *outbox) take() *sessionRequest {
+	if len(o.operations)+len(o.resumed)+len(o.cancels) == 0 {
+		return nil
+	}
 	m := new(sessionRequest)
 	size, n := 0, 0
 	for n < len(o.operations) && size < fullMessage {
@@ -42,20 +45,17 @@ func (o *outbox) take() *sessionRequest {
 		n = min(len(o.cancels), max(0, maxMessage-size)/10)
 		m.Cancels, o.cancels = cut(o.cancels, n), o.cancels[n:]
 	}
-	o.forget()
-	if len(m.Operations)+len(m.Resumed)+len(m.Cancels) == 0 {
-		return nil
-	}
+	o.forget(len(m.Operations))
 	return m
 }
 
 // cut returns the first n of s, so that nothing appended to the rest ever shows in it.
 func cut[T any](s []T, n int) []T { return s[:n:n] }
 
-// forget lets go of what has been sent.
-func (o *outbox) forget() {
+// forget lets go of what has been sent, sent operations among it: the next message will have about as many.
+func (o *outbox) forget(sent int) {
 	if len(o.operations) == 0 {
-		o.operations, o.sizes = nil, nil
+		o.operations, o.sizes = make([]*lockdv1.Operation, 0, sent), o.sizes[:0]
 	}
 	if len(o.resumed) == 0 {
 		o.resumed = nil
@@ -73,14 +73,31 @@ func sizeOfAcquire(r *lockdv1.AcquireRequest) int {
 	return size
 }
 
+// An operation is one object with what is between it and its request.
+
 func acquireOperation(r *lockdv1.AcquireRequest) *lockdv1.Operation {
-	return &lockdv1.Operation{Request: &lockdv1.Operation_Acquire{Acquire: r}}
+	var one struct {
+		op   lockdv1.Operation
+		kind lockdv1.Operation_Acquire
+	}
+	one.kind.Acquire, one.op.Request = r, &one.kind
+	return &one.op
 }
 
 func renewOperation(r *lockdv1.RenewRequest) *lockdv1.Operation {
-	return &lockdv1.Operation{Request: &lockdv1.Operation_Renew{Renew: r}}
+	var one struct {
+		op   lockdv1.Operation
+		kind lockdv1.Operation_Renew
+	}
+	one.kind.Renew, one.op.Request = r, &one.kind
+	return &one.op
 }
 
 func releaseOperation(r *lockdv1.ReleaseRequest) *lockdv1.Operation {
-	return &lockdv1.Operation{Request: &lockdv1.Operation_Release{Release: r}}
+	var one struct {
+		op   lockdv1.Operation
+		kind lockdv1.Operation_Release
+	}
+	one.kind.Release, one.op.Request = r, &one.kind
+	return &one.op
 }

@@ -59,22 +59,23 @@ func (l *Lease) startRelease(ctx context.Context, cause error, stay bool) *relea
 	l.mu.Unlock()
 
 	cause = l.end(cause)
-	work := l.client.work
-	giveBack := func() {
-		defer work.end()
-		defer close(run.done)
-		run.err = l.giveBack(ctx, cause)
-	}
 	switch {
-	case !work.join():
+	case !l.client.work.join():
 		run.err = failed("release", l.name, ErrClosed)
 		close(run.done)
 	case stay:
-		giveBack()
+		run.of(ctx, l, cause)
 	default:
-		go giveBack()
+		go run.of(ctx, l, cause)
 	}
 	return run
+}
+
+// of gives l back, which has ended for cause.
+func (r *releaseRun) of(ctx context.Context, l *Lease, cause error) {
+	defer l.client.work.end()
+	defer close(r.done)
+	r.err = l.giveBack(ctx, cause)
 }
 
 func (r *releaseRun) mayRepeat() bool {

@@ -38,7 +38,7 @@ func (s *stream) renewAll(ctx context.Context, leases []*Lease) {
 	asked, err := make([]*renewal, 0, len(leases)), error(nil)
 	for _, l := range leases {
 		if err == nil {
-			err = s.slot(ctx, s.others)
+			err = s.slot(ctx, 0, s.others)
 		}
 		r := newRenewal(s, all, l)
 		if err != nil {

@@ -23,7 +23,7 @@ func (s *stream) acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireRespons
 		ask.req.Wait = durationpb.New(ask.wait + ask.stands)
 	}
 	begun := time.Now()
-	c, err := s.begin(ctx, slots, acquireOperation(ask.req), sizeOfAcquire(ask.req))
+	c, err := s.begin(ctx, 0, slots, acquireOperation(ask.req), sizeOfAcquire(ask.req))
 	if err != nil {
 		ask.undone = true
 		return nil, err
@@ -74,7 +74,7 @@ func (c *call) tell(ask *ask, held *lockdv1.Held) {
 }
 
 func (s *stream) renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
-	got, err := s.do(ctx, renewOperation(req), overhead+len(req.GetName())+len(req.GetLeaseId()))
+	got, err := s.do(ctx, maxRenewal, renewOperation(req), overhead+len(req.GetName())+len(req.GetLeaseId()))
 	return got.GetRenewed(), err
 }
 
@@ -82,29 +82,32 @@ func (s *stream) renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1
 const releaseTry = time.Second
 
 func (s *stream) release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, releaseTry)
-	defer cancel()
-	got, err := s.do(ctx, releaseOperation(req), overhead+len(req.GetName())+len(req.GetLeaseId()))
+	got, err := s.do(ctx, releaseTry, releaseOperation(req), overhead+len(req.GetName())+len(req.GetLeaseId()))
 	return got.GetReleased(), err
 }
 
-// do sends an operation that has one answer and waits for it until ctx ends.
-func (s *stream) do(ctx context.Context, op *lockdv1.Operation, size int) (answer, error) {
+// do sends an operation that has one answer and waits for it until ctx ends, and no longer than that.
+func (s *stream) do(ctx context.Context, within time.Duration, op *lockdv1.Operation, size int) (answer, error) {
 	begun := time.Now()
-	c, err := s.begin(ctx, s.others, op, size)
+	c, err := s.begin(ctx, within, s.others, op, size)
 	if err != nil {
 		return answer{}, err
 	}
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	err = context.DeadlineExceeded
 	select {
 	case got := <-c.answers:
 		return got, s.errorIn(got)
+	case <-timer.C:
 	case <-ctx.Done():
-		c.leave(nil)
-		if ctx.Err() == context.DeadlineExceeded {
-			s.unheard(begun)
-		}
-		return answer{}, status.FromContextError(ctx.Err()).Err()
+		err = ctx.Err()
 	}
+	c.leave(nil)
+	if err == context.DeadlineExceeded {
+		s.unheard(begun)
+	}
+	return answer{}, status.FromContextError(err).Err()
 }
 
 // unheard says that an operation of begun should have been answered by now. If nothing at all has come
