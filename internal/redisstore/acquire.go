@@ -65,7 +65,7 @@ func (s *Store) acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, 
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
 	}
-	reply, at, err := s.acquires.do(ctx, op)
+	reply, at, err := s.batch.do(ctx, op)
 	if err != nil {
 		return lease.Lease{}, s.failed("acquire", a.Name, err)
 	}
@@ -120,7 +120,7 @@ func (s *Store) guard() []any {
 	return []any{time.Now().UnixMicro(), maxSkew.Microseconds(), grants}
 }
 
-// decodeAcquire turns an operation's reply, see acquire.lua and queue.lua, into a lease or an error.
+// decodeAcquire turns an operation's reply, see batch.lua and queue.lua, into a lease or an error.
 func (s *Store) decodeAcquire(name string, r reply) (granted lease.Lease, err error) {
 	if r.kind() == "GRANTED" {
 		granted, err = r.lease(name, r.millis(2), r.millis(3))

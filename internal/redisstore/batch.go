@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -15,17 +13,17 @@ const (
 	// patience is for how long operations wait for a call that is under way. Then another one is begun, so
 	// that one stalled connection does not hold up everybody.
 	patience = 50 * time.Millisecond
-	// maxBatches is how many calls of a script are under way at most; the rest waits within its deadlines.
+	// maxBatches is how many calls are under way at most; the rest waits within its deadlines.
 	maxBatches = 4
 )
 
-// batch collects the operations of one script. Who is alone calls Redis at once and by itself; what is asked
+// batch has operations done by batch.lua. Who is alone calls Redis at once and by itself; what is asked
 // while a call is under way goes together into the next one. So nobody waits for company, and the more come
 // the less each one costs.
 type batch struct {
-	store  *Store
-	script *redis.Script
-	head   func() (keys, args []any) // what the script is told before the operations
+	store                  *Store
+	fence, watched, events string // what every call names
+	beforeName             int
 
 	mu      sync.Mutex
 	queue   []*operation // since at most patience, unless maxBatches calls are under way
@@ -33,8 +31,10 @@ type batch struct {
 	hurry   *time.Timer  // fires when the queue has stood for patience
 }
 
-func newBatch(s *Store, script *redis.Script, head func() (keys, args []any)) *batch {
-	b := &batch{store: s, script: script, head: head}
+func newBatch(s *Store) *batch {
+	b := &batch{
+		store: s, fence: s.keys.fence(), watched: s.keys.watched(), events: s.keys.events(), beforeName: s.keys.beforeName(),
+	}
 	b.hurry = time.AfterFunc(patience, b.another)
 	return b
 }
@@ -148,7 +148,7 @@ func (b *batch) takeLocked() []*operation {
 // call runs the script for ops.
 func (b *batch) call(ctx context.Context, ops []*operation) ([]reply, int64, error) {
 	keys, args := b.command(ops)
-	a, err := b.store.execute(ctx, b.script, keys, args)
+	a, err := b.store.execute(ctx, batchScript, keys, args)
 	if err == nil && len(a.replies) != len(ops) {
 		err = errReplies
 	}
@@ -157,7 +157,7 @@ func (b *batch) call(ctx context.Context, ops []*operation) ([]reply, int64, err
 
 // command is what the script is called with.
 func (b *batch) command(ops []*operation) (keys, args []any) {
-	keys, args = b.head()
+	keys, args = []any{&b.fence, &b.watched}, append(b.store.guard(), &b.events, &b.beforeName)
 	for _, op := range ops {
 		keys, args = append(keys, op.keys...), append(args, op.args...)
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/lockd/lockd/test/redisproc"
 )
 
-// busy has a call of acquire.lua under way whose reply is held back, until the fault is released.
+// busy has a call of batch.lua under way whose reply is held back, until the fault is released.
 func busy(t *testing.T) (s *Store, f *proxy.Fault, first *sync.WaitGroup) {
 	t.Helper()
 	s, _, p := behindProxy(t, redisproc.Start(t))
 	acquire(t, s, asking("warm")) // a connection and the script are there
-	f = p.DelayReply(calls(acquireScript))
+	f = p.DelayReply(calls(batchScript))
 	first = new(sync.WaitGroup)
 	first.Go(func() { _, _ = s.Acquire(soon(t), asking("first")) })
 	<-f.Bitten()
@@ -43,7 +43,7 @@ func enqueue(t *testing.T, s *Store, a lease.Acquisition) *operation {
 		t.Fatal(err)
 	}
 	op.settled = make(chan settled, 1)
-	s.acquires.queue = append(s.acquires.queue, op)
+	s.batch.queue = append(s.batch.queue, op)
 	return op
 }
 
@@ -53,14 +53,14 @@ func TestOperationsThatComeTogetherShareACall(t *testing.T) {
 	s := open(t, redisproc.Start(t).URL())
 	acquire(t, s, asking("warm"))
 	before := commandCalls(t, s.client, "evalsha")
-	s.acquires.mu.Lock()
-	s.acquires.running++ // as if a call were under way
+	s.batch.mu.Lock()
+	s.batch.running++ // as if a call were under way
 	var ops []*operation
 	for i := range maxBatch + 1 {
 		ops = append(ops, enqueue(t, s, asking(fmt.Sprint("job-", i))))
 	}
-	s.acquires.mu.Unlock()
-	s.acquires.serve(s.acquires.next())
+	s.batch.mu.Unlock()
+	s.batch.serve(s.batch.next())
 	if calls := commandCalls(t, s.client, "evalsha") - before; calls != 2 {
 		t.Errorf("%d operations took %d calls, want 2: one holds %d", len(ops), calls, maxBatch)
 	}
@@ -82,11 +82,11 @@ func TestOperationsThatComeTogetherShareACall(t *testing.T) {
 func TestANameIsInACallOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t, redisproc.Start(t).URL())
-	s.acquires.mu.Lock()
-	s.acquires.running++
+	s.batch.mu.Lock()
+	s.batch.running++
 	one, other, third := enqueue(t, s, asking("job")), enqueue(t, s, asking("job")), enqueue(t, s, asking("else"))
-	s.acquires.mu.Unlock()
-	s.acquires.serve(s.acquires.next())
+	s.batch.mu.Unlock()
+	s.batch.serve(s.batch.next())
 
 	if got := <-one.settled; got.reply.number(0) == 0 {
 		t.Errorf("the first to ask = %v, %v, want a token", got.reply, got.err)
@@ -115,13 +115,13 @@ func TestASecondStalledCallHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	s, _, p := behindProxy(t, redisproc.Start(t))
 	acquire(t, s, asking("warm"))
-	stalled := p.DelayReply(calls(acquireScript))
-	s.acquires.mu.Lock()
-	s.acquires.running++
+	stalled := p.DelayReply(calls(batchScript))
+	s.batch.mu.Lock()
+	s.batch.running++
 	enqueue(t, s, asking("job"))
 	second := enqueue(t, s, asking("job"))
-	s.acquires.mu.Unlock()
-	s.acquires.another()
+	s.batch.mu.Unlock()
+	s.batch.another()
 	select {
 	case <-second.settled:
 	case <-time.After(callTimeout - patience):
@@ -129,9 +129,9 @@ func TestASecondStalledCallHoldsNobodyUp(t *testing.T) {
 	}
 	stalled.Release()
 	until(t, 5*time.Second, "the stalled call ends", func() bool {
-		s.acquires.mu.Lock()
-		defer s.acquires.mu.Unlock()
-		return s.acquires.running == 1 // the one that was made up
+		s.batch.mu.Lock()
+		defer s.batch.mu.Unlock()
+		return s.batch.running == 1 // the one that was made up
 	})
 }
 
@@ -141,26 +141,26 @@ func TestWhatWasNotSentIsNotUnknown(t *testing.T) {
 	s, f, first := busy(t)
 	defer first.Wait()
 	defer f.Release()
-	s.acquires.mu.Lock()
-	s.acquires.running = maxBatches // as if as many were stalled
-	s.acquires.mu.Unlock()
+	s.batch.mu.Lock()
+	s.batch.running = maxBatches // as if as many were stalled
+	s.batch.mu.Unlock()
 	defer func() {
-		s.acquires.mu.Lock()
-		s.acquires.running = 1
-		s.acquires.mu.Unlock()
+		s.batch.mu.Lock()
+		s.batch.running = 1
+		s.batch.mu.Unlock()
 	}()
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var err error
 	var asked sync.WaitGroup
 	asked.Go(func() { _, err = s.Acquire(ctx, asking("second")) })
-	inQueue(t, s.acquires, 1)
+	inQueue(t, s.batch, 1)
 	cancel()
 	asked.Wait()
 	if !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
 		t.Errorf("Acquire that was never sent = %v, want ErrUnavailable", err)
 	}
-	inQueue(t, s.acquires, 0)
+	inQueue(t, s.batch, 0)
 }
 
 // What was sent with others is unknown when no reply comes, to each of them.
@@ -168,12 +168,12 @@ func TestALostReplyIsUnknownToAllOfItsCall(t *testing.T) {
 	t.Parallel()
 	s, direct, p := behindProxy(t, redisproc.Start(t))
 	acquire(t, s, asking("warm"))
-	p.LoseReply(calls(acquireScript), 1)
-	s.acquires.mu.Lock()
-	s.acquires.running++
+	p.LoseReply(calls(batchScript), 1)
+	s.batch.mu.Lock()
+	s.batch.running++
 	one, other := enqueue(t, s, asking("one")), enqueue(t, s, asking("other"))
-	s.acquires.mu.Unlock()
-	s.acquires.serve(s.acquires.next())
+	s.batch.mu.Unlock()
+	s.batch.serve(s.batch.next())
 	for _, op := range []*operation{one, other} {
 		if got := <-op.settled; got.err == nil || !errors.Is(s.failed("acquire", op.name, got.err), lease.ErrUnknown) {
 			t.Errorf("%s = %v, want ErrUnknown", op.name, got.err)

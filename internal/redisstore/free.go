@@ -96,7 +96,7 @@ func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
 // release takes the script that knows lines if somebody waits here, or if the other one says so.
 func (s *Store) release(ctx context.Context, r lease.ReleaseRequest) (reply, error) {
 	if !s.waiters.waits(r.Name) {
-		reply, _, err := s.releases.do(ctx, s.releasing(r))
+		reply, _, err := s.batch.do(ctx, s.releasing(r))
 		if err != nil || reply.kind() != "LINE" {
 			return reply, err
 		}

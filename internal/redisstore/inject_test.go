@@ -28,7 +28,7 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 	type call struct{ keys, args []any }
 	of := func(keys, args []any) call { return call{keys, args} }
 	renewing := func(ttl time.Duration) call {
-		return of(s.renewals.command([]*operation{s.renewing(lease.Renewal{Name: "mine", ID: mine.ID, TTL: ttl})}))
+		return of(s.batch.command([]*operation{s.renewing(lease.Renewal{Name: "mine", ID: mine.ID, TTL: ttl})}))
 	}
 	lines := func(args ...any) call { return call{keysOf(s.keys.ofLine("mine")), append(lineHead[:7:7], args...)} }
 	for _, test := range []struct {
@@ -36,11 +36,11 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 		call
 		mayFree bool
 	}{
-		{"acquire", acquireSource, of(acquiring(s, soon, asking("free"))), false},
-		{"acquire again", acquireSource, of(acquiring(s, soon, retry(longer))), false},
-		{"renew", source(renewLua), renewing(0), false},
-		{"renew longer", source(renewLua), renewing(time.Minute), false},
-		{"release", source(eventLua, releaseLua), of(s.releases.command([]*operation{s.releasing(lease.ReleaseRequest{Name: "mine", ID: mine.ID})})), true},
+		{"acquire", batchSource, of(acquiring(s, soon, asking("free"))), false},
+		{"acquire again", batchSource, of(acquiring(s, soon, retry(longer))), false},
+		{"renew", batchSource, renewing(0), false},
+		{"renew longer", batchSource, renewing(time.Minute), false},
+		{"release", batchSource, of(s.batch.command([]*operation{s.releasing(lease.ReleaseRequest{Name: "mine", ID: mine.ID})})), true},
 		{"undo", lineSource(leaveLua), lines(string(mine.ID), 1, mine.Tag.Exec, 0, 0), true},
 		{"force", lineSource(freeLua), lines("FORCE", 0, "", ""), true}, // the token is set below
 	} {
@@ -74,7 +74,7 @@ func TestAnErrorAtEachCallLeavesNothingHalfDone(t *testing.T) {
 	}
 }
 
-var acquireSource = source(eventLua, grantLua, acquireLua)
+var batchSource = source(eventLua, grantLua, batchLua)
 
 // runFailing runs a script whose call-th call inside Redis fails, and reports whether it came to that.
 func runFailing(t *testing.T, c *redis.Client, script string, call int, keys, args []any) bool {
@@ -124,9 +124,9 @@ func TestAGrantThatFailsLeavesTheOthersOfItsBatch(t *testing.T) {
 	s, direct := open(t, r.URL()), client(t, r)
 	const secondLock = 5 // after MGET, TIME, SET of the fence, SET of the first lock
 	keys, args := acquiring(s, time.Now().Add(time.Hour), asking("one"), asking("two"))
-	raw, err := evalFailing(t, direct, acquireSource, secondLock, keys, args)
+	raw, err := evalFailing(t, direct, batchSource, secondLock, keys, args)
 	if err != nil {
-		t.Fatalf("acquire.lua = %v, want an answer for each operation", err)
+		t.Fatalf("batch.lua = %v, want an answer for each operation", err)
 	}
 	answer, ok := decodeAnswer(raw, "nonce")
 	if diff := cmp.Diff([]string{"NUMBER", "ERROR"}, kinds(answer.replies)); !ok || diff != "" {

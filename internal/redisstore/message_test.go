@@ -30,7 +30,7 @@ func calls(script *redis.Script) proxy.Match { return proxy.Contains(script.Hash
 func TestALostAcquireReplyIsUnknownAndTheRetryHoldsTheLease(t *testing.T) {
 	s, direct, p := behindProxy(t, redisproc.Shared(t))
 	a := asking("job")
-	fault := p.LoseReply(calls(acquireScript), 1)
+	fault := p.LoseReply(calls(batchScript), 1)
 	if l, err := s.Acquire(soon(t), a); !errors.Is(err, lease.ErrUnknown) {
 		t.Fatalf("Acquire with its reply lost = %v, %v, want ErrUnknown", l.Token, err)
 	}
@@ -61,7 +61,7 @@ func undoing(a lease.Acquisition) lease.Undoing {
 func TestAnUndoneAcquireLeavesNothing(t *testing.T) {
 	s, direct, p := behindProxy(t, redisproc.Shared(t))
 	a := asking("job")
-	p.LoseReply(calls(acquireScript), 1)
+	p.LoseReply(calls(batchScript), 1)
 	if _, err := s.Acquire(soon(t), a); !errors.Is(err, lease.ErrUnknown) {
 		t.Fatalf("Acquire = %v, want ErrUnknown", err)
 	}
@@ -83,7 +83,7 @@ func TestALateCopyCreatesNothing(t *testing.T) {
 	t.Parallel()
 	s, direct, p := behindProxy(t, redisproc.Start(t))
 	a := asking("job")
-	delayed := p.DelayRequest(calls(acquireScript))
+	delayed := p.DelayRequest(calls(batchScript))
 	if _, err := s.Acquire(soon(t), a); !errors.Is(err, lease.ErrUnknown) {
 		t.Fatalf("Acquire with its request held back = %v, want ErrUnknown", err)
 	}
@@ -127,7 +127,7 @@ func TestASwappedReplyIsNotBelieved(t *testing.T) {
 	a, b := asking("a"), asking("b")
 	acquire(t, direct, a)
 	acquire(t, direct, b)
-	swapped := p.SwapReplies(calls(renewScript))
+	swapped := p.SwapReplies(calls(batchScript))
 	errs := make([]error, 2)
 	var both sync.WaitGroup
 	for i, x := range []lease.Acquisition{a, b} {
@@ -160,7 +160,7 @@ func TestEachCommandIsSafeToRepeatAfterALostReply(t *testing.T) {
 	a := asking("job")
 	l := acquire(t, s, a)
 
-	p.LoseReply(calls(renewScript), 1)
+	p.LoseReply(calls(batchScript), 1)
 	if _, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID}); !errors.Is(err, lease.ErrUnknown) {
 		t.Errorf("Renew = %v, want ErrUnknown", err)
 	}
@@ -168,7 +168,7 @@ func TestEachCommandIsSafeToRepeatAfterALostReply(t *testing.T) {
 		t.Errorf("Renew again = %v, %v, want token %v", again.Token, err, l.Token)
 	}
 
-	p.LoseReply(calls(releaseScript), 1)
+	p.LoseReply(calls(batchScript), 1)
 	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: "job", ID: a.ID}); !errors.Is(err, lease.ErrUnknown) {
 		t.Errorf("Release = %v, want ErrUnknown", err)
 	}

@@ -16,7 +16,7 @@ type operation struct {
 
 	lock, line, tag, times, payload string
 	told, ttl, px, notAfter         int64
-	room                            [8]any // of keys and args
+	room                            [9]any // of keys and args
 
 	settled chan settled // has room for one; nil if nobody waits in it
 }
@@ -28,10 +28,13 @@ type settled struct {
 	err   error
 }
 
+// What batch.lua calls the kinds of operations.
+var kindAcquire, kindRenew, kindRelease = "ACQUIRE", "RENEW", "RELEASE"
+
 // roomForTexts is enough for nearly all operations; more is found elsewhere.
 const roomForTexts = 384
 
-// acquiring is an operation of acquire.lua. Later than notAfter, in µs of Redis's TIME, it does nothing.
+// acquiring is an ACQUIRE of batch.lua. Later than notAfter, in µs of Redis's TIME, it does nothing.
 func (s *Store) acquiring(a lease.Acquisition, notAfter int64) (*operation, error) {
 	op := &operation{name: a.Name, told: int64(a.Told), px: px(a.TTL), notAfter: notAfter}
 	var room [roomForTexts]byte
@@ -50,11 +53,11 @@ func (s *Store) acquiring(a lease.Acquisition, notAfter int64) (*operation, erro
 	all := string(b)
 	op.lock, op.line, op.tag, op.times, op.payload = all[:lock], all[lock:line], all[line:tag], all[tag:times], all[times:]
 	op.keys = append(op.room[:0:2], &op.lock, &op.line)
-	op.args = append(op.room[2:2], &op.tag, &op.told, &op.times, &op.px, &op.notAfter, &op.payload)
+	op.args = append(op.room[2:2], &kindAcquire, &op.tag, &op.told, &op.times, &op.px, &op.notAfter, &op.payload)
 	return op, err
 }
 
-// releasing is an operation of release.lua.
+// releasing is a RELEASE of batch.lua.
 func (s *Store) releasing(r lease.ReleaseRequest) *operation {
 	op := &operation{name: r.Name, tag: string(r.ID)}
 	var room [roomForTexts]byte
@@ -62,13 +65,13 @@ func (s *Store) releasing(r lease.ReleaseRequest) *operation {
 	lock := len(b)
 	all := string(s.keys.appendLine(b, r.Name))
 	op.lock, op.line = all[:lock], all[lock:]
-	op.keys, op.args = append(op.room[:0:2], &op.lock, &op.line), append(op.room[2:2], &op.tag)
+	op.keys, op.args = append(op.room[:0:2], &op.lock, &op.line), append(op.room[2:2], &kindRelease, &op.tag)
 	return op
 }
 
-// renewing is an operation of renew.lua.
+// renewing is a RENEW of batch.lua.
 func (s *Store) renewing(r lease.Renewal) *operation {
 	op := &operation{name: r.Name, lock: s.keys.lock(r.Name), tag: string(r.ID), ttl: r.TTL.Milliseconds(), px: px(r.TTL)}
-	op.keys, op.args = append(op.room[:0:1], &op.lock), append(op.room[2:2], &op.tag, &op.ttl, &op.px)
+	op.keys, op.args = append(op.room[:0:1], &op.lock), append(op.room[2:2], &kindRenew, &op.tag, &op.ttl, &op.px)
 	return op
 }

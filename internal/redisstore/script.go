@@ -28,12 +28,8 @@ var (
 	//go:embed scripts/line.lua
 	lineLua string
 
-	//go:embed scripts/acquire.lua
-	acquireLua string
-	//go:embed scripts/renew.lua
-	renewLua string
-	//go:embed scripts/release.lua
-	releaseLua string
+	//go:embed scripts/batch.lua
+	batchLua string
 	//go:embed scripts/look.lua
 	lookLua string
 
@@ -50,11 +46,9 @@ var (
 	//go:embed scripts/beat.lua
 	beatLua string
 
-	// Batches of operations of which each name needs its own keys only.
-	acquireScript = newScript(eventLua, grantLua, acquireLua)
-	renewScript   = newScript(renewLua)
-	releaseScript = newScript(eventLua, releaseLua)
-	lookScript    = newScript(lookLua)
+	// Several names at once, whose lines, if there are any, are not looked into.
+	batchScript = newScript(eventLua, grantLua, batchLua)
+	lookScript  = newScript(lookLua)
 
 	// One name and its line.
 	queueScript    = newLineScript(queueLua)
@@ -66,7 +60,7 @@ var (
 	beatScript = newScript(aliveLua, beatLua)
 
 	allScripts = []*redis.Script{
-		acquireScript, renewScript, releaseScript, lookScript,
+		batchScript, lookScript,
 		queueScript, freeScript, leaveScript, promoteScript, standingScript, beatScript,
 	}
 )

@@ -25,7 +25,7 @@ func acquiring(s *Store, notAfter time.Time, batch ...lease.Acquisition) (keys, 
 		}
 		ops = append(ops, op)
 	}
-	return s.acquires.command(ops)
+	return s.batch.command(ops)
 }
 
 // acquireAll runs one batch as a caller whose clock is off by skew.
@@ -33,9 +33,9 @@ func acquireAll(t *testing.T, s *Store, skew time.Duration, batch ...lease.Acqui
 	t.Helper()
 	keys, args := acquiring(s, time.Now().Add(time.Second), batch...)
 	args[0] = time.Now().Add(skew).UnixMicro()
-	answer, err := s.execute(soon(t), acquireScript, keys, args)
+	answer, err := s.execute(soon(t), batchScript, keys, args)
 	if err != nil {
-		t.Fatalf("acquire.lua = %v", err)
+		t.Fatalf("batch.lua = %v", err)
 	}
 	return answer.replies
 }
@@ -87,7 +87,7 @@ func TestABatchReleasesOnlyItsOwn(t *testing.T) {
 	for _, r := range []lease.ReleaseRequest{{Name: "a", ID: a.ID}, {Name: "b", ID: newID()}, {Name: "free", ID: newID()}, {Name: "c", ID: c.ID}} {
 		ops = append(ops, s.releasing(r))
 	}
-	replies, _, err := s.releases.call(soon(t), ops)
+	replies, _, err := s.batch.call(soon(t), ops)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestALateCopyDoesNotTouchItsOwnLease(t *testing.T) {
 	acquire(t, s, a)
 	before, _ := direct.Get(t.Context(), s.keys.lock("job")).Result()
 	keys, args := acquiring(s, time.Now().Add(-time.Second), retry(a))
-	answer, err := s.execute(soon(t), acquireScript, keys, args)
+	answer, err := s.execute(soon(t), batchScript, keys, args)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,7 @@ type Store struct {
 	calls   chan struct{} // holds one for each script call under way; see maxCalls
 	notice  func(string)
 
-	acquires, releases, renewals *batch
-	fence, watched, events       string // what every batch names
-	beforeName                   int
+	batch *batch
 
 	refusal        atomic.Pointer[string] // why nothing new is granted, as last checked; never nil
 	desynchronised atomic.Int64
@@ -72,15 +70,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
 	}
 	s.hub = newHub(s)
-	s.fence, s.watched, s.events = s.keys.fence(), s.keys.watched(), s.keys.events()
-	s.beforeName = s.keys.beforeName()
-	s.acquires = newBatch(s, acquireScript, func() (keys, args []any) {
-		return []any{&s.fence, &s.watched}, append(s.guard(), &s.events, &s.beforeName)
-	})
-	s.releases = newBatch(s, releaseScript, func() (keys, args []any) {
-		return []any{&s.watched}, []any{&s.events, &s.beforeName}
-	})
-	s.renewals = newBatch(s, renewScript, func() (keys, args []any) { return nil, nil })
+	s.batch = newBatch(s)
 	if s.notice == nil {
 		s.notice = func(string) {}
 	}
@@ -114,7 +104,7 @@ func (s *Store) Close() error {
 
 // Renew implements lease.Store.
 func (s *Store) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error) {
-	reply, _, err := s.renewals.do(ctx, s.renewing(r))
+	reply, _, err := s.batch.do(ctx, s.renewing(r))
 	if err != nil {
 		return lease.Lease{}, s.failed("renew", r.Name, err)
 	}

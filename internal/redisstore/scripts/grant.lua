@@ -14,7 +14,7 @@ local function raise_fence(key, stored, n, now)
   local first = math.max(tonumber(fence) + 1, now)
   if first > MAX_TOKEN - n then return nil, 'the fence has reached 2^53' end -- not first + n: it is not exact
   local reply = redis.pcall('SET', key, string.format('%.0f', first + n - 1), 'GET')
-  if type(reply) == 'table' and reply.err then return nil, reply.err end
+  if failed(reply) then return nil, reply.err end
   return first
 end
 
@@ -27,7 +27,7 @@ end
 
 local function set(key, value, ...)
   local reply = redis.pcall('SET', key, value, ...)
-  if type(reply) == 'table' and reply.err then return {'ERROR', reply.err} end
+  if failed(reply) then return {'ERROR', reply.err} end
   if not reply then return {'ERROR', 'WRONGTYPE the lock key holds something that lockd did not write'} end
 end
 
@@ -46,7 +46,7 @@ local function again(key, value, lock, op)
     lock.ttl, lock.px = op.ttl, op.px
   else
     px = op.ttl + (lock.px - lock.ttl) -- the grace is the lease's
-    left = math.max(px, redis.call('PTTL', key))
+    left = math.max(px, px_left(key))
   end
   local changed = format(lock)
   if changed == value then

@@ -55,8 +55,6 @@ end
 
 local function whole(n) return string.format('%.0f', n) end
 
-local function failed(reply) return type(reply) == 'table' and reply.err end
-
 local function px_until(till) return math.max(1, math.ceil((till - now) / 1000)) end
 
 -- mark writes the marker, or answers why it could not.

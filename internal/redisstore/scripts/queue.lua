@@ -12,7 +12,7 @@
 --                     unless another execution of the same attempt waits there
 --   ARGV[18]          1 if the caller has not beaten for a while: who stands in line is alive
 --
--- Reply, as acquire.lua's:
+-- Reply, as batch.lua's of ACQUIRE:
 --   {GRANTED, value, ttl ms, expires in ms}
 --   {HELD, value, expires in ms, place, ticket}   place and ticket that the lease id has, or had; or 0
 --   {SUPERSEDED} {LOST} {LATE} {REFUSED} {SKEW, difference in microseconds} {FULL}

@@ -33,3 +33,12 @@ local function now_us()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
+
+-- failed answers what a pcall failed with, if it did.
+local function failed(reply) return type(reply) == 'table' and reply.err end
+
+-- px_left answers in how many ms a key expires; 0 if that cannot be known.
+local function px_left(key)
+  local left = redis.pcall('PTTL', key)
+  return failed(left) and 0 or left
+end
