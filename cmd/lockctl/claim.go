@@ -122,12 +122,14 @@ func (c *claim) refused(ctx context.Context, client *lockd.Client, name string, 
 	var by *interrupted
 	switch {
 	case errors.As(err, &by):
-	case errors.Is(err, lockd.ErrUnavailable): // it did answer, and why it does not serve is worth more
 	case errors.As(err, &held):
-		if errors.Is(err, context.DeadlineExceeded) && c.wait >= firstAnswer && !serves(ctx, client, name) {
+		// What is known of a holder may be as old as the wait.
+		away := errors.Is(err, lockd.ErrUnavailable) || c.wait >= firstAnswer && !serves(ctx, client, name)
+		if errors.Is(err, context.DeadlineExceeded) && away {
 			return exitWith(exitUnavailable, "nobody served when the wait of %s ended; last heard: %s", c.wait, describeHeld(held))
 		}
 		return exitWith(int(c.conflict), "%s", describeHeld(held))
+	case errors.Is(err, lockd.ErrUnavailable): // it did answer, and why it does not serve is worth more
 	case errors.Is(err, context.DeadlineExceeded): // without having heard of a holder
 		return exitWith(exitUnavailable, "nobody answered within %s", max(c.wait, firstAnswer))
 	}
@@ -137,7 +139,7 @@ func (c *claim) refused(ctx context.Context, client *lockd.Client, name string, 
 // firstAnswer is how long whoever waits for less gets all the same, to learn who holds the name.
 const firstAnswer = time.Second
 
-// serves reports whether somebody answers who holds name: what was said of it may be as old as the wait.
+// serves reports whether somebody answers who holds name.
 func serves(ctx context.Context, client *lockd.Client, name string) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
