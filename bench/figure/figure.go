@@ -24,13 +24,17 @@ func Of(all []time.Duration) Times {
 	return Times{len(all), all[len(all)/2], all[len(all)*99/100]}
 }
 
-// Median returns the middle one of values, the larger of two; 0 if there are none.
+// Median returns the middle one of values, what lies between the two if there are two; 0 if there are none.
 func Median[T int | int64 | float64 | time.Duration](values []T) T {
 	if len(values) == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	half := len(sorted) / 2
+	if len(sorted)%2 == 0 {
+		return (sorted[half-1] + sorted[half]) / 2
+	}
+	return sorted[half]
 }
 
 // Medians returns the median of each number in a struct, each by itself, the numbers of structs in it

@@ -19,6 +19,13 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// Two rounds count alike, whichever is better.
+func TestMedianOfTwo(t *testing.T) {
+	if got := Median([]float64{3, 1}); got != 2 {
+		t.Errorf("Median(3, 1) = %v, want 2", got)
+	}
+}
+
 // Each number has a median of its own, also within structs; what is no number stays zero.
 func TestMedians(t *testing.T) {
 	type figures struct {
