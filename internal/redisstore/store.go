@@ -9,7 +9,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -149,7 +148,7 @@ func decodeStanding(name string, holder, line reply) (lease.Standing, error) {
 	}
 	for i := 1; i+2 < len(line); i += 3 {
 		var p payload
-		if err := json.Unmarshal([]byte(line.text(i+2)), &p); err != nil {
+		if err := p.decode(line.text(i + 2)); err != nil {
 			return lease.Standing{}, fmt.Errorf("%w (%w)", errForeign, err)
 		}
 		standing.Waiters = append(standing.Waiters, lease.Waiter{

@@ -27,11 +27,25 @@ func appendPayload(b []byte, owner string, metadata map[string]string) ([]byte, 
 		if owner == "" {
 			return append(b, "{}"...), nil
 		}
-		return append(append(append(b, `{"owner":"`...), owner...), `"}`...), nil
+		return append(append(append(b, ownerOnly...), owner...), `"}`...), nil
 	}
 	text, err := json.Marshal(payload{Owner: owner, Metadata: metadata})
 	return append(b, text...), err
 }
+
+// decode is the inverse of appendPayload.
+func (p *payload) decode(text string) error {
+	owner, begins := strings.CutPrefix(text, ownerOnly)
+	owner, ends := strings.CutSuffix(owner, `"}`)
+	if begins && ends && isPlain(owner) {
+		p.Owner = owner
+		return nil
+	}
+	return json.Unmarshal([]byte(text), p)
+}
+
+// ownerOnly is what the payload of a lease without metadata begins with.
+const ownerOnly = `{"owner":"`
 
 // isPlain reports whether JSON needs no escapes for s.
 func isPlain(s string) bool {
@@ -64,18 +78,24 @@ type lock struct {
 var errForeign = fmt.Errorf("%w: the lock key holds something that lockd did not write; look at it, and delete it if nobody needs it", lease.ErrUnavailable)
 
 func decodeLock(value string) (lock, error) {
-	const fields = 8
-	f := strings.SplitN(value, "|", fields)
-	if len(f) != fields {
-		return lock{}, errForeign
+	rest := value
+	for range 3 { // lease id, attempt, exec
+		var more bool
+		if _, rest, more = strings.Cut(rest, "|"); !more {
+			return lock{}, errForeign
+		}
 	}
 	var numbers [4]int64
 	for i := range numbers {
-		n, err := strconv.ParseInt(f[3+i], 10, 64)
+		text, after, more := strings.Cut(rest, "|")
+		if !more {
+			return lock{}, errForeign
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			return lock{}, fmt.Errorf("%w (%w)", errForeign, err)
 		}
-		numbers[i] = n
+		numbers[i], rest = n, after
 	}
 	l := lock{
 		token: numbers[0],
@@ -83,7 +103,7 @@ func decodeLock(value string) (lock, error) {
 		px:    time.Duration(numbers[2]) * time.Millisecond,
 		since: time.UnixMicro(numbers[3]),
 	}
-	if err := json.Unmarshal([]byte(f[7]), &l.payload); err != nil {
+	if err := l.payload.decode(rest); err != nil {
 		return lock{}, fmt.Errorf("%w (%w)", errForeign, err)
 	}
 	return l, nil
