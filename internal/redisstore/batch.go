@@ -15,6 +15,8 @@ const (
 	patience = 50 * time.Millisecond
 	// maxBatches is how many calls are under way at most; the rest waits within its deadlines.
 	maxBatches = 4
+	// maxQueued bounds the queue: what comes then is not sent. Redis takes seconds to do as many.
+	maxQueued = 1 << 16
 )
 
 // batch has operations done by batch.lua. Who is alone calls Redis at once and by itself; what is asked
@@ -26,7 +28,7 @@ type batch struct {
 	beforeName             int
 
 	mu      sync.Mutex
-	queue   []*operation // since at most patience, unless maxBatches calls are under way
+	queue   []*operation // oldest first, those included who have left
 	running int          // calls under way
 	hurry   *time.Timer  // fires when the queue has stood for patience
 }
@@ -43,6 +45,10 @@ func newBatch(s *Store) *batch {
 func (b *batch) do(ctx context.Context, op *operation) (reply, int64, error) {
 	b.mu.Lock()
 	if b.running > 0 {
+		if len(b.queue) == maxQueued {
+			b.mu.Unlock()
+			return nil, 0, errNotSent
+		}
 		op.settled = make(chan settled, 1)
 		if len(b.queue) == 0 {
 			b.hurry.Reset(patience)
@@ -54,17 +60,22 @@ func (b *batch) do(ctx context.Context, op *operation) (reply, int64, error) {
 	b.running++
 	b.mu.Unlock()
 
+	defer b.goOn() // whatever becomes of this call
 	replies, at, err := b.call(ctx, []*operation{op})
-	if next := b.next(); next != nil {
-		b.store.running.Go(func() { b.serve(next) })
-	}
 	if err != nil {
 		return nil, 0, err
 	}
 	return replies[0], at, nil
 }
 
-// wait waits for an operation that was queued. If it is in the queue still when ctx ends it was not sent.
+// goOn leaves those who asked meanwhile to a goroutine of theirs.
+func (b *batch) goOn() {
+	if next := b.next(); next != nil {
+		b.store.running.Go(func() { b.serve(next) })
+	}
+}
+
+// wait waits for an operation that was queued. If no call has taken it when ctx ends it was not sent.
 func (b *batch) wait(ctx context.Context, op *operation) (reply, int64, error) {
 	select {
 	case s := <-op.settled:
@@ -73,22 +84,27 @@ func (b *batch) wait(ctx context.Context, op *operation) (reply, int64, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, other := range b.queue {
-		if other == op {
-			b.queue = append(b.queue[:i:i], b.queue[i+1:]...)
-			return nil, 0, errNoConnection
-		}
+	if !op.taken {
+		op.left = true
+		return nil, 0, errNotSent
 	}
-	return nil, 0, ctx.Err()
+	select {
+	case s := <-op.settled: // both came at once, and what is known is not thrown away
+		return s.reply, s.at, s.err
+	default:
+		return nil, 0, ctx.Err()
+	}
 }
 
 // another begins another call beside those that take so long.
 func (b *batch) another() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.queue) > 0 && b.running < maxBatches {
+	if b.running == maxBatches {
+		return
+	}
+	if ops := b.takeLocked(); len(ops) > 0 {
 		b.running++
-		ops := b.takeLocked()
 		b.store.running.Go(func() { b.serve(ops) })
 	}
 }
@@ -114,32 +130,42 @@ func (b *batch) serve(ops []*operation) {
 func (b *batch) next() []*operation {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.queue) == 0 {
+	ops := b.takeLocked()
+	if len(ops) == 0 {
 		b.running--
 		return nil
 	}
-	return b.takeLocked()
+	return ops
 }
 
-// takeLocked takes the operations of a call out of the queue: the oldest, each name once, as the scripts want it.
+// takeLocked takes the operations of a call out of the queue: the oldest, and for one name either acquisitions or
+// one of the others, as the script wants it. Any number may try to acquire one name, and whoever holds it
+// must not have to wait for each of them.
 func (b *batch) takeLocked() []*operation {
 	ops := make([]*operation, 0, min(len(b.queue), maxBatch))
-	names := make(map[string]struct{}, cap(ops))
+	names := make(map[string]*operation, cap(ops))
 	var left []*operation
 	for i, op := range b.queue {
 		if len(ops) == maxBatch {
 			left = append(left, b.queue[i:]...)
 			break
 		}
-		if _, twice := names[op.name]; twice {
+		if op.left {
+			continue
+		}
+		if first := names[op.name]; first != nil && !(op.acquires() && first.acquires()) {
 			left = append(left, op)
 			continue
 		}
-		names[op.name] = struct{}{}
+		names[op.name] = op
+		op.taken = true
 		ops = append(ops, op)
 	}
 	b.queue = left
-	if len(left) > 0 {
+	switch {
+	case len(left) >= maxBatch: // as much as a call can do need not wait for this one
+		b.hurry.Reset(0)
+	case len(left) > 0:
 		b.hurry.Reset(patience)
 	}
 	return ops

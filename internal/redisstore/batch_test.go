@@ -42,6 +42,10 @@ func enqueue(t *testing.T, s *Store, a lease.Acquisition) *operation {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return put(s, op)
+}
+
+func put(s *Store, op *operation) *operation {
 	op.settled = make(chan settled, 1)
 	s.batch.queue = append(s.batch.queue, op)
 	return op
@@ -78,24 +82,134 @@ func TestOperationsThatComeTogetherShareACall(t *testing.T) {
 	}
 }
 
-// One name is in a call once: who asks for it as well has the next one, and is answered for itself.
-func TestANameIsInACallOnce(t *testing.T) {
+// Those who try to acquire one name share a call, in their order: the first is granted, and the others learn of it.
+func TestTriesOfOneNameShareACall(t *testing.T) {
 	t.Parallel()
 	s := open(t, redisproc.Start(t).URL())
+	a := asking("job")
+	late := a
+	late.Tag.Exec = asking("").Tag.Exec
 	s.batch.mu.Lock()
 	s.batch.running++
-	one, other, third := enqueue(t, s, asking("job")), enqueue(t, s, asking("job")), enqueue(t, s, asking("else"))
+	one, other := enqueue(t, s, retry(a)), enqueue(t, s, asking("job"))
+	earlier, again := enqueue(t, s, late), enqueue(t, s, retry(retry(a)))
+	ops := s.batch.takeLocked()
+	s.batch.mu.Unlock()
+	if len(ops) != 4 {
+		t.Fatalf("%d operations in the call, want 4", len(ops))
+	}
+	s.batch.serve(ops)
+
+	token := (<-one.settled).reply.number(0)
+	if token == 0 {
+		t.Error("the first to ask got no token")
+	}
+	for _, test := range []struct {
+		who  string
+		op   *operation
+		want string
+	}{
+		{"who asked second", other, "HELD"},
+		{"the lease id's attempt before", earlier, "SUPERSEDED"},
+		{"the lease id's attempt after", again, "GRANTED"},
+	} {
+		if got := <-test.op.settled; got.reply.kind() != test.want {
+			t.Errorf("%s was answered %v, %v; want %s", test.who, got.reply, got.err, test.want)
+		}
+	}
+	if standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || int64(standing.Lease.Token) != token {
+		t.Errorf("Get = %+v, %v; want the token %d", standing, err, token)
+	}
+}
+
+// A renewal or a release shares no call with another operation on its name, and waits for one call only, however many
+// try to acquire it.
+func TestAHolderDoesNotWaitForEachTry(t *testing.T) {
+	t.Parallel()
+	s := open(t, redisproc.Start(t).URL())
+	a := asking("job")
+	acquire(t, s, a)
+	s.batch.mu.Lock()
+	s.batch.running++
+	for range maxBatch / 2 {
+		enqueue(t, s, asking("job"))
+	}
+	renewal := put(s, s.renewing(lease.Renewal{Name: "job", ID: a.ID}))
+	release := put(s, s.releasing(lease.ReleaseRequest{Name: "job", ID: a.ID}))
+	tries, second, third := s.batch.takeLocked(), s.batch.takeLocked(), s.batch.takeLocked()
+	s.batch.running = 0
+	s.batch.mu.Unlock()
+	if len(tries) != maxBatch/2 || len(second) != 1 || second[0] != renewal || len(third) != 1 || third[0] != release {
+		t.Errorf("calls of %d, %d and %d operations; want all tries, then the renewal, then the release", len(tries), len(second), len(third))
+	}
+}
+
+// A full Redis grants nothing new, also not in a call that renews or releases.
+func TestAFullRedisGrantsNothingInASharedCall(t *testing.T) {
+	t.Parallel()
+	r := redisproc.Start(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	renewed, released, again := asking("renewed"), asking("released"), asking("again")
+	for _, a := range []lease.Acquisition{renewed, released, again} {
+		acquire(t, s, a)
+	}
+	if err := direct.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.batch.mu.Lock()
+	s.batch.running++
+	renewal := put(s, s.renewing(lease.Renewal{Name: "renewed", ID: renewed.ID}))
+	enqueue(t, s, again)
+	release := put(s, s.releasing(lease.ReleaseRequest{Name: "released", ID: released.ID}))
+	fresh := enqueue(t, s, asking("new"))
 	s.batch.mu.Unlock()
 	s.batch.serve(s.batch.next())
 
-	if got := <-one.settled; got.reply.number(0) == 0 {
-		t.Errorf("the first to ask = %v, %v, want a token", got.reply, got.err)
+	if got := <-fresh.settled; got.reply.kind() != "ERROR" {
+		t.Errorf("an acquisition was answered %v, %v; want ERROR", got.reply, got.err)
 	}
-	if got := <-other.settled; got.reply.kind() != "HELD" {
-		t.Errorf("the second to ask = %v, %v, want HELD", got.reply, got.err)
+	if got := <-renewal.settled; len(got.reply) != 1 || got.reply.text(0) == "" {
+		t.Errorf("the renewal was answered %v, %v; want the value", got.reply, got.err)
 	}
-	if got := <-third.settled; got.reply.number(0) == 0 {
-		t.Errorf("who asked for another name = %v, %v, want a token", got.reply, got.err)
+	if got := <-release.settled; got.reply.number(0) != 1 {
+		t.Errorf("the release was answered %v, %v; want 1", got.reply, got.err)
+	}
+}
+
+// An answer that is there counts, though the time is over as well.
+func TestAnAnswerThatIsThereCounts(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 { // select draws lots
+		op := &operation{taken: true, settled: make(chan settled, 1)}
+		op.settled <- settled{reply: reply{int64(7)}}
+		if _, _, err := s.batch.wait(ctx, op); err != nil {
+			t.Fatalf("wait = %v, want the answer", err)
+		}
+	}
+}
+
+// Who leaves the queue is in no call, and a full queue takes nothing.
+func TestTheQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, redisproc.Start(t).URL())
+	a := asking("job")
+	s.batch.mu.Lock()
+	s.batch.running++
+	gone := enqueue(t, s, a)
+	gone.left = true
+	s.batch.queue = append(s.batch.queue, make([]*operation, maxQueued-1)...)
+	s.batch.mu.Unlock()
+	_, err := s.Acquire(soon(t), asking("job"))
+	s.batch.mu.Lock()
+	s.batch.queue = s.batch.queue[:1]
+	s.batch.mu.Unlock()
+	if !errors.Is(err, lease.ErrUnavailable) {
+		t.Errorf("Acquire with a full queue = %v, want ErrUnavailable", err)
+	}
+	if ops := s.batch.next(); ops != nil {
+		t.Errorf("the call has %d operations, want none: who asked has left", len(ops))
 	}
 }
 
@@ -119,7 +233,7 @@ func TestASecondStalledCallHoldsNobodyUp(t *testing.T) {
 	s.batch.mu.Lock()
 	s.batch.running++
 	enqueue(t, s, asking("job"))
-	second := enqueue(t, s, asking("job"))
+	second := put(s, s.releasing(lease.ReleaseRequest{Name: "job", ID: newID()})) // it cannot share a call with the first
 	s.batch.mu.Unlock()
 	s.batch.another()
 	select {
@@ -160,7 +274,6 @@ func TestWhatWasNotSentIsNotUnknown(t *testing.T) {
 	if !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
 		t.Errorf("Acquire that was never sent = %v, want ErrUnavailable", err)
 	}
-	inQueue(t, s.batch, 0)
 }
 
 // What was sent with others is unknown when no reply comes, to each of them.

@@ -19,6 +19,8 @@ type operation struct {
 	room                            [9]any // of keys and args
 
 	settled chan settled // has room for one; nil if nobody waits in it
+	taken   bool         // by a call; guarded by batch.mu
+	left    bool         // nobody waits for it any more, and no call may take it; guarded by batch.mu
 }
 
 // settled is what became of an operation.
@@ -75,3 +77,6 @@ func (s *Store) renewing(r lease.Renewal) *operation {
 	op.keys, op.args = append(op.room[:0:1], &op.lock), append(op.room[2:2], &kindRenew, &op.tag, &op.ttl, &op.px)
 	return op
 }
+
+// acquires reports whether op is an ACQUIRE.
+func (op *operation) acquires() bool { return op.times != "" }

@@ -83,8 +83,10 @@ func newLineScript(body string) *redis.Script { return redis.NewScript(lineSourc
 var (
 	// errDesynchronised: the reply was another call's, so nothing is known of this one.
 	errDesynchronised = errors.New("the connection is desynchronised: it answered another call")
-	// errReplies: a script of ours answered what its header does not say.
-	errReplies = errors.New("the script answered another number of replies than there were operations")
+	// errReplies: a script of ours answered what its header does not say. What it did is unknown.
+	errReplies = errors.New("the script did not answer one reply for each operation")
+	// errNotSent: calls that were made before took until the deadline, so nothing was sent.
+	errNotSent = errors.New("redis has not answered those who asked before")
 	// errNoConnection: every connection was busy until the call's deadline, so nothing was sent.
 	errNoConnection = errors.New("all connections are busy")
 )
@@ -95,7 +97,7 @@ type answer struct {
 	replies []reply
 }
 
-// run executes script once. EVALSHA falls back to EVAL only after NOSCRIPT, when nothing was done.
+// run executes script once. After NOSCRIPT, when nothing was done, it is loaded and called once more.
 // Errors are go-redis's or errDesynchronised; see failed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
 	list := make([]any, len(keys))
@@ -145,7 +147,7 @@ func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, 
 		return raw, err
 	}
 	if err := script.Load(ctx, s.client).Err(); err != nil {
-		return nil, err
+		return nil, &dialError{err} // as certain as that: the script has not run
 	}
 	return s.client.Do(ctx, command...).Result()
 }
@@ -226,7 +228,7 @@ func (s *Store) failed(op, name string, err error) error {
 	var answered redis.Error
 	var notSent *dialError
 	switch {
-	case errors.As(err, &notSent), errors.Is(err, errNoConnection), errors.Is(err, redis.ErrClosed):
+	case errors.As(err, &notSent), errors.Is(err, errNoConnection), errors.Is(err, errNotSent), errors.Is(err, redis.ErrClosed):
 		return fmt.Errorf("%s %q: %w: %w", op, name, lease.ErrUnavailable, err)
 	case errors.As(err, &answered):
 		// Redis said no to the script, or the script raised where it had written nothing.

@@ -117,7 +117,10 @@ func (s *Store) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error)
 		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, reply.problem())
 	}
 	l, err := decodeLock(reply.text(0))
-	return l.lease(r.Name, 0, l.px), err
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, err)
+	}
+	return l.lease(r.Name, 0, l.px), nil
 }
 
 // maxShown is how many waiters one Get answers at most: Redis does nothing else meanwhile.

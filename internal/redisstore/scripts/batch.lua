@@ -10,7 +10,8 @@
 --   ARGV[5]  channel of events
 --   ARGV[6]  how many bytes of a lock's key come before the name
 --
--- Then each operation brings its keys and arguments; each name is there at most once:
+-- Then each operation brings its keys and arguments. For one name there are either ACQUIREs, which are done in
+-- their order, or one of the others:
 --   ACQUIRE  lock, line  tag (<lease id>|<attempt>|<exec>), told (token, or 0), <ttl>|<px>, px, not_after, payload
 --   RENEW    lock        lease id, ttl (0: the lease's own), px
 --   RELEASE  lock, line  lease id
@@ -38,7 +39,8 @@
 --
 -- One name's failure must not hide what was done to the others, so from the first write on everything is a
 -- pcall. And all but new grants must work when Redis is out of memory: there is no shebang, which would
--- refuse the script as a whole, and the DEL comes last, since after it Redis would refuse no grant either.
+-- refuse the script as a whole, and new grants are the first writes, since after any write Redis would refuse
+-- none of them.
 local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, CHANNEL, BEFORE_NAME = unpack(ARGV, 1, 6)
 
 local stored = redis.call('MGET', unpack(KEYS))
@@ -105,7 +107,8 @@ local function release(n, key, value, line, who)
   return attempt == '1' and exec ~= '*' and 1 or {'HELD', tonumber(attempt), exec}
 end
 
--- The operations, each with what it brings; those that are to be granted wait for their tokens.
+-- The operations, each with what it brings. Nothing is written yet.
+local granting, later = {}, {} -- lock keys of grants; what is done after the grants
 local k, a, n = 3, 7, 0
 while a <= #ARGV do
   local kind, key, value, line = ARGV[a], KEYS[k], stored[k], stored[k + 1]
@@ -114,14 +117,15 @@ while a <= #ARGV do
     local tag, told, times, px, not_after, payload = unpack(ARGV, a + 1, a + 6)
     if now > tonumber(not_after) then
       replies[n] = {'LATE'}
-    elseif value or line or refused or told ~= '0' then
-      replies[n] = answered(key, value, line, tag, told, times, px)
+    elseif value or line or refused or told ~= '0' or granting[key] then
+      later[#later + 1] = {n, key, value, line, tag, told, times, px}
     else
+      granting[key] = true
       grants[#grants + 1] = {n, key, tag, times, px, payload}
     end
     k, a = k + 2, a + 7
   elseif kind == 'RENEW' then
-    replies[n] = renew(key, value, ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
+    later[#later + 1] = {n, key, value, nil, nil, ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]}
     k, a = k + 1, a + 4
   else
     replies[n] = release(n, key, value, line, ARGV[a + 1])
@@ -129,22 +133,41 @@ while a <= #ARGV do
   end
 end
 
+-- New grants.
+local current, failures = {}, {} -- lock key -> its value as written here, or why it could not be
 if #grants > 0 then
   local first, problem = raise_fence(KEYS[1], stored[1], #grants, now)
   local since = string.format('%.0f', now)
   for i, grant in ipairs(grants) do
     local n, key, tag, times, px, payload = unpack(grant)
-    if not first then
-      replies[n] = {'ERROR', problem}
+    local value, failure
+    if first then
+      value = tag .. '|' .. string.format('%.0f', first + i - 1) .. '|' .. times .. '|' .. since .. '|' .. payload
+      failure = set(key, value, 'NX', 'PX', px)
     else
-      local token = first + i - 1
-      local value = tag .. '|' .. string.format('%.0f', token) .. '|' .. times .. '|' .. since .. '|' .. payload
-      local failure = set(key, value, 'NX', 'PX', px)
-      replies[n] = failure or token -- a number is answered with all its digits
-      if watched and not failure then note_acquired(name_of(key), now, parse(value), tonumber(px)) end
+      failure = {'ERROR', problem}
+    end
+    if failure then
+      replies[n], failures[key] = failure, failure
+    else
+      replies[n], current[key] = first + i - 1, value -- a number is answered with all its digits
+      if watched then note_acquired(name_of(key), now, parse(value), tonumber(px)) end
     end
   end
 end
+
+-- What finds a lease in force, perhaps one of those; and what is refused.
+for _, op in ipairs(later) do
+  local n, key, value, line, tag, told, times, px = unpack(op, 1, 8)
+  value = current[key] or value
+  if not tag then
+    replies[n] = renew(key, value, told, times, px) -- lease id, ttl, px
+  else
+    replies[n] = failures[key] or answered(key, value, line, tag, told, times, px)
+    if replies[n][1] == 'GRANTED' then current[key] = replies[n][2] end
+  end
+end
+
 local freed = #mine > 0 and redis.pcall('DEL', unpack(mine))
 for i, key in ipairs(mine) do
   local n, value = unpack(freeing[i])
