@@ -1,6 +1,7 @@
 package lockd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -20,8 +21,8 @@ func renewWithin(ttl time.Duration) time.Duration {
 	return min(maxRenewal, max(ttl/4, time.Millisecond))
 }
 
-// renewAll begins the renewals that the schedule found due: in one message, where there is a stream and as
-// far as they may take as long as one another.
+// renewAll begins the renewals that the schedule found due: together as far as they may take as long as one
+// another.
 func (c *Client) renewAll(due []*Lease) {
 	by := make(map[time.Duration][]*Lease, 1)
 	for _, l := range due {
@@ -33,23 +34,30 @@ func (c *Client) renewAll(due []*Lease) {
 	}
 }
 
-// renewTogether renews leases that may take as long as one another.
+// renewTogether renews leases that may take as long as one another: in one message those that need not wait
+// for it, the others each by itself, so that none is held up by another.
 func (c *Client) renewTogether(leases []*Lease, within time.Duration) {
 	ctx, cancel := context.WithTimeout(c.ctx, within)
 	defer cancel()
 	way, err := c.link.way(ctx, false)
-	s, isStream := way.(*stream)
-	switch {
-	case isStream:
-		s.renewAll(ctx, leases)
-	case err != nil:
-		for _, l := range leases {
+	live := make([]*Lease, 0, len(leases))
+	for _, l := range leases {
+		if err := cmp.Or(err, l.Err()); err != nil { // it may have ended meanwhile
 			c.renewed(l, err)
+		} else {
+			live = append(live, l)
 		}
-	default:
-		for _, l := range leases {
-			c.work.spawn(func() { c.renewed(l, l.renewOnce(l.ctx.Context)) })
-		}
+	}
+	n := 0
+	s, isStream := way.(*stream)
+	if isStream {
+		n = s.free(len(live))
+	}
+	for _, l := range live[n:] {
+		c.work.spawn(func() { c.renewed(l, l.renewOnce(l.ctx.Context)) })
+	}
+	if n > 0 {
+		s.renewAll(ctx, live[:n])
 	}
 }
 

@@ -30,28 +30,20 @@ type renewal struct {
 	ttl   durationpb.Duration
 }
 
-// renewAll asks for the renewal of leases and returns when each has been told how that ended, or that it had
-// no answer before ctx ended.
+// renewAll asks for the renewal of leases, for each of which there is one of s.others, and returns when each
+// has been told how that ended, or that it had no answer before ctx ended.
 func (s *stream) renewAll(ctx context.Context, leases []*Lease) {
 	all := &renewals{done: make(chan struct{})}
 	all.left.Store(int64(len(leases)))
-	asked, err := make([]*renewal, 0, len(leases)), error(nil)
+	asked := make([]*renewal, 0, len(leases))
 	for _, l := range leases {
-		if err == nil {
-			err = s.slot(ctx, 0, s.others)
-		}
-		r := newRenewal(s, all, l)
-		if err != nil {
-			r.ended(nil, err)
-			continue
-		}
-		asked = append(asked, r)
+		asked = append(asked, newRenewal(s, all, l))
 	}
 	// Read before the message is given away: the server may answer before the call returns.
 	all.sent = now()
 	if err := s.queueAll(asked); err != nil {
 		for _, r := range asked {
-			r.ended(nil, err)
+			r.ended(nil, err) // the slots end with the stream
 		}
 		return
 	}
@@ -71,6 +63,18 @@ func (s *stream) renewAll(ctx context.Context, leases []*Lease) {
 		s.unheard(all.sent.mono)
 	}
 	<-all.done // the others are being told
+}
+
+// free takes up to n of s.others, those that can be had without waiting, and returns how many.
+func (s *stream) free(n int) int {
+	for i := range n {
+		select {
+		case s.others <- struct{}{}:
+		default:
+			return i
+		}
+	}
+	return n
 }
 
 func newRenewal(s *stream, all *renewals, l *Lease) *renewal {

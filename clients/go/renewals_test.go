@@ -100,3 +100,24 @@ func TestSessionRenewsAgainOverAnotherStream(t *testing.T) {
 		}
 	})
 }
+
+// Who has ended while there was no stream is not renewed over the next.
+func TestSessionRenewsNoneThatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f, s, leases := holdingOver(t, "ended", "held")
+		s.end(io.EOF)
+		synctest.Wait()
+		c.renewNow(leases)
+		leases[0].end(ErrLost)
+		next := f.stream("b")
+		if op := next.operation(); op.GetRenew().GetName() != "held" || len(next.pending) > 0 {
+			t.Errorf("%v was sent, and %v, want the renewal of what is held", op, next.pending)
+		}
+		synctest.Wait()
+		c.schedule.mu.Lock()
+		defer c.schedule.mu.Unlock()
+		if n := c.schedule.inFlight; n != 1 {
+			t.Errorf("%d renewals count as under way, want the one", n)
+		}
+	})
+}
