@@ -49,6 +49,8 @@ func TestSessionRenewsTogether(t *testing.T) {
 		time.Sleep(time.Second)
 		deadline, before := good.Deadline(), s.messages
 		c.renewNow(leases)
+		s.take()
+		time.Sleep(100 * time.Millisecond) // a deadline counts from the sending
 		for _, l := range leases {
 			op := s.operation()
 			switch r := op.GetRenew(); {
