@@ -216,6 +216,30 @@ func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
 	first.none(t)
 }
 
+// So it is also just after Redis was away, when silence proves nothing: one moment for who has died, not one
+// for each of its waiters.
+func TestWhoDidNotTakeUpIsHandedNothingMore(t *testing.T) {
+	t.Parallel()
+	r := redisproc.Start(t)
+	a, p := open(t, r.URL()), proxy.Redis(t, r.Addr())
+	b := open(t, "redis://"+p.Addr())
+	holder := asking("job")
+	acquire(t, a, holder)
+	dead := queued(t, b, "job")
+	second := queued(t, a, "job")
+	deadToo := queued(t, b, "job")
+	fourth := queued(t, a, "job")
+	p.Refuse()
+	p.Cut()
+	a.unanswered()
+	freed(t, a, "job", holder.ID)
+	second.within(t, 2*lease.Unclaimed-100*time.Millisecond)
+	freed(t, a, "job", second.ID)
+	fourth.within(t, lease.Unclaimed-100*time.Millisecond)
+	dead.none(t)
+	deadToo.none(t)
+}
+
 // Who asked through two processes is one waiter: what the first one hears late, or gives up, harms
 // neither the place nor the lease that the second one has.
 func TestALeaseIDThroughTwoProcesses(t *testing.T) {

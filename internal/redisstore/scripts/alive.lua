@@ -4,6 +4,13 @@
 -- may have taken it for dead and passed over who waits there. That it was passed over stands here
 -- for as long as it lives, since an answer that tells it once can be lost.
 
+-- An instance that did not take up what it was handed is suspected: its since is 0, and its last beat long ago,
+-- until it beats again.
+
+local function suspicion(now) return string.format('%.0f|0', now - ALIVE - 1) end
+
+local function is_suspected(text) return type(text) == 'string' and string.match(text, '|0$') ~= nil end
+
 local function last_beat(text) return tonumber(string.match(text or '', '^%d+') or '0') end
 
 -- beat says that an instance lives, and answers since when, or raises. After the HDEL Redis refuses nothing

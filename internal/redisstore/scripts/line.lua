@@ -98,13 +98,12 @@ local failed_at = tonumber(FAILED_AT)
 local suspected = {}
 
 local function alive(instance)
-  if suspected[instance] then return false end
-  if now - failed_at <= ALIVE then return true end
   if not beats[instance] then
     local found = redis.pcall('HGET', BEATS, instance)
     beats[instance] = failed(found) and now or last_beat(found)
+    suspected[instance] = is_suspected(found)
   end
-  return now - beats[instance] <= ALIVE
+  return not suspected[instance] and (now - failed_at <= ALIVE or now - beats[instance] <= ALIVE)
 end
 
 local function is_present(e) return e.ends > now and alive(e.instance) end
@@ -165,10 +164,10 @@ local function suspect()
   for i = 1, failed(all) and 0 or #all, 2 do
     local instance, time, name = string.match(all[i + 1], '^(%x+)|(%d+)|%x+|%d+|[%x*]+|(.*)$')
     if name == NAME and instance ~= CALLER and tonumber(time) > failed_at and now - tonumber(time) >= UNCLAIMED * 1000 then
-      local long = whole(now - ALIVE - 1)
-      if failed(redis.pcall('HSET', BEATS, instance, long .. '|' .. long)) then redis.pcall('HDEL', BEATS, instance) end
+      -- Marked for other scripts, and for this one.
+      if failed(redis.pcall('HSET', BEATS, instance, suspicion(now))) then redis.pcall('HDEL', BEATS, instance) end
       redis.pcall('HDEL', GIVEN, all[i])
-      suspected[instance] = true
+      beats[instance], suspected[instance] = 0, true
     end
   end
 end
