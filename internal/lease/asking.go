@@ -268,6 +268,7 @@ func (a *Asking) finish(g Grant, err error) {
 	a.mu.Unlock()
 	if err == nil {
 		a.lessor.losses.granted(g.Lease, overAt(a.arrived.Add(g.Waited), g.Lease.ExpiresIn))
+		defer a.lessor.losses.told(g.Lease)
 	}
 	a.to.Answered(g, err)
 }

@@ -168,18 +168,54 @@ func TestRenewSaysExpired(t *testing.T) {
 	})
 }
 
-// Who begins to listen when the grant is not known any more is not told what is not known.
+// Who begins to listen after its Asker was told of the grant is not told what may not be known any more.
 func TestListenWithoutKnowingWhenItIsOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, _ *fake) {
 		token := grant(t, l, brief(1)).Lease.Token
-		var stranger, holder told
-		stranger.listen(l, "other", token)
-		l.ForgetGrants()
+		var holder told
 		holder.listen(l, "job", token)
 		time.Sleep(11 * time.Second)
 		grant(t, l, request("job", 2))
 		holder.want(t, "the holder", toAnother)
-		grant(t, l, request("other", 3))
-		stranger.want(t, "the holder of a name of which nothing is known", toAnother)
 	})
+}
+
+// Who listens once more, as a session does that comes back, is not judged by the grant that was renewed since.
+func TestListenAgainAfterRenewals(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+		_, token := holds(t, l, brief(1)) // until 11 s
+		renew := func() error {
+			_, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), Told: token})
+			return err
+		}
+		for range 3 {
+			time.Sleep(5 * time.Second)
+			wantErr(t, "Renew(held)", renew(), nil)
+		}
+		var again told
+		again.listen(l, "job", token)
+		s.Expire("job") // 10 s before its time
+		if err := renew(); !errors.Is(err, lease.ErrLost) || errors.As(err, new(*lease.LostError)) {
+			t.Errorf("Renew(lost) = %v, want ErrLost without a cause", err)
+		}
+		grant(t, l, request("job", 2))
+		again.want(t, "the holder", toAnother)
+	})
+}
+
+// A repeated acquisition restarts the ttl as a renewal does.
+func TestListenAfterARepeatedAcquisition(t *testing.T) {
+	for after, want := range map[time.Duration]lease.Loss{4 * time.Second: toAnother, 11 * time.Second: expired} {
+		inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+			holder, token := holds(t, l, brief(1)) // until 11 s
+			time.Sleep(8 * time.Second)
+			r := brief(1)
+			r.Told = token
+			grant(t, l, r) // until 19 s
+			time.Sleep(after)
+			s.Expire("job")
+			grant(t, l, request("job", 2))
+			holder.told.want(t, "the holder after "+after.String(), want)
+		})
+	}
 }

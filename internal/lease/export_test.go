@@ -38,13 +38,6 @@ func (l *Lessor) Crowd(n int) (restore func()) {
 // MaxRemembered is how many forced ends are remembered.
 const MaxRemembered = maxRemembered
 
-// ForgetGrants makes it look as though many grants had been made since the last one.
-func (l *Lessor) ForgetGrants() {
-	l.losses.mu.Lock()
-	defer l.losses.mu.Unlock()
-	clear(l.losses.recent)
-}
-
 // OutOfTime is what a does at the end of its wait, up to where its last call begins; Run goes on.
 func (a *Asking) OutOfTime() {
 	a.mu.Lock()

@@ -13,9 +13,9 @@ type losses struct {
 	mu         sync.Mutex
 	listening  map[string][]*listener // by name
 	remembered map[grantOf]Loss
-	order      []grantOf        // of remembered, oldest first
-	underWay   map[grantOf]Loss // forces that are being tried here
-	recent     []grant          // by token; see maxRecent
+	order      []grantOf             // of remembered, oldest first
+	underWay   map[grantOf]Loss      // forces that are being tried here
+	telling    map[grantOf]time.Time // grants that an Asker is being told of, and when they are over
 }
 
 // listener is a holder that wants to be told.
@@ -33,29 +33,17 @@ type grantOf struct {
 	token Token
 }
 
-// grant is one that was made here, and when it is over, see listener.over.
-type grant struct {
-	grantOf
-	over time.Time
-}
-
-// maxRecent is for how many tokens the last grant is known: whoever is told of a grant listens at once.
-const maxRecent = 1024
-
-// recentLocked is where a grant with this token is remembered.
-func (x *losses) recentLocked(token Token) *grant { return &x.recent[token%maxRecent] }
-
 func newLosses() *losses {
 	return &losses{
 		listening: make(map[string][]*listener), remembered: make(map[grantOf]Loss),
-		underWay: make(map[grantOf]Loss), recent: make([]grant, maxRecent),
+		underWay: make(map[grantOf]Loss), telling: make(map[grantOf]time.Time),
 	}
 }
 
 // Listen has tell called, at most once, if the lease with this token is known to have ended while its
 // holder believed in it: by force, or because the name was granted to another, which is CauseExpired if
-// the lease was known here to be over by then. That is known of what is renewed here, and of a grant that
-// was made here just before. A force that was heard of before is told at once, before Listen returns. stop
+// the lease was known here to be over by then. That is known of what is renewed or granted here from then
+// on, and of the very grant that Listen is called for while its Asker is told of it. A force that was heard of before is told at once, before Listen returns. stop
 // ends that; call it when the lease ends otherwise. tell must not block, nor call the Lessor.
 func (l *Lessor) Listen(name string, token Token, tell func(Loss)) (stop func()) {
 	return l.losses.listen(name, &listener{token: token, tell: tell})
@@ -66,9 +54,7 @@ func (x *losses) listen(name string, one *listener) (stop func()) {
 	x.mu.Lock()
 	loss, forced := x.remembered[of]
 	if !forced {
-		if granted := x.recentLocked(of.token); granted.grantOf == of {
-			one.over = granted.over
-		}
+		one.over = x.telling[of]
 		x.listening[name] = append(x.listening[name], one)
 	}
 	x.mu.Unlock()
@@ -111,11 +97,12 @@ func (x *losses) forced(e Event) {
 	}
 }
 
-// granted is told of a grant that was made here, and when it will be over: whoever holds an older one has
-// lost it.
+// granted is told of a grant that was made here, and when it will be over, before its Asker is; call told
+// after that. Whoever holds an older one has lost it, and a repeated one restarts the ttl.
 func (x *losses) granted(lease Lease, over time.Time) {
 	x.mu.Lock()
-	*x.recentLocked(lease.Token) = grant{grantOf{lease.Name, lease.Token}, over}
+	x.telling[grantOf{lease.Name, lease.Token}] = over
+	x.standsLocked(lease, over)
 	gone := x.forgetLocked(lease.Name, func(l *listener) bool { return l.token < lease.Token })
 	x.mu.Unlock()
 	for _, l := range gone {
@@ -123,10 +110,22 @@ func (x *losses) granted(lease Lease, over time.Time) {
 	}
 }
 
+// told forgets a grant: it may be renewed elsewhere from here on.
+func (x *losses) told(lease Lease) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.telling, grantOf{lease.Name, lease.Token})
+}
+
 // renewed is told of a renewal that was made here.
 func (x *losses) renewed(lease Lease, over time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.standsLocked(lease, over)
+}
+
+// standsLocked notes that lease is not over before that.
+func (x *losses) standsLocked(lease Lease, over time.Time) {
 	for _, l := range x.listening[lease.Name] {
 		if l.token == lease.Token && !l.over.After(over) {
 			l.over = over
@@ -135,8 +134,9 @@ func (x *losses) renewed(lease Lease, over time.Time) {
 }
 
 // overAt answers when a lease is over that stood for expiresIn at some moment since began. The store's
-// clock may be faster than ours, by a thousandth. That is too early by no more than one call and that
-// thousandth, which is less than the grace: whoever is lost then was not renewed in time.
+// clock may be faster than ours, by a thousandth. That is too early by up to one call and that thousandth,
+// but not before the holder's own deadline, which counts from a sending before began, without the grace and
+// with 1 % off: whoever is lost then was not renewed in time.
 func overAt(began time.Time, expiresIn time.Duration) time.Time {
 	return began.Add(expiresIn - expiresIn/1000)
 }
