@@ -38,6 +38,7 @@ func newBatch(s *Store) *batch {
 		store: s, fence: s.keys.fence(), watched: s.keys.watched(), events: s.keys.events(), beforeName: s.keys.beforeName(),
 	}
 	b.hurry = time.AfterFunc(patience, b.another)
+	b.hurry.Stop() // until somebody is in the queue
 	return b
 }
 
