@@ -125,6 +125,9 @@ func (c *claim) refused(ctx context.Context, client *lockd.Client, name string, 
 	case errors.As(err, &held):
 		// What is known of a holder may be as old as the wait.
 		away := errors.Is(err, lockd.ErrUnavailable) || c.wait >= firstAnswer && !serves(ctx, client, name)
+		if errors.As(context.Cause(ctx), &by) { // during the look
+			return by
+		}
 		if errors.Is(err, context.DeadlineExceeded) && away {
 			return exitWith(exitUnavailable, "nobody served when the wait of %s ended; last heard: %s", c.wait, describeHeld(held))
 		}

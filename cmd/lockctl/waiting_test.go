@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	lockd "github.com/lockd/lockd/clients/go"
@@ -143,6 +147,27 @@ func TestAWaitGoesOnWhileLockdIsAway(t *testing.T) {
 	server.Stop(t)
 	l.exits(exitUnavailable)
 	l.await(`nobody served at .* for 300ms|unavailable: the server is draining`) // what it was told last
+}
+
+// Whether somebody serves at the end of a wait is nothing to who has been interrupted meanwhile.
+func TestInterruptedDuringTheLastLookIs130(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	addr := serve(t, nil, grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		cancel(&interrupted{syscall.SIGINT})
+		<-stream.Context().Done()
+		return nil
+	}))
+	c := claim{wait: firstAnswer, waitSet: true, conflict: exitHeld}
+	client, err := c.dial(&server{target: addr, unavailableFor: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	err = c.refused(ctx, client, "job", errors.Join(&lockd.HeldError{Name: "job"}, context.DeadlineExceeded))
+	if code, text := explain(err); code != 130 {
+		t.Errorf("it ends with %d, %q, want 130", code, text)
+	}
 }
 
 // The place is what one wants to know, however long the names are.
