@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -8,7 +10,7 @@ import (
 // offerNoFiles has a shell that completes a command line offer files where a file is meant, and only there:
 // for --lease-file, and in the command that "run" runs.
 func offerNoFiles(root *cobra.Command) {
-	for _, cmd := range append(root.Commands(), root) {
+	for _, cmd := range slices.Concat(root.Commands(), []*cobra.Command{root}) {
 		flags := func(flag *pflag.Flag) {
 			if flag.Name != "lease-file" {
 				// It fails for a flag that has something to offer.
