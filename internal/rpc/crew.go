@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -43,11 +44,12 @@ type crew struct {
 	do      func(task)
 	over    <-chan struct{} // closed when nobody waits for a slot any more
 	slots   chan struct{}   // one for each task that is not done
-	queue   chan task       // those that nobody has begun, in the order sent
 	wake    chan bool       // for one of the idle: whether to begin the oldest task, or to go; closed at the end
 	members sync.WaitGroup
 
 	mu     sync.Mutex
+	queue  []task // those that nobody has begun, in the order sent, behind as many as begun says
+	begun  int
 	ended  bool
 	idle   int         // who has nothing to do and was not woken
 	spare  int         // the least of idle since the last look
@@ -58,7 +60,7 @@ type crew struct {
 func newCrew(do func(task), over <-chan struct{}) *crew {
 	return &crew{
 		do: do, over: over,
-		slots: make(chan struct{}, maxAtOnce), queue: make(chan task, maxAtOnce), wake: make(chan bool, maxAtOnce),
+		slots: make(chan struct{}, maxAtOnce), wake: make(chan bool, maxAtOnce),
 	}
 }
 
@@ -74,21 +76,41 @@ func (c *crew) start(t task) {
 	switch {
 	case c.ended:
 	case c.idle > 0:
-		c.queue <- t // it has room for as many as there are slots
+		c.putLocked(t)
 		c.idle--
 		c.spare = min(c.spare, c.idle)
 		c.wake <- true
 	default:
-		c.queue <- t
+		c.putLocked(t)
 		c.members.Go(c.work)
 	}
+}
+
+// putLocked queues a task. There are never more queued than slots, nor more that have begun before them.
+func (c *crew) putLocked(t task) {
+	if c.begun == maxAtOnce {
+		c.queue, c.begun = slices.Delete(c.queue, 0, c.begun), 0
+	}
+	c.queue = append(c.queue, t)
+}
+
+// next takes the oldest task; there must be one.
+func (c *crew) next() task {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.queue[c.begun]
+	c.queue[c.begun] = task{}
+	if c.begun++; c.begun == len(c.queue) {
+		c.queue, c.begun = c.queue[:0], 0
+	}
+	return t
 }
 
 // work does one task after another, always the oldest: the scheduler likes to begin with whom it was
 // told of last.
 func (c *crew) work() {
 	for more := true; more; more = <-c.wake {
-		c.do(<-c.queue)
+		c.do(c.next())
 		c.rest()
 		<-c.slots // after that, so that there are never more of them than slots
 	}
@@ -124,6 +146,8 @@ func (c *crew) look() {
 	c.spare = c.idle
 	if c.looks = c.idle > 0; c.looks {
 		c.looker.Reset(lingerFor)
+	} else if len(c.queue) == 0 {
+		c.queue = nil // most sessions are idle most of the time
 	}
 }
 

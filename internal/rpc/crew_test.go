@@ -41,6 +41,9 @@ func TestWhoHasNothingToDoStaysForTheNextTaskAndGoesSoonAfter(t *testing.T) {
 		if n := idle(); n != 0 {
 			t.Errorf("nobody was needed for %s, %d are there, want none", 2*lingerFor, n)
 		}
+		if c.queue != nil {
+			t.Errorf("an idle crew keeps room for %d tasks, want none", cap(c.queue))
+		}
 	})
 }
 
@@ -68,5 +71,23 @@ func TestTasksBeginInTheOrderSentAndAllThatWereTakenAreDone(t *testing.T) {
 	c.members.Wait()
 	if !slices.Equal(begun, want) {
 		t.Errorf("begun %d, want %d", begun, want)
+	}
+}
+
+func TestAQueueThatIsNeverEmptyKeepsTheOrderAndItsRoom(t *testing.T) {
+	c := newCrew(nil, nil)
+	var sent, begun uint64
+	for range 10 * maxAtOnce {
+		for sent < begun+maxAtOnce {
+			sent++
+			c.putLocked(task{op: sent})
+		}
+		begun++
+		if got := c.next(); got.op != begun {
+			t.Fatalf("task %d is begun, want %d", got.op, begun)
+		}
+		if n := len(c.queue); n > 2*maxAtOnce {
+			t.Fatalf("the queue takes room for %d tasks, want at most %d", n, 2*maxAtOnce)
+		}
 	}
 }
