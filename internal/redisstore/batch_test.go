@@ -122,6 +122,47 @@ func TestTriesOfOneNameShareACall(t *testing.T) {
 	}
 }
 
+// Who asks again for what it holds is answered as it is after those before it in the call.
+func TestAskingAgainInASharedCallIsInOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t, redisproc.Start(t).URL())
+	a := asking("job")
+	acquire(t, s, a)
+	late := a
+	late.Tag.Exec = asking("").Tag.Exec
+	s.batch.mu.Lock()
+	s.batch.running++
+	second, first := enqueue(t, s, retry(a)), enqueue(t, s, late)
+	s.batch.mu.Unlock()
+	s.batch.serve(s.batch.next())
+	if got := <-second.settled; got.reply.kind() != "GRANTED" {
+		t.Errorf("the second attempt was answered %v, %v; want GRANTED", got.reply, got.err)
+	}
+	if got := <-first.settled; got.reply.kind() != "SUPERSEDED" {
+		t.Errorf("a copy of the first one was answered %v, %v; want SUPERSEDED", got.reply, got.err)
+	}
+}
+
+// Where the first of a name cannot be granted, those after it are told the same.
+func TestWhatCannotBeGrantedIsToldToAllOfTheName(t *testing.T) {
+	t.Parallel()
+	r := redisproc.Start(t)
+	s := open(t, r.URL())
+	if err := client(t, r).RPush(t.Context(), s.keys.fence(), "no number").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.batch.mu.Lock()
+	s.batch.running++
+	one, other := enqueue(t, s, asking("job")), enqueue(t, s, asking("job"))
+	s.batch.mu.Unlock()
+	s.batch.serve(s.batch.next())
+	for _, op := range []*operation{one, other} {
+		if got := <-op.settled; got.reply.kind() != "ERROR" {
+			t.Errorf("answered %v, %v; want ERROR", got.reply, got.err)
+		}
+	}
+}
+
 // A renewal or a release shares no call with another operation on its name, and waits for one call only, however many
 // try to acquire it.
 func TestAHolderDoesNotWaitForEachTry(t *testing.T) {

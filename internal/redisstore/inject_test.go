@@ -137,6 +137,27 @@ func TestAGrantThatFailsLeavesTheOthersOfItsBatch(t *testing.T) {
 	}
 }
 
+// A DEL that fails is no release.
+func TestADelThatFailsIsNoRelease(t *testing.T) {
+	r := redisproc.Shared(t)
+	s, direct := open(t, r.URL()), client(t, r)
+	a := asking("job")
+	acquire(t, s, a)
+	const del = 3 // after MGET and TIME
+	keys, args := s.batch.command([]*operation{s.releasing(lease.ReleaseRequest{Name: "job", ID: a.ID})})
+	raw, err := evalFailing(t, direct, batchSource, del, keys, args)
+	if err != nil {
+		t.Fatalf("batch.lua = %v, want an answer", err)
+	}
+	answer, ok := decodeAnswer(raw, "nonce")
+	if diff := cmp.Diff([]string{"ERROR"}, kinds(answer.replies)); !ok || diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+	if !held(t, s, "job") {
+		t.Error("the name is free, want it held still")
+	}
+}
+
 func snapshot(t *testing.T, c *redis.Client) map[string]string {
 	t.Helper()
 	all := map[string]string{}

@@ -20,8 +20,8 @@ var (
 // Longer: go test ./test/line -run Random -args -kill.for 60s
 func TestKillingAtRandom(t *testing.T) {
 	const (
-		ttl   = 2 * time.Second
-		grace = 500 * time.Millisecond
+		ttl     = 2 * time.Second
+		grace   = 500 * time.Millisecond
 		bound   = ttl + grace + time.Second
 		clients = 6
 	)
