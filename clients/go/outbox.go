@@ -55,7 +55,7 @@ func cut[T any](s []T, n int) []T { return s[:n:n] }
 // forget lets go of what has been sent, sent operations among it: the next message will have about as many.
 func (o *outbox) forget(sent int) {
 	if len(o.operations) == 0 {
-		o.operations, o.sizes = make([]*lockdv1.Operation, 0, sent), o.sizes[:0]
+		o.operations, o.sizes = make([]*lockdv1.Operation, 0, sent), make([]int, 0, sent)
 	}
 	if len(o.resumed) == 0 {
 		o.resumed = nil
