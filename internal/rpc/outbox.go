@@ -15,6 +15,8 @@ const (
 	// maxPending is how much a session's outbox holds before nothing more is read from its client.
 	// Those in line are answered nevertheless: they were let in, so maxUnanswered bounds them.
 	maxPending = 1024
+	// maxKept is how many items an array may have room for that an outbox keeps when it has nothing to send.
+	maxKept = 64
 	// maxStall is how long a client may take nothing at all, or leave the outbox full.
 	maxStall = 10 * time.Second
 	// maxBatch is about how many bytes are sent as one message.
@@ -84,8 +86,11 @@ func (o *outbox) take() []item {
 		size += o.pending[n].size
 	}
 	batch := o.pending[:n:n]
-	if o.pending = o.pending[n:]; n > 0 && len(o.pending) == 0 {
-		o.pending, o.spare = o.spare, nil
+	switch {
+	case n < len(o.pending):
+		o.pending = o.pending[n:]
+	case n > 0:
+		batch, o.pending, o.spare = o.pending, o.spare, nil
 	}
 	if len(o.pending) < maxPending {
 		signal(o.roomy)
@@ -93,15 +98,15 @@ func (o *outbox) take() []item {
 	return batch
 }
 
-// done gives back a batch that nobody needs any more, for its array.
+// done gives back a batch that nobody needs any more, for its array. Large arrays go with the last of a burst.
 func (o *outbox) done(batch []item) {
-	if cap(batch) > maxPending {
-		return // it was needed once
-	}
 	clear(batch)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if cap(batch) > cap(o.spare) {
+	switch {
+	case len(o.pending) == 0 && max(cap(batch), cap(o.pending), cap(o.spare)) > maxKept:
+		o.pending, o.spare = nil, nil
+	case cap(batch) <= maxPending && cap(batch) > cap(o.spare):
 		o.spare = batch[:0]
 	}
 }

@@ -50,3 +50,40 @@ func TestWhatIsUnhurriedWaitsForCompany(t *testing.T) {
 		o.close()
 	})
 }
+
+// What a burst needed goes with it, what a few answers need is kept.
+func TestAnIdleOutboxKeepsLittle(t *testing.T) {
+	o := newOutbox()
+	defer o.close()
+	put := func(n int) {
+		for range n {
+			o.put(item{answer: &lockdv1.Answer{Id: 1}})
+		}
+	}
+	sends := func(during ...int) { // and so many are put while each batch is on its way
+		for _, n := range append(during, 0) {
+			batch := o.take()
+			put(n)
+			o.done(batch)
+		}
+		for range 2 {
+			if n := len(o.take()); n > 0 {
+				t.Errorf("%d more are to be sent, want none", n)
+			}
+		}
+	}
+	for _, burst := range [][]int{{4}, {300}, {300, 200, 1}, {300, 1, 0}, {1, 300}, {maxPending, maxPending, 1, 1}} {
+		put(burst[0])
+		sends(burst[1:]...)
+		if len(o.pending) > 0 || cap(o.pending)+cap(o.spare) > 2*maxKept {
+			t.Errorf("after %d it keeps %d and has room for %d and %d, want at most %d each", burst, len(o.pending), cap(o.pending), cap(o.spare), maxKept)
+		}
+		for _, n := range []int{4, 1, 1} {
+			put(n)
+			sends()
+		}
+		if room := cap(o.pending) + cap(o.spare); room < 4 {
+			t.Errorf("after 4 answers it keeps room for %d, want those", room)
+		}
+	}
+}
