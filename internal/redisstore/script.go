@@ -140,7 +140,7 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 // evaluate is redis.Script's Run for arguments that are not copied once more.
 func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, nonce string, args []any) (any, error) {
 	command := make([]any, 0, 4+len(keys)+len(args))
-	command = append(command, "EVALSHA", script.Hash(), len(keys))
+	command = append(command, "evalsha", script.Hash(), len(keys))
 	command = append(append(append(command, keys...), nonce), args...)
 	raw, err := s.client.Do(ctx, command...).Result()
 	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
