@@ -30,7 +30,7 @@ const slack = 1.3
 var limits = []limit{
 	{"one worker: scripts per pair", 2.1, func(m measured) float64 { return m.One.RedisScripts },
 		"an acquisition is one round trip to Redis, and a release is one"},
-	{"one worker: Redis calls per pair", 9.5, func(m measured) float64 { return m.One.RedisCalls },
+	{"one worker: Redis calls per pair", 8.5, func(m measured) float64 { return m.One.RedisCalls },
 		"what safety needs and no more: each call costs Redis about 2 µs"},
 	{"one worker: allocations in lockd per pair", 140, func(m measured) float64 { return m.One.ServerAllocs },
 		"a lone caller pays for a whole message each time"},

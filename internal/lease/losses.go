@@ -43,8 +43,9 @@ func newLosses() *losses {
 // Listen has tell called, at most once, if the lease with this token is known to have ended while its
 // holder believed in it: by force, or because the name was granted to another, which is CauseExpired if
 // the lease was known here to be over by then. That is known of what is renewed or granted here from then
-// on, and of the very grant that Listen is called for while its Asker is told of it. A force that was heard of before is told at once, before Listen returns. stop
-// ends that; call it when the lease ends otherwise. tell must not block, nor call the Lessor.
+// on, and of the very grant that Listen is called for while its Asker is told of it. A force that was
+// heard of before is told at once, before Listen returns. stop ends that; call it when the lease ends
+// otherwise. tell must not block, nor call the Lessor.
 func (l *Lessor) Listen(name string, token Token, tell func(Loss)) (stop func()) {
 	return l.losses.listen(name, &listener{token: token, tell: tell})
 }

@@ -143,7 +143,7 @@ func TestADelThatFailsIsNoRelease(t *testing.T) {
 	s, direct := open(t, r.URL()), client(t, r)
 	a := asking("job")
 	acquire(t, s, a)
-	const del = 3 // after MGET and TIME
+	const del = 2 // after MGET
 	keys, args := s.batch.command([]*operation{s.releasing(lease.ReleaseRequest{Name: "job", ID: a.ID})})
 	raw, err := evalFailing(t, direct, batchSource, del, keys, args)
 	if err != nil {

@@ -18,7 +18,7 @@
 -- Times are milliseconds, but for not_after, which is microseconds of this Redis's TIME: later than this an
 -- ACQUIRE writes nothing.
 --
--- Returns {nonce, TIME in microseconds, reply of each operation}. A reply of ACQUIRE is one of
+-- Returns {nonce, TIME in microseconds or '' if it was not needed, reply of each operation}. A reply of ACQUIRE is one of
 --   token                                     granted, as asked for, at TIME
 --   {GRANTED, value, ttl ms, expires in ms}   held by this lease id already
 --   {HELD, value, expires in ms}              another lease is in force
@@ -44,11 +44,17 @@
 local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, CHANNEL, BEFORE_NAME = unpack(ARGV, 1, 6)
 
 local stored = redis.call('MGET', unpack(KEYS))
-local now = now_us()
-local refused = refusal(now, CLOCK, MAX_SKEW, MAY_GRANT)
+local now, refused -- why nothing new may be granted; both known after read_time
 local watched = stored[2]
 local replies, grants = {}, {}
 local mine, freeing = {}, {} -- keys that are to be freed, and {operation, value} of each
+
+-- read_time is called before the first write, since TIME is no pcall, and only for what needs it.
+local function read_time()
+  if now then return end
+  now = now_us()
+  refused = refusal(now, CLOCK, MAX_SKEW, MAY_GRANT)
+end
 
 local function name_of(key) return string.sub(key, BEFORE_NAME + 1) end
 
@@ -102,6 +108,7 @@ local function release(n, key, value, line, who)
   if line and (is_mine or not value) then return {'LINE'} end
   if not value then return {'GONE'} end
   if not is_mine then return {'OTHER'} end
+  if watched then read_time() end -- the event says when
   mine[#mine + 1] = key
   freeing[#mine] = {n, value}
   return attempt == '1' and exec ~= '*' and 1 or {'HELD', tonumber(attempt), exec}
@@ -115,6 +122,7 @@ while a <= #ARGV do
   n = n + 1
   if kind == 'ACQUIRE' then
     local tag, told, times, px, not_after, payload = unpack(ARGV, a + 1, a + 6)
+    read_time()
     if now > tonumber(not_after) then
       replies[n] = {'LATE'}
     elseif value or line or refused or told ~= '0' or granting[key] then
@@ -179,4 +187,4 @@ for i, key in ipairs(mine) do
   end
 end
 publish(CHANNEL)
-return {NONCE, string.format('%.0f', now), replies}
+return {NONCE, now and string.format('%.0f', now) or '', replies}
