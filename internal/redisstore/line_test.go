@@ -196,9 +196,7 @@ func TestADeadProcessIsPassedOver(t *testing.T) {
 // nothing more: however many wait there, the moment is one.
 func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
 	t.Parallel()
-	r := redisproc.Start(t)
-	a, p := open(t, r.URL()), proxy.Redis(t, r.Addr())
-	b := open(t, "redis://"+p.Addr())
+	b, a, p := behindProxy(t, redisproc.Start(t))
 	holder := asking("job")
 	acquire(t, a, holder)
 	first := queued(t, b, "job")
@@ -220,9 +218,7 @@ func TestAHandOverThatNobodyTakesUpIsPassedOn(t *testing.T) {
 // for each of its waiters.
 func TestWhoDidNotTakeUpIsHandedNothingMore(t *testing.T) {
 	t.Parallel()
-	r := redisproc.Start(t)
-	a, p := open(t, r.URL()), proxy.Redis(t, r.Addr())
-	b := open(t, "redis://"+p.Addr())
+	b, a, p := behindProxy(t, redisproc.Start(t))
 	holder := asking("job")
 	acquire(t, a, holder)
 	dead := queued(t, b, "job")
