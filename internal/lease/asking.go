@@ -96,10 +96,11 @@ func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
 
 // acquisition checks r and fills in defaults.
 func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
-	ttl := l.limits.DefaultTTL
+	limits := l.limits.Load() // once: those of two moments may not fit each other
+	ttl := limits.DefaultTTL
 	if r.TTL != nil {
 		var err error
-		if ttl, err = l.limits.checkTTL(*r.TTL); err != nil {
+		if ttl, err = limits.checkTTL(*r.TTL); err != nil {
 			return Acquisition{}, err
 		}
 	}
@@ -108,7 +109,7 @@ func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
 			return Acquisition{}, err
 		}
 	}
-	err := firstOf(CheckName(r.Name), checkID(r.ID), l.limits.checkWait(r.Wait), checkOwner(r.Owner), checkMetadata(r.Metadata))
+	err := firstOf(CheckName(r.Name), checkID(r.ID), limits.checkWait(r.Wait), checkOwner(r.Owner), checkMetadata(r.Metadata))
 	return Acquisition{
 		Name: r.Name, ID: r.ID, Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
 		TTL: ttl, Owner: r.Owner, Metadata: r.Metadata,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +28,7 @@ const (
 // holders of their loss. It is safe for concurrent use.
 type Lessor struct {
 	store   Store
-	limits  Limits
+	limits  atomic.Pointer[inForce]
 	cleanup *cleanup
 	lobby   *lobby
 	losses  *losses
@@ -35,7 +36,8 @@ type Lessor struct {
 
 // NewLessor returns a Lessor over store. limits must be valid with their defaults set.
 func NewLessor(store Store, limits Limits) *Lessor {
-	l := &Lessor{store: store, limits: limits, cleanup: newCleanup(store), lobby: newLobby(), losses: newLosses()}
+	l := &Lessor{store: store, cleanup: newCleanup(store), lobby: newLobby(), losses: newLosses()}
+	l.SetLimits(limits)
 	store.Forced(l.losses.forced)
 	return l
 }
@@ -55,8 +57,9 @@ func (l *Lessor) Renew(ctx context.Context, r RenewRequest) (Lease, error) {
 		return Lease{}, err
 	}
 	renewal := Renewal{Name: r.Name, ID: r.ID}
+	limits := l.limits.Load().widest // new limits end no lease
 	if r.TTL != nil {
-		ttl, err := l.limits.checkTTL(*r.TTL)
+		ttl, err := limits.checkTTL(*r.TTL)
 		if err != nil {
 			return Lease{}, err
 		}
@@ -64,7 +67,7 @@ func (l *Lessor) Renew(ctx context.Context, r RenewRequest) (Lease, error) {
 	}
 	ttl := renewal.TTL
 	if ttl == 0 {
-		ttl = l.limits.MinTTL // the lease's own is the store's to know; it is no less than this
+		ttl = limits.MinTTL // the lease's own is the store's to know; it is no less than this
 	}
 	call, cancel := callContext(ctx, ttl)
 	defer cancel()
@@ -86,13 +89,14 @@ func (l *Lessor) Release(ctx context.Context, r ReleaseRequest) (Outcome, error)
 	if err := firstOf(CheckName(r.Name), checkID(r.ID)); err != nil {
 		return 0, err
 	}
-	call, cancel := callContext(ctx, l.limits.MaxTTL)
+	longest := l.limits.Load().widest.MaxTTL
+	call, cancel := callContext(ctx, longest)
 	defer cancel()
 	released, err := l.store.Release(call, r)
 	switch {
 	// The client has given its word, and lease ids are not used again: repeating harms nobody.
 	case err != nil:
-		l.cleanup.release(r, l.limits.MaxTTL+Grace(l.limits.MaxTTL)) // until it has surely run out
+		l.cleanup.release(r, longest+Grace(longest)) // until it has surely run out
 	case released.Repeat:
 		l.cleanup.release(r, repeatFor)
 	}
@@ -104,7 +108,7 @@ func (l *Lessor) ForceRelease(ctx context.Context, r ForceRequest) (Lease, error
 	if err := firstOf(CheckName(r.Name), checkToken(r.Token), checkReason(r.Reason), checkText("by", r.By, MaxOwnerBytes)); err != nil {
 		return Lease{}, err
 	}
-	call, cancel := callContext(ctx, l.limits.MaxTTL)
+	call, cancel := callContext(ctx, l.limits.Load().widest.MaxTTL)
 	defer cancel()
 	// The call may hand the name to somebody here before the force is heard of.
 	defer l.losses.forcing(r)()

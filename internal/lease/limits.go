@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -37,20 +38,45 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// Validate reports what is wrong with limits whose defaults are set: 1 ms <= MinTTL <= DefaultTTL
-// <= MaxTTL <= 24 h and 0 < MaxWait <= 1 h.
+// Validate reports everything that is wrong with limits whose defaults are set, a line each: 1 ms <= MinTTL
+// <= DefaultTTL <= MaxTTL <= 24 h and 0 < MaxWait <= 1 h.
 func (l Limits) Validate() error {
-	switch {
-	case l.MinTTL < time.Millisecond:
-		return fmt.Errorf("the smallest ttl is %s; want at least 1ms", l.MinTTL)
-	case l.DefaultTTL < l.MinTTL || l.DefaultTTL > l.MaxTTL:
-		return fmt.Errorf("the default ttl is %s; want it between the smallest (%s) and the largest (%s)", l.DefaultTTL, l.MinTTL, l.MaxTTL)
-	case l.MaxTTL > 24*time.Hour:
-		return fmt.Errorf("the largest ttl is %s; want at most 24h", l.MaxTTL)
-	case l.MaxWait <= 0 || l.MaxWait > time.Hour:
-		return fmt.Errorf("the longest wait is %s; want more than 0 and at most 1h", l.MaxWait)
+	var wrong []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			wrong = append(wrong, fmt.Errorf(format, args...))
+		}
 	}
-	return nil
+	want(l.MinTTL >= time.Millisecond, "the smallest ttl is %s; want at least 1ms", l.MinTTL)
+	want(l.DefaultTTL >= l.MinTTL && l.DefaultTTL <= l.MaxTTL,
+		"the default ttl is %s; want it between the smallest (%s) and the largest (%s)", l.DefaultTTL, l.MinTTL, l.MaxTTL)
+	want(l.MaxTTL <= 24*time.Hour, "the largest ttl is %s; want at most 24h", l.MaxTTL)
+	want(l.MaxWait > 0 && l.MaxWait <= time.Hour, "the longest wait is %s; want more than 0 and at most 1h", l.MaxWait)
+	return errors.Join(wrong...)
+}
+
+// inForce are the limits of now, and the widest there have been: leases granted under those are still
+// held, and renewed as they are. It never changes; other limits are another inForce.
+type inForce struct {
+	Limits
+	widest Limits // MinTTL and MaxTTL alone
+}
+
+// SetLimits puts limits, valid with their defaults set, in force for whatever is asked from now on, all of
+// them in one step. What is under way keeps what it has: a lease its ttl, also when it is renewed, a wait
+// its end.
+func (l *Lessor) SetLimits(limits Limits) {
+	for {
+		before := l.limits.Load()
+		next := &inForce{limits, limits}
+		if before != nil {
+			next.widest.MinTTL = min(limits.MinTTL, before.widest.MinTTL)
+			next.widest.MaxTTL = max(limits.MaxTTL, before.widest.MaxTTL)
+		}
+		if l.limits.CompareAndSwap(before, next) {
+			return
+		}
+	}
 }
 
 // checkTTL cuts ttl to whole milliseconds and checks its bounds.
