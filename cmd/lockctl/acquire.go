@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ type acquired struct {
 
 func newAcquire(to *server) *cobra.Command {
 	var c claim
-	var output format
+	var out output
 	var path string
 	cmd := &cobra.Command{
 		Use:   "acquire NAME",
@@ -50,7 +51,7 @@ func newAcquire(to *server) *cobra.Command {
 		Args: oneName,
 	}
 	c.register(cmd, "user@host and the pid of who runs lockctl")
-	output.register(cmd, asShell, asJSON, asLines, asYAML)
+	out.register(cmd, asShell, asTable, asJSON, asLines, asYAML)
 	cmd.Flags().StringVar(&path, "lease-file", "", "write the lease with its id to this file")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if err := c.check(cmd); err != nil {
@@ -59,7 +60,7 @@ func newAcquire(to *server) *cobra.Command {
 		if c.owner == "" { // lockctl itself is about to end
 			c.owner = runBy(os.Getppid())
 		}
-		return acquire(cmd, to, &c, args[0], path, output.name)
+		return acquire(cmd, to, &c, args[0], path, &out)
 	})
 	return cmd
 }
@@ -74,9 +75,11 @@ func failEval(cmd *cobra.Command, args []string, code int) {
 }
 
 // notForEval reports whether somebody who names this format certainly is no shell.
-func notForEval(format string) bool { return format == asJSON || format == asLines || format == asYAML }
+func notForEval(format string) bool {
+	return slices.Contains([]string{asTable, asJSON, asLines, asYAML}, format)
+}
 
-func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string) error {
+func acquire(cmd *cobra.Command, to *server, c *claim, name, path string, out *output) error {
 	var file *leaseFile
 	if path != "" {
 		var err error
@@ -99,7 +102,7 @@ func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string
 		return err
 	}
 	if err = context.Cause(ctx); err == nil {
-		err = handOut(cmd.OutOrStdout(), lease, file, output)
+		err = handOut(cmd, lease, file, out)
 	}
 	if err != nil {
 		// Nobody has the id: the lease would only be in the way until it runs out.
@@ -112,22 +115,27 @@ func acquire(cmd *cobra.Command, to *server, c *claim, name, path, output string
 }
 
 // handOut gives the lease to whoever asked for it: the file first, since a line of output cannot be taken back.
-func handOut(w io.Writer, lease *lockd.Lease, file *leaseFile, output string) error {
+func handOut(cmd *cobra.Command, lease *lockd.Lease, file *leaseFile, out *output) error {
 	if file != nil {
 		if err := file.write(lease); err != nil {
 			return fmt.Errorf("--lease-file: %w", err)
 		}
 	}
-	if output == asShell {
-		_, err := io.WriteString(w, assignments(lease, file == nil))
+	if out.name == asShell {
+		_, err := io.WriteString(cmd.OutOrStdout(), assignments(lease, file == nil))
 		return err
 	}
-	out := acquired{
-		Name: lease.Name(), Token: strconv.FormatInt(lease.Token(), 10), Owner: lease.Owner(),
-		TTL: strconv.FormatFloat(lease.TTL().Seconds(), 'f', -1, 64) + "s",
-	}
+	got := acquired{Name: lease.Name(), Token: strconv.FormatInt(lease.Token(), 10), Owner: lease.Owner(), TTL: seconds(lease.TTL())}
 	if file == nil {
-		out.LeaseID = lease.ID()
+		got.LeaseID = lease.ID()
 	}
-	return printValue(w, out, output)
+	return out.print(cmd, view{value: got, table: func(s *screen) error {
+		rows := [][2]cell{{{text: "name"}, {text: plain(got.Name)}}}
+		if got.LeaseID != "" {
+			rows = append(rows, [2]cell{{text: "lease id"}, {text: got.LeaseID}})
+		}
+		return s.pairs(append(rows, [][2]cell{
+			{{text: "owner"}, {text: plain(got.Owner)}}, {{text: "token"}, {text: got.Token}}, {{text: "ttl"}, {text: lease.TTL().String()}},
+		}...))
+	}})
 }

@@ -84,7 +84,10 @@ func (c *claim) options() []lockd.AcquireOption {
 // dial returns a client that puts up with the absence of lockd for as long as it is to wait, unless the user
 // has said for how long.
 func (c *claim) dial(to *server) (*lockd.Client, error) {
-	if !to.unavailableSet {
+	if err := to.resolve(); err != nil {
+		return nil, err
+	}
+	if !to.patient() {
 		to.unavailableFor = max(to.unavailableFor, c.wait)
 	}
 	if c.owner == "" {

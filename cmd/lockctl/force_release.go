@@ -23,7 +23,7 @@ not look, it goes on. Only what refuses its token is protected from that.
 It ends with 70 if no lease with this token is in force: that one has ended before, and nothing was changed.`
 
 func newForceRelease(to *server) *cobra.Command {
-	var output format
+	var out output
 	req := &lockdv1.ForceReleaseRequest{}
 	cmd := &cobra.Command{
 		Use:     "force-release NAME --token N --reason TEXT",
@@ -35,20 +35,19 @@ func newForceRelease(to *server) *cobra.Command {
 	cmd.Flags().Var((*token)(&req.Token), "token", "the token of the lease to end (required)")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for the holder and the record: at most 256 bytes (required)")
 	cmd.Flags().StringVar(&req.By, "by", "", "who ends it, for the holder and the record: at most 256 bytes (default user@host:pid)")
-	output.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		req.Name = args[0]
 		lease, err := forceRelease(cmd.Context(), to, req)
 		if err != nil {
 			return err
 		}
-		if output.name != asTable {
-			return printMessage(cmd.OutOrStdout(), lease, output.name)
-		}
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), "ended by force:"); err != nil {
-			return err
-		}
-		return printLease(cmd.OutOrStdout(), lease)
+		return out.print(cmd, view{value: lease, table: func(s *screen) error {
+			if err := s.printf("ended by force:\n"); err != nil {
+				return err
+			}
+			return showLease(s, lease)
+		}})
 	})
 	return cmd
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +14,7 @@ const getHelp = `Get shows who holds NAME: owner, token, since when and for how 
 the first 100, in order, and how many there are. A free name is no error.`
 
 func newGet(to *server) *cobra.Command {
-	var output format
+	var out output
 	cmd := &cobra.Command{
 		Use:   "get NAME",
 		Short: "Show who holds a name and who waits for it",
@@ -27,16 +24,14 @@ func newGet(to *server) *cobra.Command {
   lockctl get orders/42 -o json | jq -r '.waiters[].owner'`,
 		Args: oneName,
 	}
-	output.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.registerHeaders(cmd)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		resp, err := get(cmd.Context(), to, args[0])
 		if err != nil {
 			return err
 		}
-		if output.name != asTable {
-			return printMessage(cmd.OutOrStdout(), resp, output.name)
-		}
-		return printStanding(cmd.OutOrStdout(), resp)
+		return out.print(cmd, view{value: resp, table: func(s *screen) error { return showStanding(s, resp, time.Now()) }})
 	})
 	return cmd
 }
@@ -53,48 +48,51 @@ func get(ctx context.Context, to *server, name string) (*lockdv1.GetResponse, er
 	return resp, err
 }
 
-// printStanding prints the holder and, if anybody waits, the line.
-func printStanding(w io.Writer, resp *lockdv1.GetResponse) (err error) {
+// showStanding shows the holder and, if anybody waits, the line.
+func showStanding(s *screen, resp *lockdv1.GetResponse, now time.Time) (err error) {
 	if resp.GetHeld() {
-		err = printLease(w, resp.GetLease())
+		err = showLease(s, resp.GetLease())
 	} else {
-		_, err = fmt.Fprintf(w, "%s is free\n", plain(resp.GetName()))
+		err = s.printf("%s is free\n", plain(resp.GetName()))
 	}
 	if err != nil || resp.GetWaiterCount() == 0 {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "\n%d in line:\n", resp.GetWaiterCount()); err != nil {
+	if err := s.printf("\n%d in line:\n", resp.GetWaiterCount()); err != nil {
 		return err
 	}
-	rows := [][]string{{"PLACE", "TICKET", "SINCE", "OWNER"}}
+	var rows [][]cell
 	for _, waiter := range resp.GetWaiters() {
-		rows = append(rows, []string{strconv.FormatInt(waiter.GetPlace(), 10), strconv.FormatInt(waiter.GetTicket(), 10),
-			waiter.GetSince().AsTime().Format(time.RFC3339), plain(waiter.GetOwner())})
+		rows = append(rows, []cell{number(waiter.GetPlace()), number(waiter.GetTicket()), moment(waiter.GetSince(), now), {text: plain(waiter.GetOwner())}})
 	}
-	if err := table(w, rows); err != nil {
+	if err := s.table([]column{{title: "PLACE"}, {title: "TICKET"}, {title: "SINCE"}, {title: "OWNER", least: leastOwner}}, rows); err != nil {
 		return err
 	}
 	if more := resp.GetWaiterCount() - int64(len(resp.GetWaiters())); more > 0 {
-		_, err = fmt.Fprintf(w, "and %d more\n", more)
+		err = s.printf("and %d more\n", more)
 	}
 	return err
 }
 
-// printLease prints one lease, a line for each thing that is known of it.
-func printLease(w io.Writer, l *lockdv1.Lease) error {
-	rows := [][]string{
-		{"name", plain(l.GetName())},
-		{"owner", plain(l.GetOwner())},
-		{"token", strconv.FormatInt(l.GetToken(), 10)},
-		{"since", l.GetSince().AsTime().Format(time.RFC3339)},
-		{"ttl", l.GetTtl().AsDuration().String()},
-		{"left", rounded(l.GetTtlLeft().AsDuration())},
+// showLease shows one lease, a line for each thing that is known of it.
+func showLease(s *screen, l *lockdv1.Lease) error {
+	left := cell{text: rounded(l.GetTtlLeft().AsDuration())}
+	if l.GetTtlLeft().AsDuration() <= 0 {
+		left.style = warned
+	}
+	rows := [][2]cell{
+		{{text: "name"}, {text: plain(l.GetName())}},
+		{{text: "owner"}, {text: plain(l.GetOwner())}},
+		{{text: "token"}, number(l.GetToken())},
+		{{text: "since"}, {text: l.GetSince().AsTime().Format(time.RFC3339)}},
+		{{text: "ttl"}, {text: l.GetTtl().AsDuration().String()}},
+		{{text: "left"}, left},
 	}
 	if principal := l.GetPrincipal(); principal != "" {
-		rows = append(rows, []string{"principal", plain(principal)})
+		rows = append(rows, [2]cell{{text: "principal"}, {text: plain(principal)}})
 	}
 	if len(l.GetMetadata()) > 0 {
-		rows = append(rows, []string{"metadata", plainPairs(l.GetMetadata())})
+		rows = append(rows, [2]cell{{text: "metadata"}, {text: plainPairs(l.GetMetadata())}})
 	}
-	return table(w, rows)
+	return s.pairs(rows)
 }

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +22,7 @@ and "a/b/c", not "a/bc"; "a/b/" is the same).
 LEFT is what the holder may still count on; 0s is the grace that follows, in which the name is still taken.`
 
 func newList(to *server) *cobra.Command {
-	var output format
+	var out output
 	cmd := &cobra.Command{
 		Use:     "ls [PREFIX]",
 		Aliases: []string{"list"},
@@ -35,7 +32,8 @@ func newList(to *server) *cobra.Command {
   lockctl ls orders -o json`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	output.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.registerHeaders(cmd)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		prefix, err := prefixOf(args)
 		if err != nil {
@@ -45,7 +43,7 @@ func newList(to *server) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printLeases(cmd.OutOrStdout(), leases, output.name)
+		return out.print(cmd, leasesView(leases, time.Now()))
 	})
 	return cmd
 }
@@ -93,30 +91,25 @@ func list(ctx context.Context, to *server, prefix string) ([]*lockdv1.Lease, err
 	return leases, nil
 }
 
-func printLeases(w io.Writer, leases []*lockdv1.Lease, output string) error {
-	if output == asTable {
-		rows := [][]string{{"NAME", "TOKEN", "SINCE", "LEFT", "OWNER"}}
-		for _, l := range leases {
-			rows = append(rows, []string{plain(l.GetName()), strconv.FormatInt(l.GetToken(), 10),
-				l.GetSince().AsTime().Format(time.RFC3339), rounded(l.GetTtlLeft().AsDuration()), plain(l.GetOwner())})
-		}
-		return table(w, rows)
+// leasesView has a lease on each line.
+func leasesView(leases []*lockdv1.Lease, now time.Time) view {
+	lines := make([]any, len(leases))
+	for i, l := range leases {
+		lines[i] = l
 	}
-	raw := make([]json.RawMessage, 0, len(leases))
-	for _, l := range leases {
-		text, err := compactJSON(l)
-		if err != nil {
-			return err
-		}
-		raw = append(raw, text)
+	return view{
+		value: map[string]any{"leases": raw(leases)},
+		lines: lines,
+		table: func(s *screen) error {
+			rows := make([][]cell, len(leases))
+			for i, l := range leases {
+				left := cell{text: rounded(l.GetTtlLeft().AsDuration())}
+				if l.GetTtlLeft().AsDuration() <= 0 {
+					left.style = warned
+				}
+				rows[i] = []cell{{text: plain(l.GetName())}, number(l.GetToken()), moment(l.GetSince(), now), left, {text: plain(l.GetOwner())}}
+			}
+			return s.table([]column{{title: "NAME"}, {title: "TOKEN"}, {title: "SINCE"}, {title: "LEFT"}, {title: "OWNER", least: leastOwner}}, rows)
+		},
 	}
-	if output != asLines {
-		return printValue(w, map[string]any{"leases": raw}, output)
-	}
-	for _, line := range raw {
-		if err := printValue(w, line, output); err != nil {
-			return err
-		}
-	}
-	return nil
 }

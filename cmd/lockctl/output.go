@@ -5,23 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/term"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
-
-// format is the value of -o.
-type format struct {
-	name    string
-	allowed []string
-}
 
 // The formats; each command says which it offers.
 const (
@@ -31,12 +24,59 @@ const (
 	asYAML  = "yaml"  // what asJSON says, as YAML
 )
 
+// output is what -o and --no-headers ask for. Whatever a command prints, it prints through here.
+type output struct {
+	format
+	noHeaders bool
+}
+
 // register adds -o with the first of the formats as its default.
-func (f *format) register(cmd *cobra.Command, allowed ...string) {
-	f.name, f.allowed = allowed[0], allowed
-	cmd.Flags().VarP(f, "output", "o", "output format: "+strings.Join(allowed, ", "))
+func (o *output) register(cmd *cobra.Command, allowed ...string) {
+	o.name, o.allowed = allowed[0], allowed
+	cmd.Flags().VarP(&o.format, "output", "o", "output format: "+strings.Join(allowed, ", "))
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// registerHeaders adds --no-headers, for a command whose tables have them.
+func (o *output) registerHeaders(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "leave the headings of tables out")
+}
+
+// view is what a command has to show: to programs, and to people.
+type view struct {
+	value any                 // what json and yaml say: something that JSON can, or a proto.Message
+	lines []any               // what jsonl says, a line each; nil: value, on one
+	table func(*screen) error // what people get
+}
+
+// print shows v as was asked.
+func (o *output) print(cmd *cobra.Command, v view) error {
+	w := cmd.OutOrStdout()
+	switch {
+	case o.name == asTable:
+		return v.table(o.screen(cmd))
+	case o.name == asLines && v.lines != nil:
+		for _, line := range v.lines {
+			if err := printValue(w, line, asLines); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return printValue(w, v.value, o.name)
+}
+
+// screen is where people read what cmd prints.
+func (o *output) screen(cmd *cobra.Command) *screen {
+	w := cmd.OutOrStdout()
+	return &screen{w: w, columns: terminalColumns(w), colour: coloured(colourOf(cmd), w, true), noHeaders: o.noHeaders}
+}
+
+// format is the value of -o.
+type format struct {
+	name    string
+	allowed []string
 }
 
 // Set implements pflag.Value.
@@ -54,12 +94,6 @@ func (f *format) String() string { return f.name }
 // Type implements pflag.Value.
 func (f *format) Type() string { return "format" }
 
-// isTerminal reports whether a person reads w.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
 // compactJSON is a message in protojson's names, zero values included, without the spaces that
 // protojson adds at random so that nobody compares its bytes.
 func compactJSON(m proto.Message) (json.RawMessage, error) {
@@ -72,17 +106,15 @@ func compactJSON(m proto.Message) (json.RawMessage, error) {
 	return out.Bytes(), err
 }
 
-// printMessage prints a message in a format other than asTable.
-func printMessage(w io.Writer, m proto.Message, format string) error {
-	raw, err := compactJSON(m)
-	if err != nil {
-		return err
-	}
-	return printValue(w, raw, format)
-}
-
-// printValue prints a value that JSON can say in a format other than asTable, and "<" as it is.
+// printValue prints a value in a format other than asTable, and "<" as it is.
 func printValue(w io.Writer, value any, format string) error {
+	if m, ok := value.(proto.Message); ok {
+		raw, err := compactJSON(m)
+		if err != nil {
+			return err
+		}
+		value = raw
+	}
 	var text bytes.Buffer
 	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false)
@@ -132,11 +164,20 @@ func usualStyle(node *yaml.Node) error {
 	return nil
 }
 
-// table prints rows of cells in aligned columns.
-func table(w io.Writer, rows [][]string) error {
-	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(out, strings.Join(row, "\t")) // its errors come with Flush
+// seconds is a duration as protojson writes it.
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s" }
+
+// raw is messages as a JSON array has them; never nil, which would be null there.
+func raw[M proto.Message](messages []M) []json.Marshaler {
+	out := make([]json.Marshaler, len(messages))
+	for i, m := range messages {
+		out[i] = marshaler{m}
 	}
-	return out.Flush()
+	return out
 }
+
+// marshaler has encoding/json write a message as protojson does.
+type marshaler struct{ proto.Message }
+
+// MarshalJSON implements json.Marshaler.
+func (m marshaler) MarshalJSON() ([]byte, error) { return compactJSON(m.Message) }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,7 @@ LOCKD_LEASE_ID in the environment or from a --lease-file; a flag's value would b
 It ends with 70 if the lease is not held any more; no renewal brings it back.`
 
 func newRenew(to *server) *cobra.Command {
-	var output format
+	var out output
 	var ttl time.Duration
 	var path string
 	cmd := &cobra.Command{
@@ -32,7 +31,7 @@ func newRenew(to *server) *cobra.Command {
 	flags := cmd.Flags()
 	durationVar(flags, &ttl, "ttl", "", 0, "how long it shall last (default: as before)")
 	flags.StringVar(&path, "lease-file", "", "read the lease id from this file")
-	output.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		id, err := leaseID(args[0], path)
 		if err != nil {
@@ -46,11 +45,9 @@ func newRenew(to *server) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output.name != asTable {
-			return printMessage(cmd.OutOrStdout(), lease, output.name)
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s runs out in %s unless renewed\n", plain(lease.GetName()), lease.GetTtl().AsDuration())
-		return err
+		return out.print(cmd, view{value: lease, table: func(s *screen) error {
+			return s.printf("%s runs out in %s unless renewed\n", plain(lease.GetName()), lease.GetTtl().AsDuration())
+		}})
 	})
 	return cmd
 }

@@ -9,24 +9,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-const rootHelp = `lockctl takes, shows and breaks leases on names, and runs commands under them.
-
-A lease alone cannot stop a process that was paused past its deadline. Its token can, if what you
-protect refuses a smaller one: the command finds it in LOCKD_TOKEN.
-
-Exit codes:
-  0     done
-  64    wrong usage: a flag, an argument, a name
-  69    no lockd or its store could be reached
-  70    the lease was lost: before the command ended, or before "renew", "release" or "force-release"
-  75    not acquired: somebody else holds the name (-E sets another code)
-  77    denied
-  1     anything else
-  126   "run": the command cannot be started
-  127   "run": the command was not found
-  128+n interrupted by signal n ("watch", begun: 0); "run": the command was ended by it
-  Otherwise "run" passes the command's own code on.`
-
 // execute runs one command line and returns the exit code.
 func execute(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
@@ -46,7 +28,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	code, text := explain(err)
 	failEval(cmd, args, code)
 	if text != "" {
-		fmt.Fprintf(stderr, "lockctl: %s\n", text)
+		who := "lockctl:"
+		if coloured(given(cmd, args, "color"), stderr, false) {
+			who = paint(who, bad)
+		}
+		fmt.Fprintf(stderr, "%s %s\n", who, text)
 	}
 	if code == exitUsage {
 		fmt.Fprintf(stderr, "See %q.\n", cmd.CommandPath()+" --help")
@@ -56,22 +42,26 @@ func execute(args []string, stdout, stderr io.Writer) int {
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "lockctl",
-		Short:         "Leases on names, from a shell",
-		Long:          rootHelp,
+		Use:   "lockctl COMMAND",
+		Short: "Leases on names, from a shell",
+		Long:  rootHelp(),
+		Example: `  lockctl run nightly-backup -n -- ./backup.sh
+  lockctl get orders/42`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       versionText(),
 	}
 	var to server
-	to.register(root)
+	to.register(root.PersistentFlags())
+	registerColour(root)
 	root.AddCommand(
 		newRun(&to), newAcquire(&to), newRenew(&to), newRelease(&to),
-		newList(&to), newGet(&to), newWatch(&to), newForceRelease(&to), newStatus(&to), newVersion(),
+		newList(&to), newGet(&to), newWatch(&to), newForceRelease(&to), newStatus(&to), newContext(&to), newVersion(),
 	)
-	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
-		to.unavailableSet = cmd.Flags().Changed("unavailable-for")
-	}
+	onlyCommands(root)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(newHelp())
+	root.SetUsageTemplate(usageTemplate)
 	offerNoFiles(root)
 	return root
 }
@@ -103,7 +93,11 @@ func oneName(_ *cobra.Command, args []string) error {
 func given(cmd *cobra.Command, args []string, name string) string {
 	flags := cmd.Flags()
 	flags.ParseErrorsAllowlist.UnknownFlags = true
-	value := flags.Lookup(name).DefValue
+	flag := flags.Lookup(name)
+	if flag == nil {
+		return ""
+	}
+	value := flag.DefValue
 	// What is wrong with them has been said.
 	_ = flags.ParseAll(args, func(flag *pflag.Flag, text string) error {
 		if flag.Name == name {

@@ -37,7 +37,7 @@ The lease is released when all of the group has ended. What CMD leaves in it has
 itself, then gets SIGTERM, and SIGKILL after --kill-after. What has left the group (a daemon) is let go.
 
 CMD finds these in its environment: LOCKD_NAME, LOCKD_TOKEN, LOCKD_LEASE_ID, LOCKD_OWNER, LOCKD_TTL_MS,
-LOCKD_SERVER and LOCKCTL_SERVER. It should pass LOCKD_TOKEN to what it writes to.
+LOCKD_SERVER, and LOCKCTL_SERVER and LOCKCTL_INSECURE for a lockctl of its own. It should pass LOCKD_TOKEN to what it writes to.
 ` + claimHelp
 
 // What --on-loss may say.
@@ -115,6 +115,7 @@ func newRun(to *server) *cobra.Command {
 
 // missingDash points out that a flag may have been meant for the command.
 func missingDash(cmd *cobra.Command, err error) error {
+	err = flagError(cmd, err)
 	if cmd.Flags().NArg() > 1 { // so far
 		return fmt.Errorf("%w; want NAME -- CMD, with the flags of CMD after the --", err)
 	}
@@ -212,6 +213,7 @@ func childEnvironment(to *server, lease *lockd.Lease) []string {
 		variableTTL + "=" + strconv.FormatInt(lease.TTL().Milliseconds(), 10),
 		variableServer + "=" + to.target,
 		serverVariable + "=" + to.target,
+		variableOf(settingInsecure) + "=" + strconv.FormatBool(to.insecure),
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 //	expire NAME        lets a lease run out
 //	stop-server        makes lockd unreachable
 //
-// and $LONG, 300 bytes.
+// and $LONG, 300 bytes, and $SERVER, where that lockd is.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 			server := lockdtest.Start(t)
 			env.Values["server"] = server
 			env.Setenv(serverVariable, server.Addr())
+			env.Setenv("SERVER", server.Addr())
 			env.Setenv("LONG", strings.Repeat("x", 300))
 			return nil
 		},

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
@@ -17,8 +16,6 @@ import (
 )
 
 const (
-	serverVariable = "LOCKCTL_SERVER"
-	defaultServer  = "localhost:7420"
 	// replyWithin bounds one answer, connectWithin the first connection with it. lockd gives its store
 	// half a second.
 	replyWithin   = 3 * time.Second
@@ -27,28 +24,24 @@ const (
 	askAgain = 200 * time.Millisecond
 )
 
-// server is where lockd is, and how long to put up with its absence.
+// server is where lockd is, and how long to put up with its absence. The first three are what the command
+// line says until resolve has made them what counts.
 type server struct {
 	target         string
 	insecure       bool
 	unavailableFor time.Duration
-	unavailableSet bool // by the user
-}
 
-func (s *server) register(root *cobra.Command) {
-	target := os.Getenv(serverVariable)
-	if target == "" {
-		target = defaultServer
-	}
-	flags := root.PersistentFlags()
-	flags.StringVar(&s.target, "server", target, "lockd, as host:port[,host:port…] or a gRPC target; also $"+serverVariable)
-	flags.BoolVar(&s.insecure, "insecure", false, "allow plaintext beyond loopback and unix sockets: lease ids are secrets and travel unprotected")
-	durationVar(flags, &s.unavailableFor, "unavailable-for", "", lockd.DefaultUnavailableFor,
-		"give up when nobody has served for so long (a longer --wait goes on unless this is given); at once if every address refuses the first connection")
+	context, config string // as the command line says
+	flags           *pflag.FlagSet
+	inUse           string            // the context that was used, "" if none
+	origin          map[string]string // of each setting; nil until resolved
 }
 
 // dial returns a client; closing it is the caller's.
 func (s *server) dial(opts ...lockd.DialOption) (*lockd.Client, error) {
+	if err := s.resolve(); err != nil {
+		return nil, err
+	}
 	if s.unavailableFor <= 0 {
 		return nil, usagef("--unavailable-for is %s; want more than 0", s.unavailableFor)
 	}

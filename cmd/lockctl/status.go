@@ -16,7 +16,7 @@ const statusHelp = `Status shows the server that answers, its store and the stor
 also when no leases are granted: what matters to a script is in -o json.`
 
 func newStatus(to *server) *cobra.Command {
-	var output format
+	var out output
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the server and its store",
@@ -25,7 +25,7 @@ func newStatus(to *server) *cobra.Command {
   lockctl status -o json | jq .store.grants`,
 		Args: cobra.NoArgs,
 	}
-	output.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.register(cmd, asTable, asJSON, asLines, asYAML)
 	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
 		var resp *lockdv1.StatusResponse
 		_, err := to.ask(cmd.Context(), func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
@@ -35,36 +35,37 @@ func newStatus(to *server) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output.name != asTable {
-			return printMessage(cmd.OutOrStdout(), resp, output.name)
-		}
-		return table(cmd.OutOrStdout(), statusRows(to.target, resp))
+		return out.print(cmd, view{value: resp, table: func(s *screen) error { return s.pairs(statusRows(to.target, resp)) }})
 	})
 	return cmd
 }
 
-func statusRows(target string, resp *lockdv1.StatusResponse) [][]string {
+func statusRows(target string, resp *lockdv1.StatusResponse) [][2]cell {
 	store := resp.GetStore()
-	grants := "grants leases"
+	grants := cell{text: plain(store.GetKind()) + ", grants leases", style: good}
 	if !store.GetGrants() {
-		grants = "GRANTS NO LEASES: " + plain(store.GetRefusal())
+		grants = cell{text: plain(store.GetKind()) + ", GRANTS NO LEASES: " + plain(store.GetRefusal()), style: bad}
 	}
-	rows := [][]string{
-		{"server", fmt.Sprintf("%s, lockd %s", target, plain(resp.GetVersion()))},
-		{"instance", fmt.Sprintf("%s, since %s", plain(resp.GetInstance()), resp.GetStarted().AsTime().Format(time.RFC3339))},
-		{"store", plain(store.GetKind()) + ", " + grants},
+	rows := [][2]cell{
+		{{text: "server"}, {text: fmt.Sprintf("%s, lockd %s", target, plain(resp.GetVersion()))}},
+		{{text: "instance"}, {text: fmt.Sprintf("%s, since %s", plain(resp.GetInstance()), resp.GetStarted().AsTime().Format(time.RFC3339))}},
+		{{text: "store"}, grants},
 	}
 	for _, warning := range store.GetWarnings() {
-		rows = append(rows, []string{"warning", plain(warning)})
+		rows = append(rows, [2]cell{{text: "warning"}, {text: plain(warning), style: warned}})
 	}
 	for _, node := range store.GetNodes() {
-		rows = append(rows, []string{"node", nodeLine(node)})
+		line := cell{text: nodeLine(node)}
+		if !node.GetReachable() {
+			line.style = bad
+		}
+		rows = append(rows, [2]cell{{text: "node"}, line})
 	}
 	if n := store.GetPendingCleanups(); n != 0 {
-		rows = append(rows, []string{"pending", fmt.Sprintf("%d acquisitions given up and releases are being made sure of", n)})
+		rows = append(rows, [2]cell{{text: "pending"}, {text: fmt.Sprintf("%d acquisitions given up and releases are being made sure of", n)}})
 	}
 	if n := store.GetDesynchronised(); n != 0 {
-		rows = append(rows, []string{"answers", fmt.Sprintf("%d belonged to another call", n)})
+		rows = append(rows, [2]cell{{text: "answers"}, {text: fmt.Sprintf("%d belonged to another call", n)}})
 	}
 	return rows
 }

@@ -38,6 +38,20 @@ func rounded(d time.Duration) string {
 	return d.Truncate(time.Second).String()
 }
 
+// age is how long ago something was, to the unit that matters.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d >= 2*unit.of {
+			return strconv.FormatInt(int64(d/unit.of), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(max(d, 0)/time.Second), 10) + "s"
+}
+
 // ordinal is n for people: 1st, 2nd, 11th.
 func ordinal(n int) string {
 	suffix := "th"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -22,16 +21,29 @@ func versionText() string {
 	return "(devel)"
 }
 
+// build is what "version" prints.
+type build struct {
+	Version  string `json:"version"`
+	Platform string `json:"platform"`
+	Go       string `json:"go"`
+}
+
 func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version of lockctl",
-		Long:    "Print the version of lockctl. That of the server is in \"lockctl status\".",
-		Example: "  lockctl version",
-		Args:    cobra.NoArgs,
-		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "lockctl %s %s/%s %s\n", versionText(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-			return err
-		}),
+	var out output
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of lockctl",
+		Long:  "Print the version of lockctl. That of the server is in \"lockctl status\".",
+		Example: `  lockctl version
+  lockctl version -o json | jq -r .version`,
+		Args: cobra.NoArgs,
 	}
+	out.register(cmd, asTable, asJSON, asLines, asYAML)
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		b := build{Version: versionText(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+		return out.print(cmd, view{value: b, table: func(s *screen) error {
+			return s.printf("lockctl %s %s %s\n", b.Version, b.Platform, b.Go)
+		}})
+	})
+	return cmd
 }

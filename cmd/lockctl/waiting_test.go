@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/spf13/pflag"
+
 	lockd "github.com/lockd/lockd/clients/go"
 	"github.com/lockd/lockd/clients/go/lockdtest"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -110,7 +112,15 @@ func TestAWaitGoesOnWhileLockdIsAway(t *testing.T) {
 	t.Parallel()
 	for wait, want := range map[time.Duration]time.Duration{time.Second: 10 * time.Second, time.Minute: time.Minute} {
 		for _, set := range []bool{false, true} {
-			to := server{target: "localhost:1", unavailableFor: 10 * time.Second, unavailableSet: set}
+			var to server
+			to.register(pflag.NewFlagSet("lockctl", pflag.ContinueOnError))
+			given := []string{"--server", "localhost:1"}
+			if set {
+				given = append(given, "--unavailable-for", "10s")
+			}
+			if err := to.flags.Parse(given); err != nil {
+				t.Fatal(err)
+			}
 			c := claim{wait: wait, waitSet: true}
 			client, err := c.dial(&to)
 			if err != nil {
@@ -159,7 +169,7 @@ func TestInterruptedDuringTheLastLookIs130(t *testing.T) {
 		return nil
 	}))
 	c := claim{wait: firstAnswer, waitSet: true, conflict: exitHeld}
-	client, err := c.dial(&server{target: addr, unavailableFor: time.Second})
+	client, err := c.dial(&server{target: addr, unavailableFor: time.Second, origin: map[string]string{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,14 +21,15 @@ const watchHelp = `Watch prints what happens to names from now on, as it happens
 left, and missed: some are missing here, since lockd could not learn of them or they were not read in time.
 
 With -o jsonl, each is a JSON object on a line of its own, as soon as it is known; -o json is the same, as
-there is no end to wait for. The first one is SYNCED: what happens after it is there.
+there is no end to wait for; with -o yaml, each is a document. The first one is SYNCED: what happens after it
+is there.
 
 When the server goes away it goes on at the next one that answers, after an event missed, and gives up with
 69 when none has for --unavailable-for. Otherwise it goes on until it is interrupted, or nobody reads what it
 prints, which is its ordinary end: 0.`
 
 func newWatch(to *server) *cobra.Command {
-	var output format
+	var out output
 	cmd := &cobra.Command{
 		Use:   "watch [PREFIX]",
 		Short: "Print what happens to names as it happens",
@@ -39,14 +38,15 @@ func newWatch(to *server) *cobra.Command {
   lockctl watch -o jsonl | jq -r 'select(.kind == "FORCED") | .name + ": " + .reason'`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	output.register(cmd, asTable, asLines, asJSON)
+	out.register(cmd, asTable, asJSON, asLines, asYAML)
+	out.registerHeaders(cmd)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		prefix, err := prefixOf(args)
 		if err != nil {
 			return err
 		}
 		dropPipeSignal()
-		return watch(cmd, to, prefix, newEventPrinter(cmd.OutOrStdout(), output.name))
+		return watch(cmd, to, prefix, newEventPrinter(out.screen(cmd), out.name))
 	})
 	return cmd
 }
@@ -146,13 +146,13 @@ func (s *eventStream) next() ([]*lockdv1.Event, error) {
 // eventPrinter prints the events of one stream after another as if they were one: SYNCED once, and MISSED
 // where the next one begins.
 type eventPrinter struct {
-	w      io.Writer
+	*screen
 	format string
 	synced bool
 }
 
-func newEventPrinter(w io.Writer, format string) *eventPrinter {
-	return &eventPrinter{w: w, format: format}
+func newEventPrinter(s *screen, format string) *eventPrinter {
+	return &eventPrinter{screen: s, format: format}
 }
 
 // ended is how lockctl ends: that it was told to, once it had begun, or that the reader has gone, is its
@@ -192,40 +192,17 @@ func (p *eventPrinter) print(w *bytes.Buffer, event *lockdv1.Event) error {
 	}
 	p.synced = p.synced || began
 	switch {
+	case p.format == asYAML:
+		w.WriteString("---\n")
+		return printValue(w, event, asYAML)
 	case p.format != asTable:
-		return printMessage(w, event, asLines)
-	case began:
-		eventRow(w, "TIME", "EVENT", "NAME", "TOKEN", "OWNER", "DETAIL")
-	default:
-		printEvent(w, event)
+		return printValue(w, event, asLines)
+	}
+	columns := eventColumns(p.columns)
+	if !began {
+		w.WriteString(p.line(columns, eventCells(event, time.Now())))
+	} else if !p.noHeaders {
+		w.WriteString(p.line(columns, headings(columns)))
 	}
 	return nil
-}
-
-// printEvent prints an event for people.
-func printEvent(w io.Writer, event *lockdv1.Event) {
-	at, token, detail := "-", "-", ""
-	if event.GetAt() != nil {
-		at = event.GetAt().AsTime().Format(time.RFC3339)
-	}
-	if event.GetToken() != 0 {
-		token = strconv.FormatInt(event.GetToken(), 10)
-	}
-	switch {
-	case event.GetKind() == lockdv1.Event_FORCED:
-		detail = fmt.Sprintf("by %s: %s", plain(event.GetBy()), plain(event.GetReason()))
-	case event.GetKind() == lockdv1.Event_MISSED && event.GetMissed() > 0:
-		detail = fmt.Sprintf("%d events are missing here", event.GetMissed())
-	case event.GetKind() == lockdv1.Event_MISSED:
-		detail = "events are missing here"
-	case event.GetTicket() != 0:
-		detail = "ticket " + strconv.FormatInt(event.GetTicket(), 10)
-	}
-	eventRow(w, at, strings.ToLower(event.GetKind().String()), plain(event.GetName()), token, plain(event.GetOwner()), detail)
-}
-
-// eventRow is a row of a table whose later rows are not known yet.
-func eventRow(w io.Writer, at, kind, name, token, owner, detail string) {
-	row := fmt.Sprintf("%-20s  %-8s  %-24s  %-16s  %-24s  %s", at, kind, name, token, owner, detail)
-	fmt.Fprintln(w, strings.TrimRight(row, " "))
 }
