@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,17 +15,18 @@ import (
 
 // config is everything that can be set.
 type config struct {
-	Listen            string
-	HTTP              string // "": none
-	Redis             string // URL; "": leases are kept in memory
-	RedisPasswordFile string
-	KeyPrefix         string
-	Limits            lease.Limits
-	Insecure          bool
-	Reflection        bool
-	LogLevel          string
-	LogFormat         string
-	File              string
+	Listen      string
+	HTTP        string // "": none
+	Redis       string // URL; "": leases are kept in memory
+	RedisFiles  redisstore.SecretFiles
+	RedisShared bool
+	KeyPrefix   string
+	Limits      lease.Limits
+	Insecure    bool
+	Reflection  bool
+	LogLevel    string
+	LogFormat   string
+	File        string
 
 	// What check makes of them.
 	grpcAt, httpAt address
@@ -38,8 +37,14 @@ type config struct {
 func (c *config) define(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Listen, "listen", "127.0.0.1:7420", "where to serve gRPC: `ADDR` is host:port or unix:///path")
 	flags.StringVar(&c.HTTP, "http", "127.0.0.1:7421", "where to serve /healthz and /readyz: `ADDR` as above, empty for nowhere")
-	flags.StringVar(&c.Redis, "redis", "", "keep leases in the Redis at `URL`: redis://[user@]host[:port][/db] or unix://[user@]/path/to.sock; empty: in memory")
-	flags.StringVar(&c.RedisPasswordFile, "redis-password-file", "", "`FILE` whose first line is Redis's password; goes before one in the URL")
+	flags.StringVar(&c.Redis, "redis", "", "keep leases in the Redis at `URL`: redis://[user@]host[:port][/db] (rediss:// for TLS), redis://sentinel,sentinel?master=NAME "+
+		"or unix://[user@]/path/to.sock; empty: in memory")
+	flags.StringVar(&c.RedisFiles.Password, "redis-password-file", "", "`FILE` whose first line is Redis's password; goes before one in the URL")
+	flags.StringVar(&c.RedisFiles.SentinelPassword, "redis-sentinel-password-file", "", "`FILE` whose first line is the sentinels' password")
+	flags.StringVar(&c.RedisFiles.CA, "redis-ca", "", "PEM `FILE` of who may have signed Redis's certificate; empty: whom the system trusts")
+	flags.StringVar(&c.RedisFiles.Cert, "redis-cert", "", "PEM `FILE` of the certificate shown to Redis")
+	flags.StringVar(&c.RedisFiles.Key, "redis-key", "", "PEM `FILE` of its private key")
+	flags.BoolVar(&c.RedisShared, "redis-shared", false, "other services use this Redis too, with other key prefixes")
 	flags.StringVar(&c.KeyPrefix, "key-prefix", "lockd", "`PREFIX` of every key in Redis")
 	flags.DurationVar(&c.Limits.MinTTL, "min-ttl", time.Second, "shortest ttl a client may ask for")
 	flags.DurationVar(&c.Limits.MaxTTL, "max-ttl", time.Hour, "longest ttl a client may ask for")
@@ -111,33 +116,19 @@ func (c *config) checkAddress(setting, text string) (address, error) {
 
 func (c *config) checkRedis() error {
 	if c.Redis == "" {
-		if c.RedisPasswordFile != "" {
-			return errors.New("redis-password-file is set and redis is not; want both, or neither for leases in memory")
+		if c.RedisFiles != (redisstore.SecretFiles{}) {
+			return errors.New("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key is set and redis is not; " +
+				"want both, or none of them for leases in memory")
 		}
 		return nil
 	}
-	c.redis = redisstore.Config{URL: c.Redis, KeyPrefix: c.KeyPrefix}
-	if c.RedisPasswordFile != "" {
-		text, err := os.ReadFile(c.RedisPasswordFile)
-		if err != nil {
-			return fmt.Errorf("redis-password-file: %w", err)
-		}
-		first, _, _ := strings.Cut(string(text), "\n")
-		if c.redis.Password = strings.TrimSuffix(first, "\r"); c.redis.Password == "" {
-			return fmt.Errorf("redis-password-file: the first line of %s is empty; want the password", c.RedisPasswordFile)
-		}
+	secrets, err := redisstore.ReadSecrets(c.RedisFiles)
+	if err != nil {
+		return fmt.Errorf("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key: %w", err)
 	}
+	c.redis = redisstore.Config{URL: c.Redis, Secrets: secrets, KeyPrefix: c.KeyPrefix, Shared: c.RedisShared}
 	if err := c.redis.Check(); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	return nil
-}
-
-// redisShown is the Redis URL as it may be logged.
-func (c *config) redisShown() string {
-	u, err := url.Parse(c.Redis)
-	if err != nil {
-		return "" // check has refused it
-	}
-	return u.Redacted()
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"github.com/lockd/lockd/test/certs"
 )
 
 // loaded answers what the settings are after args, environ and, unless it is "", a file of yaml.
@@ -49,21 +51,28 @@ func check(env []string, args ...string) (code int, stdout, stderr string) {
 
 // samples are, for each setting, a value for the flag, the environment and the file.
 func samples(t *testing.T) map[string][3]string {
+	authority := certs.New(t)
+	pair := authority.Sign(t, "lockd")
 	password := func() string { return write(t, "password", "hunter2\n") }
 	return map[string][3]string{
-		"listen":              {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
-		"http":                {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
-		"redis":               {"redis://a", "redis://b", "redis://c"},
-		"redis-password-file": {password(), password(), password()},
-		"key-prefix":          {"a", "b", "c"},
-		"min-ttl":             {"1ms", "2ms", "3ms"},
-		"max-ttl":             {"1h1m0s", "1h2m0s", "1h3m0s"},
-		"default-ttl":         {"31s", "32s", "33s"},
-		"max-wait":            {"1m0s", "2m0s", "3m0s"},
-		"insecure":            {"true", "true", "true"},
-		"reflection":          {"true", "true", "true"},
-		"log-level":           {"debug", "warn", "error"},
-		"log-format":          {"json", "json", "json"},
+		"listen":                       {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+		"http":                         {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
+		"redis":                        {"redis://a", "redis://b", "redis://c"},
+		"redis-password-file":          {password(), password(), password()},
+		"redis-sentinel-password-file": {password(), password(), password()},
+		"redis-ca":                     {authority.CA, authority.CA, authority.CA},
+		"redis-cert":                   {pair.Cert, pair.Cert, pair.Cert},
+		"redis-key":                    {pair.Key, pair.Key, pair.Key},
+		"redis-shared":                 {"true", "true", "true"},
+		"key-prefix":                   {"a", "b", "c"},
+		"min-ttl":                      {"1ms", "2ms", "3ms"},
+		"max-ttl":                      {"1h1m0s", "1h2m0s", "1h3m0s"},
+		"default-ttl":                  {"31s", "32s", "33s"},
+		"max-wait":                     {"1m0s", "2m0s", "3m0s"},
+		"insecure":                     {"true", "true", "true"},
+		"reflection":                   {"true", "true", "true"},
+		"log-level":                    {"debug", "warn", "error"},
+		"log-format":                   {"json", "json", "json"},
 	}
 }
 
@@ -80,8 +89,15 @@ func TestFlagGoesBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			var also []string // what the setting needs beside it
-			if name == "redis-password-file" {
+			switch name {
+			case "redis-password-file":
 				also = []string{"LOCKD_REDIS=redis://a"}
+			case "redis-sentinel-password-file":
+				also = []string{"LOCKD_REDIS=redis://a?master=m"}
+			case "redis-ca":
+				also = []string{"LOCKD_REDIS=rediss://a"}
+			case "redis-cert", "redis-key": // one needs the other
+				return
 			}
 			expect := func(want string, args, environ []string, yaml string) {
 				t.Helper()
@@ -273,15 +289,15 @@ func TestAPasswordComesFromEnvironmentOrFileNeverFromAFlag(t *testing.T) {
 			t.Errorf("lockd --redis URL with a password exits %d and says %q, want 64, the way out, and not the password", code, stderr)
 		}
 	}
-	if _, c, err := loaded(t, nil, []string{"LOCKD_REDIS=redis://:hunter2@localhost"}, ""); err != nil || strings.Contains(c.redisShown(), secret) {
-		t.Errorf("a password in the environment: %v, shown as %q, want it taken and hidden", err, c.redisShown())
+	if _, c, err := loaded(t, nil, []string{"LOCKD_REDIS=redis://:hunter2@localhost"}, ""); err != nil || strings.Contains(c.redis.Shown(), secret) {
+		t.Errorf("a password in the environment: %v, shown as %q, want it taken and hidden", err, c.redis.Shown())
 	}
-	if _, c, err := loaded(t, nil, nil, "redis: redis://:hunter2@localhost"); err != nil || strings.Contains(c.redisShown(), secret) {
-		t.Errorf("a password in the file: %v, shown as %q, want it taken and hidden", err, c.redisShown())
+	if _, c, err := loaded(t, nil, nil, "redis: redis://:hunter2@localhost"); err != nil || strings.Contains(c.redis.Shown(), secret) {
+		t.Errorf("a password in the file: %v, shown as %q, want it taken and hidden", err, c.redis.Shown())
 	}
 	file := write(t, "password", secret+"\r\nand a comment\n")
-	if _, c, err := loaded(t, []string{"--redis=redis://localhost", "--redis-password-file", file}, nil, ""); err != nil || c.redis.Password != secret {
-		t.Errorf("a password file gives %q, %v, want its first line", c.redis.Password, err)
+	if _, c, err := loaded(t, []string{"--redis=redis://localhost", "--redis-password-file", file}, nil, ""); err != nil || c.RedisFiles.Password != file {
+		t.Errorf("a password file: %v, read from %q, want %q", err, c.RedisFiles.Password, file)
 	}
 	// Faults in a URL with a password, from where it may stand, show none of it either.
 	for _, url := range []string{"redis://:hunter2@local host", "redis://:hunter2@localhost:port", "redis://:%zzhunter2@localhost", "http://:hunter2@a", "redis://:hunter2@a/db?x=hunter2",

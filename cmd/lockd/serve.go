@@ -43,7 +43,7 @@ func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, err
 		log.Warn("leases are kept in memory and end with this process; set --redis to keep them")
 		return memstore.New(), nil
 	}
-	log.Info("leases are kept in redis", zap.String("url", c.redisShown()), zap.String("key_prefix", c.KeyPrefix))
+	log.Info("leases are kept in redis", zap.String("url", c.redis.Shown()), zap.String("key_prefix", c.KeyPrefix))
 	settings := c.redis
 	settings.Notice = func(msg string) { log.Warn(msg) }
 	return redisstore.Open(ctx, settings)

@@ -48,24 +48,27 @@ func (c checked) unfit() string {
 func (s *Store) firstCheck(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, openFor)
 	defer cancel()
+	var last error // that says more than that the time was over
 	for {
 		found, err := s.check(ctx)
-		var refused *RefusedError
-		switch {
-		case err == nil && found.node.Eviction != noEviction:
-			return &RefusedError{Address: s.address, Problem: evictionProblem(found.node.Eviction)}
-		case err == nil:
+		if err == nil && found.node.Eviction != noEviction {
+			return s.refused("%s", evictionProblem(found.node.Eviction))
+		}
+		if err == nil {
+			err = s.checkRights(ctx)
+		}
+		if err == nil {
 			s.accept(found)
 			return nil
-		case errors.As(err, &refused):
+		}
+		if err = s.sentinelProblem(ctx, err); errors.As(err, new(*RefusedError)) {
 			return err
 		}
-		pause := time.NewTimer(100 * time.Millisecond)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return fmt.Errorf("%w at %s: %w", ErrUnreachable, s.address, err)
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+		if !sleep(ctx, 100*time.Millisecond) {
+			return fmt.Errorf("%w at %s: %w", ErrUnreachable, s.address, last)
 		}
 	}
 }
@@ -164,10 +167,10 @@ func (s *Store) check(ctx context.Context) (checked, error) {
 		ClockSkew: skew, Persistence: s.persistence(ctx, info), Eviction: info["maxmemory_policy"],
 	}}
 	if problem := versionProblem(found.node.Version); problem != "" {
-		return checked{}, &RefusedError{Address: s.address, Problem: problem}
+		return checked{}, s.refused("%s", problem)
 	}
 	if found.node.Role != "master" {
-		return checked{}, &RefusedError{Address: s.address, Problem: roleProblem(found.node.Role)}
+		return checked{}, s.refused("%s", roleProblem(found.node.Role))
 	}
 	found.refusal, found.warnings = s.judge(found.node)
 	found.blocked = s.blocked(ctx)
@@ -208,9 +211,23 @@ func (s *Store) connectError(err error) error {
 	if errors.As(err, &refused) {
 		return refused
 	}
-	for _, word := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR DB index"} {
-		if answered := redis.Error(nil); errors.As(err, &answered) && strings.HasPrefix(answered.Error(), word) {
-			return &RefusedError{Address: s.address, Problem: "refuses us: " + answered.Error()}
+	if isAlert(err) { // TLS 1.3 says it only after the handshake
+		return tlsProblem(s.address, err)
+	}
+	var answered redis.Error
+	if !errors.As(err, &answered) {
+		return err
+	}
+	for word, want := range map[string]string{
+		"WRONGPASS":            "want another user in the URL or another password",
+		"ERR invalid password": "want another password",
+		"NOAUTH":               "want a password, in --redis-password-file or the URL",
+		"ERR AUTH":             "want no password, or Redis to have one",
+		"NOPERM":               "want a user with the rights in docs/operations.md",
+		"ERR DB index":         "want a database that is there",
+	} {
+		if strings.HasPrefix(answered.Error(), word) {
+			return s.refused("refuses us: %v; %s", answered, want)
 		}
 	}
 	return err
@@ -258,8 +275,8 @@ func (s *Store) persistence(ctx context.Context, info map[string]string) string 
 
 const noEviction = "noeviction"
 
-func roleProblem(role any) string {
-	return fmt.Sprintf("is a %v; want a primary: a replica's leases are nobody's", role)
+func roleProblem(role string) string {
+	return fmt.Sprintf("is a %s; want a primary: a replica's leases are nobody's", role)
 }
 
 func evictionProblem(policy string) string {

@@ -44,9 +44,19 @@ func TestOpenRefusesAnotherLayout(t *testing.T) {
 	if _, err := Open(t.Context(), Config{URL: r.URL()}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "another layout") {
 		t.Errorf("Open = %v, want a *RefusedError about the layout", err)
 	}
-	s, err := Open(t.Context(), Config{URL: r.URL(), KeyPrefix: "other"})
+}
+
+// Another key prefix is another service, and nearly always a mistake: it is said aloud, or refused.
+func TestOpenRefusesAnotherPrefix(t *testing.T) {
+	r := redisproc.Shared(t)
+	open(t, r.URL())
+	_, err := Open(t.Context(), Config{URL: r.URL(), KeyPrefix: "other"})
+	if !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), `key prefix "lockd"`) || !strings.Contains(err.Error(), "--redis-shared") {
+		t.Errorf("Open with another prefix = %v, want a *RefusedError about the prefix", err)
+	}
+	s, err := Open(t.Context(), Config{URL: r.URL(), KeyPrefix: "other", Shared: true})
 	if err != nil {
-		t.Fatalf("Open with another prefix = %v, want nil", err)
+		t.Fatalf("Open with another prefix, shared = %v, want nil", err)
 	}
 	s.Close()
 }

@@ -27,13 +27,16 @@ const (
 
 // Config says which Redis and how.
 type Config struct {
-	// URL is redis://[user[:password]@]host[:port][/db] or unix://[user[:password]@]/path/to.sock[?db=N].
+	// URL is redis://[user[:password]@]host[:port][/db] or unix://[user[:password]@]/path/to.sock[?db=N]; rediss://
+	// speaks TLS. With ?master=NAME the hosts are those of sentinels, which know where the primary is.
 	URL string
-	// Password, if set, goes before the URL's.
-	Password string
-	// KeyPrefix begins every key; default "lockd". Two services with different prefixes share a
-	// Redis without knowing of each other.
+	// Secrets, if set, go before the URL's password, and may be replaced while a Store uses them.
+	Secrets *Secrets
+	// KeyPrefix begins every key; default "lockd".
 	KeyPrefix string
+	// Shared: other services use this Redis, with other key prefixes. Otherwise Open refuses a Redis that
+	// another prefix is in use on, since that is nearly always one service set up in two ways.
+	Shared bool
 	// Notice is told once per change what an operator should know; it may be nil. It must not block.
 	Notice func(msg string)
 }
@@ -51,24 +54,168 @@ func (e *RefusedError) Error() string { return "redis at " + e.Address + " " + e
 
 // Check reports what is wrong with c, asking nobody. Its errors never carry a password.
 func (c Config) Check() error {
-	_, err := c.options()
+	_, err := c.target()
 	return err
 }
 
-// options translates c. It parses the URL itself: go-redis would let a URL switch on what must
+// Shown is the URL without its password, "" if it cannot be read.
+func (c Config) Shown() string {
+	text, hosts := takeHosts(c.URL)
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	u.Host = hosts
+	return u.Redacted()
+}
+
+// target is where Redis is and who we are there.
+type target struct {
+	network            string // tcp or unix
+	addrs              []string
+	master             string // its name, if addrs are of sentinels
+	db                 int
+	tls                bool
+	username, password string
+	secrets            *Secrets // never nil
+}
+
+// String is how messages name it.
+func (t target) String() string {
+	if t.master != "" {
+		return fmt.Sprintf("%q of the sentinels %s", t.master, strings.Join(t.addrs, ","))
+	}
+	return t.addrs[0]
+}
+
+// login answers who we are at this moment.
+func (t target) login() (username, password string) {
+	if p := t.secrets.now().password; p != "" {
+		return t.username, p
+	}
+	return t.username, t.password
+}
+
+var errURL = errors.New("redis URL cannot be read; want redis://host:port or unix:///path/to.sock, special characters percent-encoded")
+
+// target translates c. It parses the URL itself: go-redis would let a URL switch on what must
 // stay off (retries, for one), and quote the URL, password and all, in its errors.
-func (c Config) options() (*redis.Options, error) {
+func (c Config) target() (target, error) {
 	if strings.ContainsAny(c.KeyPrefix, "{}") {
-		return nil, fmt.Errorf("key prefix %q contains a brace; want none, they place keys in a cluster", c.KeyPrefix)
+		return target{}, fmt.Errorf("key prefix %q contains a brace; want none, they place keys in a cluster", c.KeyPrefix)
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil || strings.Contains(c.URL, "#") || strings.Contains(u.Host+u.Path+u.RawQuery, "@") {
+	text, hosts := takeHosts(c.URL)
+	u, err := url.Parse(text)
+	if err != nil || strings.Contains(c.URL, "#") || strings.Contains(hosts+u.Path+u.RawQuery, "@") {
 		// What follows an unescaped # / or ? of a password would be taken for something else, and quoted.
-		return nil, errors.New("redis URL cannot be read; want redis://host:port or unix:///path/to.sock, special characters percent-encoded")
+		return target{}, errURL
 	}
-	options := &redis.Options{
-		Username: u.User.Username(),
-		Protocol: 2, // no pushes are used
+	t := target{username: u.User.Username(), secrets: c.Secrets}
+	if t.secrets == nil {
+		t.secrets = noSecrets()
+	}
+	t.password, _ = u.User.Password()
+	if err := t.place(u, hosts); err != nil {
+		return target{}, err
+	}
+	if _, password := t.login(); t.username != "" && password == "" {
+		// go-redis would not log in at all, and be Redis's default user.
+		return target{}, fmt.Errorf("redis URL names the user %q, but there is no password", t.username)
+	}
+	if !t.tls && t.secrets.now().forTLS() {
+		return target{}, fmt.Errorf("redis URL has the scheme %q, which speaks no TLS, but there are certificates for it; want rediss://", u.Scheme)
+	}
+	if t.master == "" && t.secrets.now().sentinelPassword != "" {
+		return target{}, errors.New("there is a password for sentinels, but the redis URL names none; want ?master=NAME")
+	}
+	return t, nil
+}
+
+// takeHosts takes the hosts out of a URL: a list of them is nothing that net/url reads.
+func takeHosts(text string) (rest, hosts string) {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return text, ""
+	}
+	authority, path := rest, ""
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority, path = rest[:end], rest[end:]
+	}
+	user := ""
+	if at := strings.LastIndex(authority, "@"); at >= 0 {
+		user, authority = authority[:at+1], authority[at+1:]
+	}
+	return scheme + "://" + user + path, authority
+}
+
+// place fills in where Redis is.
+func (t *target) place(u *url.URL, hosts string) error {
+	query := u.Query()
+	db := query.Get("db")
+	t.master = query.Get("master")
+	for key := range query {
+		if key != "db" && key != "master" {
+			return fmt.Errorf("redis URL has the parameter %q; want none but db or master", key)
+		}
+	}
+	switch u.Scheme {
+	case "redis", "rediss":
+		t.network, t.tls = "tcp", u.Scheme == "rediss"
+		if err := t.takeAddresses(hosts); err != nil {
+			return err
+		}
+		if path := strings.Trim(u.Path, "/"); path != "" {
+			db = path
+		}
+	case "unix":
+		if u.Path == "" || hosts != "" || t.master != "" {
+			return errors.New("redis URL names no socket; want unix:///path/to.sock with three slashes")
+		}
+		t.network, t.addrs = "unix", []string{u.Path}
+	default:
+		return fmt.Errorf("redis URL has the scheme %q; want redis://, rediss:// or unix://", u.Scheme)
+	}
+	if db == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(db)
+	if err != nil || n < 0 {
+		return fmt.Errorf("redis URL has the database %q; want a number", db)
+	}
+	t.db = n
+	return nil
+}
+
+// takeAddresses reads host[:port], or a list of them.
+func (t *target) takeAddresses(hosts string) error {
+	port := "6379"
+	if t.master != "" {
+		port = "26379"
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		u, err := url.Parse("redis://" + host)
+		if err != nil || u.Hostname() == "" {
+			return errors.New("redis URL names no host, or one that cannot be read; want one, as in redis://localhost:6379")
+		}
+		at := port
+		if u.Port() != "" {
+			at = u.Port()
+		}
+		t.addrs = append(t.addrs, net.JoinHostPort(u.Hostname(), at))
+	}
+	if len(t.addrs) > 1 && t.master == "" {
+		return errors.New("redis URL names several hosts; want one, or ?master=NAME if they are sentinels")
+	}
+	return nil
+}
+
+// options are go-redis's.
+func (t target) options() *redis.UniversalOptions {
+	return &redis.UniversalOptions{
+		Addrs: t.addrs, MasterName: t.master, DB: t.db,
+		CredentialsProvider: t.login,
+		SentinelPassword:    t.secrets.now().sentinelPassword,
+		Protocol:            2, // no pushes are used
 
 		MaxRetries:            -1, // 0 would mean 3: a lost reply is ours to judge
 		ContextTimeoutEnabled: true,
@@ -82,53 +229,4 @@ func (c Config) options() (*redis.Options, error) {
 
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	options.Password, _ = u.User.Password()
-	if c.Password != "" {
-		options.Password = c.Password
-	}
-	if options.Username != "" && options.Password == "" {
-		// go-redis would not log in at all, and be Redis's default user.
-		return nil, fmt.Errorf("redis URL names the user %q, but there is no password", options.Username)
-	}
-	return options, place(options, u)
-}
-
-// place fills in where Redis is.
-func place(options *redis.Options, u *url.URL) error {
-	query := u.Query()
-	db := query.Get("db")
-	query.Del("db")
-	for key := range query {
-		return fmt.Errorf("redis URL has the parameter %q; want none but db", key)
-	}
-	switch u.Scheme {
-	case "redis":
-		if u.Hostname() == "" || strings.Contains(u.Host, ",") {
-			return errors.New("redis URL names no host, or several; want one, as in redis://localhost:6379")
-		}
-		port := u.Port()
-		if port == "" {
-			port = "6379"
-		}
-		options.Network, options.Addr = "tcp", net.JoinHostPort(u.Hostname(), port)
-		if path := strings.Trim(u.Path, "/"); path != "" {
-			db = path
-		}
-	case "unix":
-		if u.Path == "" || u.Host != "" {
-			return errors.New("redis URL names no socket; want unix:///path/to.sock with three slashes")
-		}
-		options.Network, options.Addr = "unix", u.Path
-	default:
-		return fmt.Errorf("redis URL has the scheme %q; want redis:// or unix://", u.Scheme)
-	}
-	if db == "" {
-		return nil
-	}
-	n, err := strconv.Atoi(db)
-	if err != nil || n < 0 {
-		return fmt.Errorf("redis URL has the database %q; want a number", db)
-	}
-	options.DB = n
-	return nil
 }

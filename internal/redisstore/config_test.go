@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -15,14 +17,17 @@ func TestConfigCheck(t *testing.T) {
 		{"", "", "scheme"},
 		{"localhost:6379", "", "scheme"},
 		{"http://localhost", "", "scheme"},
-		{"rediss://localhost", "", "scheme"},
+		{"rediss://localhost", "", ""},
+		{"redis://a,b:26380?master=m", "", ""},
+		{"rediss://user:pw@[::1],c/2?master=m", "", ""},
 		{"redis://", "", "names no host"},
-		{"redis://a,b", "", "names no host"},
+		{"redis://a,?master=m", "", "names no host"},
+		{"redis://a,b", "", "want one, or ?master=NAME"},
 		{"redis://user@localhost", "", `the user "user", but there is no password`},
 		{"redis://localhost/x", "", "database"},
 		{"redis://localhost/-1", "", "database"},
 		{"redis://localhost?max_retries=3", "", "want none but db"},
-		{"redis://localhost?master=m", "", "want none but db"},
+		{"unix:///run/redis.sock?master=m", "", "names no socket"},
 		{"unix://", "", "names no socket"},
 		{"unix://run/redis.sock", "", "names no socket"},
 		{"redis://u:se cret@localhost:port", "", "cannot be read"},
@@ -45,15 +50,41 @@ func TestConfigCheck(t *testing.T) {
 
 // What go-redis would do by default with a lost reply, a slow Redis or a cancelled call is ours to decide.
 func TestOptions(t *testing.T) {
-	o, err := Config{URL: "redis://user:fromurl@localhost:1234/3", Password: "fromfile"}.options()
+	file := filepath.Join(t.TempDir(), "password")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("fromfile\r\nand a comment\n")
+	secrets, err := ReadSecrets(SecretFiles{Password: file})
 	if err != nil {
 		t.Fatal(err)
 	}
+	at, err := Config{URL: "redis://user:fromurl@localhost:1234/3", Secrets: secrets}.target()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := at.options()
 	if o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.DialerRetries != 1 || !o.DisableIdentity {
 		t.Errorf("options = %+v, want no retries and context deadlines", o)
 	}
-	if o.Addr != "localhost:1234" || o.DB != 3 || o.Username != "user" || o.Password != "fromfile" {
-		t.Errorf("options lead to %s/%d as %s:%s", o.Addr, o.DB, o.Username, o.Password)
+	username, password := o.CredentialsProvider()
+	if len(o.Addrs) != 1 || o.Addrs[0] != "localhost:1234" || o.DB != 3 || username != "user" || password != "fromfile" {
+		t.Errorf("options lead to %s/%d as %s:%s", o.Addrs, o.DB, username, password)
+	}
+	write("")
+	if _, err := secrets.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "want the password") {
+		t.Errorf("Prepare with an empty file = %v, want what is wrong", err)
+	}
+	write("next\n")
+	commit, err := secrets.Prepare(t.Context())
+	if _, password := at.login(); err != nil || password != "fromfile" {
+		t.Errorf("Prepare = %v, and the password %q, want the one before", err, password)
+	}
+	commit()
+	if _, password := at.login(); password != "next" {
+		t.Errorf("the password after the commit is %q, want next", password)
 	}
 }
 

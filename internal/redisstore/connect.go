@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
-	"syscall"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -25,115 +23,123 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
+// connect makes the client; it dials nobody yet.
+func (s *Store) connect() {
+	options := s.target.options()
+	options.Dialer = s.conns.dial
+	options.OnConnect = s.onConnect
+	s.client = redis.NewUniversalClient(options)
+	s.client.AddHook(certainDials{})
+}
+
+// certainDials marks whatever keeps a connection from being made as certain, also that no sentinel knew
+// where to.
+type certainDials struct{}
+
+// DialHook implements redis.Hook.
+func (certainDials) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		if conn, err = next(ctx, network, address); err != nil {
+			return nil, &dialError{err}
+		}
+		return conn, nil
+	}
+}
+
+// ProcessHook implements redis.Hook.
+func (certainDials) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+// ProcessPipelineHook implements redis.Hook.
+func (certainDials) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
 // onConnect looks at a new connection before its first command: an endpoint can lead to another
-// server than it did, and leases must be kept on a primary whose layout is ours.
+// server than it did, and leases must be kept on a primary whose layout is ours. go-redis calls it for
+// connections to sentinels too.
 func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
 	var role *redis.Cmd
-	var set *redis.BoolCmd
-	var found *redis.StringCmd
+	var layoutIs, prefixIs recorded
 	_, err := cn.Pipelined(ctx, func(p redis.Pipeliner) error {
 		role = p.Do(ctx, "ROLE")
-		set = p.SetNX(ctx, s.keys.layout(), layout, 0)
-		found = p.Get(ctx, s.keys.layout())
+		layoutIs = record(ctx, p, s.keys.layout(), layout)
+		if !s.shared {
+			prefixIs = record(ctx, p, prefixKey, s.keys.prefix)
+		}
 		return nil
 	})
 	var answered redis.Error
 	if err != nil && !errors.As(err, &answered) {
 		return connectProblem(err)
 	}
-	if err := s.checkRole(role); err != nil {
+	switch is, err := roleOf(role); {
+	case err != nil:
 		return connectProblem(err)
+	case is == "sentinel" && s.target.master != "":
+		return nil // it is asked where the primary is, and can do nothing else
+	case is != "master":
+		return connectProblem(s.refused("%s", roleProblem(is)))
 	}
-	switch got, err := found.Result(); {
-	case errors.Is(err, redis.Nil):
-		// A replica's or a full server's refusal to write it: nothing of ours can be there either.
-		return connectProblem(fmt.Errorf("the layout could not be recorded: %w", set.Err()))
+	got, err := layoutIs.value()
+	switch {
 	case err != nil:
 		return connectProblem(err)
 	case got != layout:
-		return connectProblem(&RefusedError{Address: s.address, Problem: fmt.Sprintf(
+		return connectProblem(s.refused(
 			"keeps leases in another layout (%s is %q; this lockd's is %q): one name would have two places; use another key prefix or the lockd that wrote it",
-			s.keys.layout(), got, layout)})
+			s.keys.layout(), got, layout))
+	case s.shared:
+		return nil
+	}
+	if got, err = prefixIs.value(); err != nil {
+		return connectProblem(err)
+	}
+	if got != s.keys.prefix {
+		return connectProblem(s.refused(
+			"is in use with the key prefix %q (in %s); this lockd's is %q: one name would have two places; want the same --key-prefix, "+
+				"another database or Redis, or --redis-shared if these are different services", got, prefixKey, s.keys.prefix))
 	}
 	return nil
 }
 
-func (s *Store) checkRole(cmd *redis.Cmd) error {
+// refused is a RefusedError about this Redis.
+func (s *Store) refused(format string, args ...any) *RefusedError {
+	return &RefusedError{Address: s.address, Problem: fmt.Sprintf(format, args...)}
+}
+
+// recorded is a key that the first one to come writes, and all who come later compare.
+type recorded struct {
+	key string
+	set *redis.BoolCmd
+	got *redis.StringCmd
+}
+
+func record(ctx context.Context, p redis.Pipeliner, key, value string) recorded {
+	return recorded{key: key, set: p.SetNX(ctx, key, value, 0), got: p.Get(ctx, key)}
+}
+
+func (r recorded) value() (string, error) {
+	got, err := r.got.Result()
+	if errors.Is(err, redis.Nil) {
+		// A full server's refusal to write it: nothing of ours can be there either.
+		return "", fmt.Errorf("%s could not be recorded: %w", r.key, r.set.Err())
+	}
+	return got, err
+}
+
+// roleOf answers what a server is: master, slave or sentinel.
+func roleOf(cmd *redis.Cmd) (string, error) {
 	reply, err := cmd.Slice()
 	if err != nil {
-		return err
+		return "", err
 	}
-	if len(reply) == 0 || reply[0] != "master" {
-		return &RefusedError{Address: s.address, Problem: roleProblem(first(reply))}
+	if len(reply) > 0 {
+		if is, ok := reply[0].(string); ok {
+			return is, nil
+		}
 	}
-	return nil
-}
-
-func first(list []any) any {
-	if len(list) == 0 {
-		return "server of unknown role"
-	}
-	return list[0]
+	return "server of unknown role", nil
 }
 
 // connectProblem marks err as certain. go-redis strips one layer from an OnConnect error, so there are two.
 func connectProblem(err error) error { return fmt.Errorf("connect: %w", &dialError{err}) }
-
-// connections knows every open connection, so that all can be dropped when one of them is found
-// desynchronised: go-redis does not tell which one a reply came from.
-type connections struct {
-	dialer net.Dialer
-	mu     sync.Mutex
-	open   map[*connection]struct{}
-}
-
-func newConnections() *connections {
-	return &connections{dialer: net.Dialer{Timeout: callTimeout}, open: map[*connection]struct{}{}}
-}
-
-func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	inner, err := c.dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, &dialError{err}
-	}
-	conn := &connection{Conn: inner, of: c}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.open[conn] = struct{}{}
-	return conn, nil
-}
-
-// dropAll closes every connection. Calls under way fail with an unknown outcome, which they would
-// deserve if theirs was the bad one.
-func (c *connections) dropAll() {
-	c.mu.Lock()
-	open := c.open
-	c.open = map[*connection]struct{}{}
-	c.mu.Unlock()
-	for conn := range open {
-		_ = conn.Conn.Close() // its user sees the error
-	}
-}
-
-// connection is a net.Conn that takes itself off the list when closed.
-type connection struct {
-	net.Conn
-	of *connections
-}
-
-func (c *connection) Close() error {
-	c.of.mu.Lock()
-	delete(c.of.open, c)
-	c.of.mu.Unlock()
-	return c.Conn.Close()
-}
-
-// SyscallConn lets go-redis see that an idle connection was closed by the other side, before it
-// sends a command into it whose outcome would then be unknown.
-func (c *connection) SyscallConn() (syscall.RawConn, error) {
-	raw, ok := c.Conn.(syscall.Conn)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return raw.SyscallConn()
-}

@@ -16,7 +16,9 @@ import (
 //	lockd:{0}:beats           HASH, instance -> its beats, see scripts/alive.lua
 //	lockd:{0}:given           HASH, lease id -> a hand-over to another instance, see scripts/line.lua
 //	lockd:{0}:watched         STRING, there while anybody watches
+//	lockd:{0}:rights          tried at the start and gone at once, see scripts/rights.lua
 //	lockd:layout              STRING, how names are laid out; compared on every connection
+//	lockd:prefix              STRING, with which prefix all these keys begin; compared like the layout
 //
 // Channels know nothing of databases, so theirs is in the name: lockd:<db>:events for everybody, and
 // lockd:<db>:<instance> for what is handed to waiters there.
@@ -33,7 +35,11 @@ func newKeys(prefix string, db int) keys {
 	return keys{prefix: prefix, shard: ":{0}:", db: db}
 }
 
+// prefixKey is the one key whose name does not depend on the prefix: it holds the prefix.
+const prefixKey = "lockd:prefix"
+
 func (k keys) layout() string           { return k.prefix + ":layout" }
+func (k keys) rights() string           { return k.prefix + k.shard + "rights" }
 func (k keys) lock(name string) string  { return string(k.appendLock(nil, name)) }
 func (k keys) line(name string) string  { return string(k.appendLine(nil, name)) }
 func (k keys) queue(name string) string { return k.prefix + k.shard + "queue:" + name }

@@ -127,7 +127,7 @@ func TestALostMessageCostsABeat(t *testing.T) {
 	t.Parallel()
 	r := redisproc.Start(t)
 	c := client(t, r)
-	if err := c.Do(t.Context(), "ACL", "SETUSER", "deaf", "on", ">pw", "~*", "+@all", "resetchannels").Err(); err != nil {
+	if err := c.Do(t.Context(), "ACL", "SETUSER", "deaf", "on", ">pw", "~*", "+@all", "&*").Err(); err != nil {
 		t.Fatal(err)
 	}
 	notices := make(chan string, 100)
@@ -137,6 +137,9 @@ func TestALostMessageCostsABeat(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
+	if err := c.Do(t.Context(), "ACL", "SETUSER", "deaf", "resetchannels").Err(); err != nil {
+		t.Fatal(err)
+	}
 	holder := asking("job")
 	acquire(t, a, holder)
 	w := queued(t, b, "job")

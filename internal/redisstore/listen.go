@@ -41,8 +41,11 @@ func (s *Store) listen(ctx context.Context) error {
 	sub := s.client.Subscribe(ctx, mine, s.keys.events())
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a read under way
 	defer sub.Close()
-	quiet := false
+	quiet, with := false, s.target.secrets.now()
 	for {
+		if s.target.secrets.now() != with {
+			return errReplaced
+		}
 		message, err := sub.ReceiveTimeout(ctx, quietFor)
 		var timeout net.Error
 		switch {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +25,9 @@ func TestMain(m *testing.M) {
 // open returns a store on a Redis, with a client that goes around it.
 func open(t testing.TB, url string) *Store {
 	t.Helper()
+	if url == redisproc.SharedURL() {
+		url = restricted(t, url)
+	}
 	s, err := Open(t.Context(), Config{URL: url, Notice: func(msg string) { t.Log("notice:", msg) }})
 	if err != nil {
 		t.Fatalf("Open(%s) = %v", url, err)
@@ -32,6 +38,40 @@ func open(t testing.TB, url string) *Store {
 		}
 	})
 	return s
+}
+
+// restricted makes the user of docs/operations.md on the shared Redis and returns the URL with it, so that what is
+// tested there is tested with its rights.
+func restricted(t testing.TB, url string) string {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := redis.NewClient(options)
+	defer direct.Close()
+	if err := direct.Do(t.Context(), documentedUser(t)...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(url, "://", "://lockd:secret@", 1)
+}
+
+// documentedUser is the command in docs/operations.md that makes the user lockd, with the password secret.
+func documentedUser(t testing.TB) []any {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^    (ACL SETUSER lockd .*)$`).FindSubmatch(page)
+	if line == nil {
+		t.Fatal("docs/operations.md has no line ACL SETUSER lockd")
+	}
+	var command []any
+	for word := range strings.FieldsSeq(strings.Replace(string(line[1]), ">PASSWORD", ">secret", 1)) {
+		command = append(command, word)
+	}
+	return command
 }
 
 func client(t *testing.T, r *redisproc.Server) *redis.Client {

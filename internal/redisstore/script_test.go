@@ -131,7 +131,7 @@ func callsOfAPair(t *testing.T, s *Store, direct *redis.Client) int {
 	return calls
 }
 
-func commandCalls(t *testing.T, c *redis.Client, command string) int {
+func commandCalls(t *testing.T, c redis.Cmdable, command string) int {
 	t.Helper()
 	text, err := c.Info(t.Context(), "commandstats").Result()
 	if err != nil {

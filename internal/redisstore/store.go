@@ -27,8 +27,10 @@ const maxSkew = 2 * time.Second
 
 // Store keeps leases in one Redis. It is a lease.Store, safe for concurrent use.
 type Store struct {
-	address string
-	client  *redis.Client
+	target  target
+	address string // as messages name it
+	shared  bool   // see Config.Shared
+	client  redis.UniversalClient
 	conns   *connections
 	keys    keys
 	clock   *clock
@@ -59,12 +61,13 @@ type Store struct {
 // Open connects, checks that leases may be kept there and goes on checking until Close. It tries
 // for up to 4 s. Errors: ErrUnreachable, *RefusedError, or what c.Check says.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	options, err := c.options()
+	at, err := c.target()
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		address: options.Addr, conns: newConnections(), keys: newKeys(c.KeyPrefix, options.DB), clock: newClock(),
+		target: at, address: at.String(), shared: c.Shared,
+		conns: newConnections(at), keys: newKeys(c.KeyPrefix, at.db), clock: newClock(),
 		calls: make(chan struct{}, maxCalls), notice: c.Notice,
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
 	}
@@ -73,14 +76,13 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if s.notice == nil {
 		s.notice = func(string) {}
 	}
-	options.Dialer = s.conns.dial
-	options.OnConnect = s.onConnect
-	s.client = redis.NewClient(options)
+	s.connect()
 	s.refusal.Store(new(string))
 	s.node.Store(&checked{node: lease.Node{Address: s.address}})
 	if err := s.firstCheck(ctx); err != nil {
 		return nil, errors.Join(err, s.client.Close())
 	}
+	at.secrets.tryWith(s.trySecret)
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.running.Go(func() { s.keepChecking(s.background) })
 	s.running.Go(func() { s.keepListening(s.background) })
@@ -96,6 +98,7 @@ func newInstance() string { return fmt.Sprintf("%016x", rand.Uint64()) }
 func (s *Store) Close() error {
 	s.stop()
 	s.running.Wait()
+	s.target.secrets.tryWith(nil)
 	s.hub.close()
 	s.lastBeat()
 	return s.client.Close()

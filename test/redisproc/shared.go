@@ -32,6 +32,16 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
+// SharedURL is the URL of Shared's server, "" while there is none.
+func SharedURL() string {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		return ""
+	}
+	return shared.server.URL()
+}
+
 // Main runs a binary's tests and then ends the shared server, before anybody looks for leaks.
 type Main struct {
 	M interface{ Run() int } // *testing.M, or another Main

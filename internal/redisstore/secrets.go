@@ -1,0 +1,143 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// SecretFiles are where secrets are read from, by the files' paths; "" is none.
+type SecretFiles struct {
+	Password         string // its first line is Redis's password
+	SentinelPassword string // its first line is the sentinels'
+	CA               string // PEM: who may have signed Redis's certificate; none: whom the system trusts
+	Cert, Key        string // PEM: what we show Redis of ourselves; both or neither
+}
+
+// Secrets are what lets us in, and whom we take for Redis. Their files may change while a Store uses them:
+// after Prepare and its commit the next connection uses what they say now, and those made before are
+// closed before their next use. The sentinels' password alone is read once.
+type Secrets struct {
+	files   SecretFiles
+	current atomic.Pointer[secret]
+
+	mu  sync.Mutex
+	try func(context.Context, *secret) error // the Store's; nil while there is none
+}
+
+// secret is what the files said. It is not changed any more.
+type secret struct {
+	password, sentinelPassword string
+	roots                      *x509.CertPool // nil: the system's
+	certificates               []tls.Certificate
+}
+
+func noSecrets() *Secrets {
+	s := new(Secrets)
+	s.current.Store(new(secret))
+	return s
+}
+
+// ReadSecrets reads and checks the files. Its errors name the file and what it should be, and show no secret.
+func ReadSecrets(files SecretFiles) (*Secrets, error) {
+	s := &Secrets{files: files}
+	read, err := files.read()
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(read)
+	return s, nil
+}
+
+// Prepare reads the files again, checks them and, if a Store is open, sees whether Redis lets us in with them.
+// Nothing has changed until commit is called, which cannot fail. A Redis that does not answer is no reason
+// to refuse them.
+func (s *Secrets) Prepare(ctx context.Context) (commit func(), err error) {
+	next, err := s.files.read()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	try := s.try
+	s.mu.Unlock()
+	if try != nil {
+		var refused *RefusedError
+		if err := try(ctx, next); errors.As(err, &refused) {
+			return nil, err
+		}
+	}
+	return func() { s.current.Store(next) }, nil
+}
+
+func (s *Secrets) now() *secret { return s.current.Load() }
+
+func (s *Secrets) tryWith(try func(context.Context, *secret) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.try = try
+}
+
+func (f SecretFiles) read() (read *secret, err error) {
+	read = new(secret)
+	if read.password, err = firstLine(f.Password); err != nil {
+		return nil, err
+	}
+	if read.sentinelPassword, err = firstLine(f.SentinelPassword); err != nil {
+		return nil, err
+	}
+	if f.CA != "" {
+		pem, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, err
+		}
+		read.roots = x509.NewCertPool()
+		if !read.roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s has no certificate in it; want PEM, as in -----BEGIN CERTIFICATE-----", f.CA)
+		}
+	}
+	if (f.Cert == "") != (f.Key == "") {
+		return nil, errors.New("there is a certificate without its key, or a key without its certificate; want both or neither")
+	}
+	if f.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		if err != nil {
+			return nil, fmt.Errorf("%s and %s: %w; want a certificate and its key, both PEM", f.Cert, f.Key, err)
+		}
+		read.certificates = []tls.Certificate{pair}
+	}
+	return read, nil
+}
+
+func firstLine(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	if first = strings.TrimSuffix(first, "\r"); first == "" {
+		return "", fmt.Errorf("the first line of %s is empty; want the password", path)
+	}
+	return first, nil
+}
+
+// forTLS reports whether any of it is of use for TLS alone.
+func (s *secret) forTLS() bool { return s.roots != nil || s.certificates != nil }
+
+// config is that of a connection to host.
+func (s *secret) config(host string) *tls.Config {
+	return &tls.Config{ServerName: host, RootCAs: s.roots, Certificates: s.certificates, MinVersion: tls.VersionTLS12}
+}
+
+// trySecret answers whether Redis lets us in with another secret, as far as it answers at all.
+func (s *Store) trySecret(ctx context.Context, with *secret) error {
+	return s.connectError(s.conns.try(ctx, with))
+}
