@@ -21,6 +21,8 @@ const (
 	openFor = 4 * time.Second
 	// checkEvery is how often a running store looks at its Redis again.
 	checkEvery = 2 * time.Second
+	// checkUnfit is how often while leases cannot be had: they shall be again as soon as the reason is gone.
+	checkUnfit = 250 * time.Millisecond
 )
 
 // The oldest Redis whose SET knows KEEPTTL, and GET for a fence of the wrong type.
@@ -76,14 +78,7 @@ func (s *Store) firstCheck(ctx context.Context) error {
 // keepChecking looks again until ctx ends. What would have kept the store from opening keeps it from
 // granting: renew and release go on, and grants come back when the reason is gone.
 func (s *Store) keepChecking(ctx context.Context) {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	for pause := checkEvery; sleep(ctx, pause); {
 		found, err := s.check(ctx)
 		if ctx.Err() != nil {
 			return
@@ -92,6 +87,9 @@ func (s *Store) keepChecking(ctx context.Context) {
 			found = s.unreached(err)
 		}
 		s.accept(found)
+		if pause = checkEvery; found.unfit() != "" {
+			pause = checkUnfit
+		}
 	}
 }
 
@@ -163,7 +161,7 @@ func (s *Store) check(ctx context.Context) (checked, error) {
 	}
 	info := parseInfo(text)
 	found := checked{node: lease.Node{
-		Address: s.address, Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
+		Address: s.nodeAddress(), Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
 		ClockSkew: skew, Persistence: s.persistence(ctx, info), Eviction: info["maxmemory_policy"],
 	}}
 	if problem := versionProblem(found.node.Version); problem != "" {

@@ -29,28 +29,33 @@ func (s *Store) connect() {
 	options.Dialer = s.conns.dial
 	options.OnConnect = s.onConnect
 	s.client = redis.NewUniversalClient(options)
-	s.client.AddHook(certainDials{})
+	s.client.AddHook(dials{s})
 }
 
-// certainDials marks whatever keeps a connection from being made as certain, also that no sentinel knew
-// where to.
-type certainDials struct{}
+// dials sees each dialling of a Redis, but not those of sentinels. Whatever keeps a connection from being made is
+// certain, also that no sentinel knew where to.
+type dials struct{ store *Store }
 
 // DialHook implements redis.Hook.
-func (certainDials) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
-		if conn, err = next(ctx, network, address); err != nil {
+func (d dials) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := next(ctx, network, address)
+		if err != nil {
 			return nil, &dialError{err}
+		}
+		if made, ok := conn.(*connection); ok && d.store.conns.follow(made) {
+			d.store.notice(fmt.Sprintf("redis at %s: the primary is at %s now", d.store.address, made.address))
+			d.store.waiters.loseAll() // it may not have heard of the last who took a place
 		}
 		return conn, nil
 	}
 }
 
 // ProcessHook implements redis.Hook.
-func (certainDials) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (dials) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 // ProcessPipelineHook implements redis.Hook.
-func (certainDials) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (dials) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 

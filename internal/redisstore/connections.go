@@ -19,7 +19,7 @@ type connections struct {
 	dialer net.Dialer
 	mu     sync.Mutex
 	open   map[*connection]struct{}
-	last   string // the last address that was dialled with success
+	redis  string // the address of the last connection to a Redis
 }
 
 func newConnections(t target) *connections {
@@ -33,12 +33,33 @@ func (c *connections) dial(ctx context.Context, _, address string) (net.Conn, er
 	if err != nil {
 		return nil, &dialError{err}
 	}
-	conn := &connection{Conn: outer, raw: raw, of: c, secret: secret}
+	conn := &connection{Conn: outer, raw: raw, of: c, address: address, secret: secret}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open[conn] = struct{}{}
-	c.last = address
 	return conn, nil
+}
+
+// follow is told of a new connection to a Redis, not to a sentinel. It reports whether the primary has moved since the
+// one before; then all that lead to where it was are dropped: whoever has died answers none of them, and each would
+// cost somebody a time-out.
+func (c *connections) follow(made *connection) (moved bool) {
+	c.mu.Lock()
+	made.leads = true
+	moved = c.target.master != "" && c.redis != "" && c.redis != made.address
+	c.redis = made.address
+	c.mu.Unlock()
+	if moved {
+		c.drop(func(conn *connection) bool { return conn.leads && conn.address != made.address })
+	}
+	return moved
+}
+
+// leadTo answers where Redis is, as last dialled.
+func (c *connections) leadTo() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.redis
 }
 
 // reach dials, and speaks TLS if that is wanted; raw is what lies below it.
@@ -83,9 +104,7 @@ func isAlert(err error) bool {
 
 // try answers whether secret would let us in where we were last. Errors: why not.
 func (c *connections) try(ctx context.Context, secret *secret) error {
-	c.mu.Lock()
-	address := c.last
-	c.mu.Unlock()
+	address := c.leadTo()
 	username, password := c.target.username, c.target.password
 	if secret.password != "" {
 		password = secret.password
@@ -104,12 +123,19 @@ func (c *connections) try(ctx context.Context, secret *secret) error {
 
 // dropAll closes every connection. Calls under way fail with an unknown outcome, which they would
 // deserve if theirs was the bad one.
-func (c *connections) dropAll() {
+func (c *connections) dropAll() { c.drop(func(*connection) bool { return true }) }
+
+func (c *connections) drop(which func(*connection) bool) {
+	var dropped []*connection
 	c.mu.Lock()
-	open := c.open
-	c.open = map[*connection]struct{}{}
+	for conn := range c.open {
+		if which(conn) {
+			dropped = append(dropped, conn)
+			delete(c.open, conn)
+		}
+	}
 	c.mu.Unlock()
-	for conn := range open {
+	for _, conn := range dropped {
 		_ = conn.Conn.Close() // its user sees the error
 	}
 }
@@ -119,6 +145,8 @@ type connection struct {
 	net.Conn          // speaks TLS, if that is wanted
 	raw      net.Conn // below it
 	of       *connections
+	address  string  // of the other side
+	leads    bool    // to a Redis, not to a sentinel; guarded by connections.mu
 	secret   *secret // that it was made with
 }
 

@@ -122,6 +122,9 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 		if !strings.Contains(err.Error(), "WRONGTYPE") { // that is about one name
 			s.unanswered()
 		}
+		if redis.HasErrorPrefix(err, "READONLY") {
+			s.conns.dropAll() // all of them lead to what was a primary; new ones ask where that is now
+		}
 		return answer{}, err
 	}
 	a, ok := decodeAnswer(raw, nonce)

@@ -25,6 +25,14 @@ func (s *Store) sentinelProblem(ctx context.Context, err error) error {
 	return err
 }
 
+// nodeAddress is where the primary is, as last known.
+func (s *Store) nodeAddress() string {
+	if s.target.master != "" {
+		return s.conns.leadTo()
+	}
+	return s.address
+}
+
 // askSentinel answers what is wrong with a sentinel.
 func (s *Store) askSentinel(ctx context.Context, address string) error {
 	client := redis.NewSentinelClient(&redis.Options{
@@ -40,7 +48,7 @@ func (s *Store) askSentinel(ctx context.Context, address string) error {
 	switch {
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
 		return &RefusedError{Address: address, Problem: fmt.Sprintf("is a sentinel and refuses us: %v; want its password in --redis-sentinel-password-file", err)}
-	case redis.HasErrorPrefix(err, "ERR unknown command"):
+	case redis.HasErrorPrefix(err, "unknown command"):
 		return &RefusedError{Address: address, Problem: "is no sentinel; want the addresses of sentinels with ?master=NAME, or none of both"}
 	case err != nil:
 		return err

@@ -18,7 +18,7 @@ import (
 
 // Fleet is gone when its test ends. One goroutine at a time controls it.
 type Fleet struct {
-	Redis  *redisproc.Server
+	Redis  *redisproc.Server // nil if the fleet did not start it
 	Lockds []*lockdproc.Server
 
 	t       testing.TB
@@ -33,12 +33,18 @@ type Fleet struct {
 // Start runs a Redis with appendfsync always and so many lockd.
 func Start(t testing.TB, lockds int, args ...string) *Fleet {
 	t.Helper()
-	f := &Fleet{
-		t: t, dir: t.TempDir(),
-		Redis: redisproc.Start(t, redisproc.Args("--appendonly", "yes", "--appendfsync", "always")),
-	}
+	redis := redisproc.Start(t, redisproc.Args("--appendonly", "yes", "--appendfsync", "always"))
+	f := StartAt(t, redis.URL(), lockds, args...)
+	f.Redis = redis
+	return f
+}
+
+// StartAt runs so many lockd on a store that its caller has started.
+func StartAt(t testing.TB, url string, lockds int, args ...string) *Fleet {
+	t.Helper()
+	f := &Fleet{t: t, dir: t.TempDir()}
 	for range lockds {
-		f.Lockds = append(f.Lockds, lockdproc.Start(t, append([]string{"--redis", f.Redis.URL()}, args...)...))
+		f.Lockds = append(f.Lockds, lockdproc.Start(t, append([]string{"--redis", url}, args...)...))
 	}
 	return f
 }

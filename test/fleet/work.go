@@ -128,7 +128,8 @@ func (w *worker) hold(ctx context.Context, l *lockd.Lease) {
 		if l.Err() != nil {
 			return
 		}
-		w.tell(history.Record{Kind: history.Holding, Name: l.Name(), Token: l.Token(), Call: at})
+		until := history.Now() + int64(time.Until(l.Deadline()))
+		w.tell(history.Record{Kind: history.Holding, Name: l.Name(), Token: l.Token(), Call: at, Until: until})
 	}
 }
 

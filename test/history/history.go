@@ -23,7 +23,7 @@ const (
 	Asked    Kind = "asked"    // an acquisition begins: Call
 	Granted  Kind = "granted"  // it has a lease: Call, Return, Token, Until
 	Refused  Kind = "refused"  // it ended without one: Call, Return, Error
-	Holding  Kind = "holding"  // the holder looked, and the lease stood: Call, Token
+	Holding  Kind = "holding"  // the holder looked, and the lease stood: Call, Token, Until
 	Released Kind = "released" // the lease stands, and its release is called now: Call, Token
 	Kept     Kind = "kept"     // a release failed: Call, Return, Token, Error
 	Lost     Kind = "lost"     // the holder was told, or saw, that the lease has ended: Call, Token, Error
@@ -41,7 +41,7 @@ type Record struct {
 	Call   int64  `json:"call"`
 	Return int64  `json:"return,omitempty"`
 	Token  int64  `json:"token,omitempty"`
-	Until  int64  `json:"until,omitempty"` // the safe deadline that came with the grant
+	Until  int64  `json:"until,omitempty"` // the safe deadline, as it was then
 	Error  string `json:"error,omitempty"`
 }
 

@@ -51,6 +51,7 @@ type Server struct {
 	addr string // host:port, or the socket's path
 	tcp  bool
 	args []string
+	conf func(s *Server) string // of a sentinel: what its configuration file begins as
 }
 
 // Start runs a server until the test ends.
@@ -152,6 +153,14 @@ func (s *Server) run() error {
 		args = []string{"--bind", "127.0.0.1", "--port", s.Port()}
 	}
 	args = append(args, "--dir", s.dir, "--save", "", "--appendonly", "no")
+	if s.conf != nil {
+		// A sentinel keeps what it knows in its file.
+		path := filepath.Join(s.dir, "sentinel.conf")
+		if err := os.WriteFile(path, []byte(s.conf(s)), 0o600); err != nil {
+			return err
+		}
+		args = []string{path, "--sentinel"}
+	}
 	if err := s.Process.Run(exec.Command("redis-server", append(args, s.args...)...)); err != nil {
 		return err
 	}
