@@ -1,6 +1,7 @@
 package lockd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -33,36 +34,58 @@ func (c *Client) TryAcquire(ctx context.Context, name string, opts ...AcquireOpt
 }
 
 func (c *Client) acquire(ctx context.Context, name string, wait bool, opts []AcquireOption) (*Lease, error) {
-	r := newRequest(opts)
-	if err := checkText(name, c.owner, r.metadata); err != nil {
+	a := &acquisition{client: c, name: name, request: request{keepalive: true}, caller: ctx, wait: wait}
+	for _, opt := range opts {
+		opt(&a.request)
+	}
+	if err := checkText(name, c.owner, a.metadata); err != nil {
 		return nil, failed("acquire", name, err)
 	}
 	if !c.work.begin() {
 		return nil, failed("acquire", name, ErrClosed)
 	}
 	defer c.work.end()
-	asking, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.ctx, cancel)()
+	defer a.stopAsking()
 
-	a := &acquisition{client: c, name: name, request: r, caller: ctx, wait: wait}
 	for rounds := 1; ; rounds++ {
-		a.id, a.attempt, a.fate = newLeaseID(), 0, nil
-		lease, err := a.settled(asking)
+		a.id, a.attempts, a.fate = newLeaseID(), 0, nil
+		lease, err := a.settled()
 		if err == nil {
 			return lease, nil
 		}
 		again := wait && errors.Is(err, errAnew)
-		if again && pause(asking, retryPause(rounds, firstPause, longPause)) {
+		if again && pause(a.asking(), retryPause(rounds, firstPause, longPause)) {
 			continue
 		}
 		return nil, a.failed(err)
 	}
 }
 
+// asking returns a context that ends with the caller's and when the client is closed. It is made when first
+// needed: who is served at once needs none.
+func (a *acquisition) asking() context.Context {
+	if a.both == nil {
+		ctx, cancel := context.WithCancel(a.caller)
+		stop := context.AfterFunc(a.client.ctx, cancel)
+		a.both, a.stop = ctx, func() { stop(); cancel() }
+	}
+	return a.both
+}
+
+func (a *acquisition) stopAsking() {
+	if a.both != nil {
+		a.stop()
+	}
+}
+
+// ended is why nobody waits for the lease any more, nil while somebody does.
+func (a *acquisition) ended() error {
+	return cmp.Or(a.caller.Err(), a.client.ctx.Err())
+}
+
 // settled is run, after which nothing is left of the lease id but the lease that is returned: also if the
 // function of WithQueued panics.
-func (a *acquisition) settled(ctx context.Context) (lease *Lease, err error) {
+func (a *acquisition) settled() (lease *Lease, err error) {
 	returned := false
 	defer func() {
 		if a.fate != nil {
@@ -73,7 +96,7 @@ func (a *acquisition) settled(ctx context.Context) (lease *Lease, err error) {
 			a.doubt = false
 		}
 	}()
-	lease, err = a.run(ctx)
+	lease, err = a.run()
 	returned = true
 	return lease, err
 }
@@ -84,8 +107,6 @@ var errAnew = errors.New("the lease was gone before it could be used")
 // giveUp sees to it that nothing is left of the lease id, in the background.
 func (c *Client) giveUp(ctx context.Context, name, id string) {
 	c.work.spawn(func() {
-		ctx, cancel := c.detached(ctx)
-		defer cancel()
 		_, _, _ = c.sendRelease(ctx, name, id) // nobody is left to tell; lockd's own undo and the ttl remain
 	})
 }
@@ -120,6 +141,8 @@ func (a *acquisition) failed(err error) error {
 // newLeaseID returns 128 random bits as 32 hex digits: a secret that authorises renew and release.
 func newLeaseID() string {
 	var bits [16]byte
+	var digits [2 * len(bits)]byte
 	_, _ = rand.Read(bits[:]) // it never fails: the program ends if the system has no randomness
-	return hex.EncodeToString(bits[:])
+	hex.Encode(digits[:], bits[:])
+	return string(digits[:])
 }

@@ -41,10 +41,13 @@ type acquisition struct {
 	client *Client
 	name   string
 	caller context.Context // the caller's own
+	both   context.Context // see asking; nil until it is needed
+	stop   func()          // ends both
 	wait   bool
 
-	id      string
-	attempt uint32 // how often id was sent
+	id       string
+	attempts uint32 // how often id was sent
+	attempt         // the last one
 	// doubt: a request with id may have been executed, or still be, without our having its lease.
 	doubt bool
 	fate  *fate      // of id; nil while every attempt was waited for
@@ -53,46 +56,61 @@ type acquisition struct {
 	// use to whoever reads the error than how the last attempt ended.
 	refused error
 	// silent is since when nothing has served, zero while something does; failures counts the
-	// attempts since. mute: the last one got no word at all.
+	// attempts since.
 	silent   time.Time
 	failures int
-	mute     bool
 }
 
 // attempt is one sending of a lease id.
 type attempt struct {
-	ask
-	way  way // nil: there was none
-	sent instant
+	way way // nil: there was none
+	// patience is how long to stand in line, reply how long an answer, or the word that it stands in line,
+	// may take beyond that; stands how much longer than patience to stand, if the way tells the place.
+	patience, reply, stands time.Duration
+
+	sent    instant // not after the sending, and little before
+	came    instant // when the answer was heard
+	reached bool    // it got as far as a connection
+	undone  bool    // there will be no lease; lockd was not asked, or has been told to take it back
+	mute    bool    // there was no word of it
+}
+
+// asked is the wait that lockd is asked for.
+func (t *attempt) asked() time.Duration {
+	if t.patience > 0 && t.way.tellsPlace() {
+		return t.patience + t.stands
+	}
+	return t.patience
 }
 
 // run sends attempt after attempt of one lease id until there is a lease or no sense in another. Each is
 // sent after the one before has ended, or takes over the place at which that one stands in line.
-func (a *acquisition) run(ctx context.Context) (*Lease, error) {
+func (a *acquisition) run() (*Lease, error) {
 	for {
-		if ctx.Err() != nil { // whoever does not wait any more should not be asked for
-			return nil, ctx.Err()
+		if err := a.ended(); err != nil { // whoever does not wait any more should not be asked for
+			return nil, err
 		}
-		resp, t, err := a.send(ctx)
+		resp, err := a.send()
+		t := &a.attempt
 		if err == nil {
-			return a.take(ctx, resp, t.way, t.sent)
+			return a.take(resp)
 		}
 		r := readRefusal(a.name, err)
 		a.doubt = a.doubt || t.reached && !t.undone && !r.nothingDone
 		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
+		case a.ended() != nil:
+			return nil, a.ended()
 		case r.held != nil:
 			a.served(r.held)
 			if !a.wait {
 				return nil, r.held
 			}
-			if time.Since(t.sent.mono) < t.wait/2 { // it would not stand by for so long
-				pause(ctx, retryPause(1, firstPause, longPause))
+			if time.Since(t.sent.mono) < t.patience/2 { // it would not stand by for so long
+				pause(a.asking(), retryPause(1, firstPause, longPause))
 			}
 		case r.reason == reasonSuperseded, r.reason == reasonLost:
 			return nil, errAnew
-		case r.waitTooLong && a.client.waitLess(t.req.GetWait().AsDuration()):
+		case r.waitTooLong && a.client.waitLess(t.asked()):
 			// At once: it has not been served yet.
 		case !r.again:
 			return nil, r.err
@@ -106,7 +124,7 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 			// A stream that has ended, or takes no acquisitions any more, leaves a place that the next may
 			// have back at once; who is away when the turn comes is passed over.
 			atOnce := errors.Is(err, errStreamEnded) || r.reason == reasonDraining && t.way.tellsPlace()
-			if err := a.unserved(ctx, t.sent.mono.Add(t.wait), err, atOnce); err != nil {
+			if err := a.unserved(t.sent.mono.Add(t.patience), err, atOnce); err != nil {
 				return nil, err
 			}
 		}
@@ -126,13 +144,13 @@ func (a *acquisition) served(held *HeldError) {
 // nextWait is for how long to wait in line. Where the place is told at once, as long as may be. By unary
 // calls, the first time and after a failure, not at all: that tells at once who holds the name, and
 // whether anybody serves; so it does, on every way, after an attempt that got no word.
-func (a *acquisition) nextWait(ctx context.Context, tellsPlace bool) time.Duration {
-	if !a.wait || a.mute || !tellsPlace && (a.held == nil || !a.silent.IsZero()) {
+func (a *acquisition) nextWait(tellsPlace, mute bool) time.Duration {
+	if !a.wait || mute || !tellsPlace && (a.held == nil || !a.silent.IsZero()) {
 		return 0
 	}
 	longest := a.client.longestWait()
 	wait := longest - standsOn(longest)
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := a.caller.Deadline(); ok {
 		left := time.Until(deadline)
 		if left > 2*lastLook {
 			left -= lastLook
@@ -171,53 +189,57 @@ func (a *acquisition) nextReply() time.Duration {
 }
 
 // send sends one attempt.
-func (a *acquisition) send(ctx context.Context) (*lockdv1.AcquireResponse, *attempt, error) {
-	t := new(attempt)
+func (a *acquisition) send() (*lockdv1.AcquireResponse, error) {
+	mute := a.mute
+	a.attempt = attempt{}
+	t := &a.attempt
 	var err error
-	if t.way, err = a.way(ctx); err != nil {
-		t.sent = now()
-		return nil, t, err
+	if t.way, err = a.nextWay(); err != nil {
+		t.sent, t.mute = now(), mute
+		return nil, err
 	}
-	a.attempt++
-	t.wait, t.reply = a.nextWait(ctx, t.way.tellsPlace()), a.nextReply()
+	a.attempts++
+	t.patience, t.reply = a.nextWait(t.way.tellsPlace(), mute), a.nextReply()
 	t.stands = standsOn(a.client.longestWait())
-	if deadline, ok := ctx.Deadline(); ok && t.wait > 0 {
+	if deadline, ok := a.caller.Deadline(); ok && t.patience > 0 {
 		// Time to ask why, should there be no word.
 		t.reply = min(t.reply, time.Until(deadline)/2)
 	}
-	t.req = &lockdv1.AcquireRequest{
-		Name: a.name, LeaseId: a.id, Attempt: a.attempt, Owner: a.client.owner, Metadata: a.metadata,
-	}
-	if a.ttl != nil {
-		t.req.Ttl = durationpb.New(*a.ttl)
-	}
-	t.inLine = func(held *lockdv1.Held) {
-		if a.fate != nil {
-			a.fate.queued(t.way)
-		}
-		a.served(heldError(a.name, held))
-	}
-	t.fate = a.fateOf
-	// Read before the message is given away: the server may answer before the call returns.
-	t.sent = now()
-	resp, err := t.way.acquire(ctx, &t.ask)
-	a.mute = err != nil && t.mute
-	return resp, t, err
+	return t.way.acquire(a)
 }
 
-// way is where to send the next attempt.
-func (a *acquisition) way(ctx context.Context) (way, error) {
-	if way := a.client.link.ready(); way != nil {
+// wire returns the attempt as it is sent, but for its wait.
+func (a *acquisition) wire() *lockdv1.AcquireRequest {
+	req := &lockdv1.AcquireRequest{
+		Name: a.name, LeaseId: a.id, Attempt: a.attempts, Owner: a.client.owner, Metadata: a.metadata,
+	}
+	if a.ttl != nil {
+		req.Ttl = durationpb.New(*a.ttl)
+	}
+	return req
+}
+
+// standsInLine is called when lockd says that the attempt does, behind held.
+func (a *acquisition) standsInLine(held *lockdv1.Held) {
+	if a.fate != nil {
+		a.fate.queued(a.way)
+	}
+	a.served(heldError(a.name, held))
+}
+
+// nextWay is where to send the next attempt.
+func (a *acquisition) nextWay() (way, error) {
+	if way := a.client.link.ready(true); way != nil {
 		return way, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.nextReply())
+	ctx, cancel := context.WithTimeout(a.asking(), a.nextReply())
 	defer cancel()
 	return a.client.link.way(ctx, true)
 }
 
 // unserved counts an attempt that nobody served although an answer was owed from owed on, and pauses
-// before the next, the first time not if that may come at once. It returns ErrUnavailable when it is time to give up, and ctx's error if that ends.
-func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error, atOnce bool) error {
+// before the next, the first time not if that may come at once. It returns ErrUnavailable when it is time to give up, and what ended if nobody waits any more.
+func (a *acquisition) unserved(owed time.Time, err error, atOnce bool) error {
 	c := a.client
 	text := status.Convert(err).Message()
 	if !c.link.connected.Load() {
@@ -240,8 +262,8 @@ func (a *acquisition) unserved(ctx context.Context, owed time.Time, err error, a
 	if a.failures == 1 && atOnce {
 		return nil
 	}
-	if !pause(ctx, min(left, retryPause(a.failures, firstPause, longPause))) {
-		return ctx.Err()
+	if !pause(a.asking(), min(left, retryPause(a.failures, firstPause, longPause))) {
+		return a.ended()
 	}
 	return nil
 }

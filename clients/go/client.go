@@ -63,9 +63,10 @@ func (c *Client) Close() error {
 		<-c.work.done
 		return c.closed
 	}
-	limit := time.AfterFunc(releaseFor, c.abandon)
+	limit := time.AfterFunc(releaseFor, c.giveIn)
 	defer limit.Stop()
 	c.cancel()
+	c.link.reach(closing)
 	leases := c.schedule.close()
 	for _, l := range leases {
 		l.end(ErrClosed) // all of them before the first release, which may take its time
@@ -81,9 +82,19 @@ func (c *Client) Close() error {
 	return c.closed
 }
 
+// giveIn ends what gives leases back.
+func (c *Client) giveIn() {
+	c.abandon()
+	c.link.reach(abandoned)
+}
+
 // releaseAll releases the leases that are kept alive, as many at once as would be renewed.
 func (c *Client) releaseAll(leases []*Lease) error {
-	var runs []*releaseRun
+	type release struct {
+		*releaseRun
+		done <-chan struct{}
+	}
+	var runs []release
 	for _, l := range leases {
 		if !l.keep {
 			continue
@@ -91,7 +102,8 @@ func (c *Client) releaseAll(leases []*Lease) error {
 		if len(runs) >= maxRenewals {
 			<-runs[len(runs)-maxRenewals].done
 		}
-		runs = append(runs, l.startRelease(context.Background(), ErrClosed, false))
+		run, done := l.startRelease(context.Background(), ErrClosed, false)
+		runs = append(runs, release{run, done})
 	}
 	var failures []error
 	for _, run := range runs {
@@ -107,10 +119,10 @@ func (c *Client) releaseAll(leases []*Lease) error {
 		len(failures), len(runs), errors.Join(failures[:min(len(failures), 3)]...))
 }
 
-// detached returns a context with ctx's values for giving something back: it ends after releaseFor
+// detached returns a context with ctx's values for giving something back: it ends releaseFor after begun
 // or with the client, but not with ctx, which is often the reason for giving back.
-func (c *Client) detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(detachedContext{c.cleanup, ctx}, releaseFor)
+func (c *Client) detached(ctx context.Context, begun time.Time) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(detachedContext{c.cleanup, ctx}, begun.Add(releaseFor))
 }
 
 // detachedContext ends with one context and has the values of another.

@@ -182,7 +182,7 @@ func TestDetachedContext(t *testing.T) {
 	type key struct{}
 	caller, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	cancel()
-	ctx, done := c.detached(caller)
+	ctx, done := c.detached(caller, time.Now())
 	defer done()
 	if ctx.Err() != nil || ctx.Value(key{}) != "value" {
 		t.Errorf("Err = %v, Value = %v, want nil and the caller's value", ctx.Err(), ctx.Value(key{}))

@@ -16,8 +16,7 @@ type key struct{}
 // the clocks.
 func unwatched(t *testing.T, parent context.Context, deadline instant) *Lease {
 	_, c := newFake(t)
-	l := &Lease{client: c, name: "job", id: newLeaseID(), token: fakeToken, deadline: deadline, due: due{index: -1}}
-	l.ctx = newLeaseContext(context.WithoutCancel(parent), l)
+	l := &Lease{client: c, name: "job", id: newLeaseID(), token: fakeToken, deadline: deadline, values: parent, due: due{index: -1}}
 	t.Cleanup(func() { l.end(ErrReleased) })
 	return l
 }
@@ -37,7 +36,7 @@ func TestContextLooksAtTheClock(t *testing.T) {
 		"Done": func(l *Lease) error {
 			select {
 			case <-l.Context().Done():
-				return context.Cause(l.ctx.Context)
+				return context.Cause(l.context().Context)
 			default:
 				return errors.New("Done is open")
 			}

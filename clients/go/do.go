@@ -19,7 +19,7 @@ func (c *Client) Do(ctx context.Context, name string, fn func(ctx context.Contex
 		return err
 	}
 	both := newLeaseContext(ctx, lease)
-	stop := context.AfterFunc(lease.ctx.Context, func() { both.cancel(lease.Err()) })
+	stop := context.AfterFunc(lease.context().Context, func() { both.cancel(lease.Err()) })
 	defer func() { // also when fn panics
 		stop()
 		loss := lease.Err()

@@ -59,13 +59,15 @@ func (f *fate) settle(lease *Lease) {
 		return // lockd answers those SUPERSEDED, or with this very lease; see late
 	}
 	for _, c := range left {
-		c.giveUp(f.broken)
+		c.giveUp(brokenAnswer{f})
 	}
 }
 
-// late takes the final answer to an attempt that was left standing. If it is a grant, and not the lease
+// lateAnswer takes the final answer to an attempt that was left standing. If it is a grant, and not the lease
 // that is held, nobody will use it.
-func (f *fate) late(a *answer) {
+type lateAnswer struct{ *fate }
+
+func (f lateAnswer) told(a *answer) {
 	if a.GetAcquired() == nil {
 		return // what a broken stream leaves behind lockd takes back
 	}
@@ -78,9 +80,11 @@ func (f *fate) late(a *answer) {
 	f.client.giveUp(f.ctx, f.name, f.id)
 }
 
-// broken takes the final answer to an attempt that was given up: lockd takes back what it may have
+// brokenAnswer takes the final answer to an attempt that was given up: lockd takes back what it may have
 // granted, unless the stream broke and nobody knows whether it was told.
-func (f *fate) broken(a *answer) {
+type brokenAnswer struct{ *fate }
+
+func (f brokenAnswer) told(a *answer) {
 	if a.err != nil {
 		f.client.giveUp(f.ctx, f.name, f.id)
 	}

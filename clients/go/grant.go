@@ -11,33 +11,36 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-// take makes a lease of an answer that came by way to a request that was sent at sent.
-func (a *acquisition) take(ctx context.Context, resp *lockdv1.AcquireResponse, by way, sent instant) (*Lease, error) {
-	granted, came := resp.GetLease(), now()
+// take makes a lease of the answer to the attempt.
+func (a *acquisition) take(resp *lockdv1.AcquireResponse) (*Lease, error) {
+	granted, t := resp.GetLease(), &a.attempt
 	a.doubt = true // until the lease is the caller's
 	if granted.GetToken() <= 0 || granted.GetName() != a.name {
 		return nil, errors.New("lockd granted it without saying so: the answer names another lease, or none")
 	}
 	l := &Lease{
 		client: a.client, name: a.name, id: a.id, owner: granted.GetOwner(), token: granted.GetToken(),
-		asked: a.ttl, keep: a.keepalive, ttl: answeredTTL(a.ttl, granted.GetTtl()), due: due{index: -1},
+		asked: a.ttl, keep: a.keepalive, values: a.caller, ttl: answeredTTL(a.ttl, granted.GetTtl()), due: due{index: -1},
 	}
 	if validity(l.ttl, 0, 0) <= 0 {
 		return nil, fmt.Errorf("%w: a ttl of %s is over before it can be used; want 10ms or more", ErrInvalid, l.ttl)
 	}
-	l.deadline = sent.proven(came, l.ttl, resp.GetWaited().AsDuration())
-	l.ctx = newLeaseContext(context.WithoutCancel(a.caller), l)
-	if now().left(l.deadline) < 2*l.ttl/3 {
+	// An answer that lay here for a while looks at the clock that costs nothing; whoever looks at the lease looks
+	// at both.
+	at := instant{mono: time.Now(), boot: t.came.boot}
+	l.deadline = t.sent.proven(t.came, l.ttl, resp.GetWaited().AsDuration())
+	if at.left(l.deadline) < 2*l.ttl/3 {
 		// The answer was a long time coming, or was not heard for a while: a holder starts with a
 		// lease worth the name.
-		if err := l.refresh(ctx); err != nil {
+		if err := l.refresh(a.asking()); err != nil {
 			return nil, err
 		}
+		at = now()
 	}
-	if !a.client.schedule.add(l, renewAt(l.Deadline(), l.ttl)) {
+	if !a.client.schedule.add(at, l, renewAt(at.until(l.deadline), l.ttl)) {
 		return nil, ErrClosed
 	}
-	a.client.link.hold(l, by)
+	a.client.link.hold(l, t.way)
 	a.doubt = false
 	return l, nil
 }

@@ -14,15 +14,16 @@ type Lease struct {
 	id     string
 	owner  string
 	token  int64
-	asked  *time.Duration // the ttl that was asked for; nil: the server's choice
-	keep   bool           // renewed in the background, and released by Close
-	ctx    *leaseContext
+	asked  *time.Duration  // the ttl that was asked for; nil: the server's choice
+	keep   bool            // renewed in the background, and released by Close
+	values context.Context // what its Context has the values of
 
 	mu       sync.Mutex
 	ttl      time.Duration
-	deadline instant     // of the best answer so far
-	cause    error       // why it ended; set once, never reset
-	release  *releaseRun // the last one begun
+	deadline instant       // of the best answer so far
+	cause    error         // why it ended; set once, never reset
+	release  *releaseRun   // the last one begun
+	ctx      *leaseContext // nil until somebody asks for it
 
 	failures   int  // renewals that failed in a row; owned by the renewal under way
 	unanswered bool // a release was sent whose answer never came; owned by the release under way
@@ -69,7 +70,20 @@ func (l *Lease) deadlineAt(t instant) time.Time {
 //
 // Its Err looks at the clocks and never returns nil after the safe deadline. Contexts derived from it
 // are told; they end within 50 ms of running.
-func (l *Lease) Context() context.Context { return l.ctx }
+func (l *Lease) Context() context.Context { return l.context() }
+
+// context makes the context when it is first asked for: most leases end before.
+func (l *Lease) context() *leaseContext {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx == nil {
+		l.ctx = newLeaseContext(context.WithoutCancel(l.values), l)
+		if l.cause != nil {
+			l.ctx.cancel(l.cause)
+		}
+	}
+	return l.ctx
+}
 
 // Err is nil while the lease may be counted on, and then for good why not: [ErrExpired],
 // [ErrForceReleased] (a *[ForcedError]), [ErrLost], [ErrReleased] or [ErrClosed]. It looks at the clocks, not at a flag.
@@ -103,11 +117,14 @@ func (l *Lease) end(cause error) error {
 		}
 	}
 	cause = l.cause
+	ctx := l.ctx
 	l.mu.Unlock()
 	if first {
 		l.client.schedule.remove(l) // nothing renews it from here on
 		l.client.link.drop(l)
-		l.ctx.cancel(cause)
+		if ctx != nil {
+			ctx.cancel(cause)
+		}
 	}
 	return cause
 }

@@ -2,6 +2,8 @@ package lockd
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +20,9 @@ import (
 // Locks are taken in the order link, stream; nothing is called back with either held.
 type link struct {
 	rpc        lockdv1.LeaseServiceClient
-	connected  atomic.Bool // there has been a connection
-	unaryWorks atomic.Bool // a unary call was answered since streams went without a welcome
+	connected  atomic.Bool  // there has been a connection
+	reached    atomic.Int32 // the stage
+	unaryWorks atomic.Bool  // a unary call was answered since streams went without a welcome
 	wake       chan struct{}
 	ctx        context.Context // ends with close: no stream is looked for any more
 	cancel     context.CancelFunc
@@ -45,6 +48,28 @@ const maxEarly = 1024
 type holding struct {
 	name  string
 	token int64
+}
+
+// stage is how far the end of a client has come.
+type stage int32
+
+const (
+	working   stage = iota
+	closing         // nothing is acquired any more, nor renewed
+	abandoned       // nor is anything given back
+)
+
+func (l *link) stage() stage { return stage(l.reached.Load()) }
+
+// reach ends the calls that nobody waits for from that stage on. The contexts that say the same have been ended.
+func (l *link) reach(stage stage) {
+	l.reached.Store(int32(stage)) // first: whatever is begun later sees it
+	l.mu.Lock()
+	streams := slices.Collect(maps.Keys(l.streams))
+	l.mu.Unlock()
+	for _, s := range streams {
+		s.wakeAll()
+	}
 }
 
 // reason is why another stream than the current one is looked for.
@@ -99,11 +124,11 @@ func (l *link) way(ctx context.Context, acquiring bool) (way, error) {
 	}
 }
 
-// ready is way for acquisitions if there is one now; else nil.
-func (l *link) ready() way {
+// ready is way if there is one now; else nil.
+func (l *link) ready(acquiring bool) way {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.wayLocked(true)
+	return l.wayLocked(acquiring)
 }
 
 func (l *link) wayLocked(acquiring bool) way {

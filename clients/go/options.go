@@ -65,14 +65,6 @@ type request struct {
 	queued    func(HeldError) // nil: nobody wants to know
 }
 
-func newRequest(opts []AcquireOption) request {
-	r := request{keepalive: true}
-	for _, opt := range opts {
-		opt(&r)
-	}
-	return r
-}
-
 // WithTTL sets how long the lease lasts from each renewal on, in whole milliseconds (fractions are
 // cut off) and within the server's bounds, by default 1 s to 1 h. Without it the server's default
 // holds, 30 s. A short ttl frees the name soon after a crash; a long one rides out long outages.

@@ -41,7 +41,7 @@ func TestSessionRenewsUnderOverload(t *testing.T) {
 			names[i] = fmt.Sprint("job/", i)
 		}
 		c, f, s, leases := holdingOver(t, names...)
-		crowd(t, c.link.ready().(*stream).others)
+		crowd(t, c.link.ready(true).(*stream).others)
 		for range 1500 {
 			time.Sleep(10 * time.Millisecond)
 			for s.take(); len(s.pending) > 0; {

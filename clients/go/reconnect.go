@@ -3,6 +3,8 @@ package lockd
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -153,10 +155,7 @@ func (l *link) start(s *stream) {
 func (l *link) close(ctx context.Context) {
 	l.cancel()
 	l.mu.Lock()
-	streams := make([]*stream, 0, len(l.streams))
-	for s := range l.streams {
-		streams = append(streams, s)
-	}
+	streams := slices.Collect(maps.Keys(l.streams))
 	l.mu.Unlock()
 	for _, s := range streams {
 		s.close()

@@ -11,10 +11,22 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-// releaseRun is one release under way, or its result.
+// releaseRun is one release under way, or its result; guarded by the lease's mu.
 type releaseRun struct {
-	done chan struct{}
-	err  error // set before done is closed
+	over bool
+	err  error         // once it is over
+	done chan struct{} // closed when it is; nil: nobody has asked for it
+}
+
+// doneLocked returns a channel that is closed when the release is over.
+func (r *releaseRun) doneLocked() <-chan struct{} {
+	if r.done == nil {
+		r.done = make(chan struct{})
+		if r.over {
+			close(r.done)
+		}
+	}
+	return r.done
 }
 
 // Release ends the lease: its context at once, with [ErrReleased], its renewal, and then the lease
@@ -32,13 +44,16 @@ func (l *Lease) Release(ctx context.Context) error {
 	if ctx.Err() != nil {
 		waiting = nil
 	}
-	run := l.startRelease(ctx, ErrReleased, waiting == nil)
+	run, done := l.startRelease(ctx, ErrReleased, waiting == nil)
+	if done == nil {
+		return run.err
+	}
 	select {
-	case <-run.done:
+	case <-done:
 		return run.err
 	case <-waiting:
 		if context.Cause(ctx) == l.Err() { // by the release itself
-			<-run.done
+			<-done
 			return run.err
 		}
 		return failed("release", l.name, ctx.Err(), errors.New("it goes on in the background"))
@@ -46,44 +61,46 @@ func (l *Lease) Release(ctx context.Context) error {
 }
 
 // startRelease ends the lease for cause and begins to release it, unless that is under way or done. A
-// release that was not answered may be begun again. With stay it returns when that has ended, and needs no
-// goroutine.
-func (l *Lease) startRelease(ctx context.Context, cause error, stay bool) *releaseRun {
+// release that was not answered may be begun again. The channel is closed when it is over; it is nil if that
+// is so already. With stay, who begins it does it, and needs no goroutine.
+func (l *Lease) startRelease(ctx context.Context, cause error, stay bool) (*releaseRun, <-chan struct{}) {
 	l.mu.Lock()
-	if l.release != nil && !l.release.mayRepeat() {
+	if run := l.release; run != nil && !(run.over && errors.Is(run.err, ErrUnavailable)) {
 		defer l.mu.Unlock()
-		return l.release
+		return run, run.doneLocked()
 	}
-	run := &releaseRun{done: make(chan struct{})}
+	run := new(releaseRun)
 	l.release = run
+	var done <-chan struct{}
+	if !stay {
+		done = run.doneLocked()
+	}
 	l.mu.Unlock()
 
 	cause = l.end(cause)
 	switch {
 	case !l.client.work.join():
-		run.err = failed("release", l.name, ErrClosed)
-		close(run.done)
+		l.released(run, failed("release", l.name, ErrClosed))
 	case stay:
-		run.of(ctx, l, cause)
+		l.run(ctx, run, cause)
 	default:
-		go run.of(ctx, l, cause)
+		go l.run(ctx, run, cause)
 	}
-	return run
+	return run, done
 }
 
-// of gives l back, which has ended for cause.
-func (r *releaseRun) of(ctx context.Context, l *Lease, cause error) {
+// run gives the lease back, which has ended for cause.
+func (l *Lease) run(ctx context.Context, run *releaseRun, cause error) {
 	defer l.client.work.end()
-	defer close(r.done)
-	r.err = l.giveBack(ctx, cause)
+	l.released(run, l.giveBack(ctx, cause))
 }
 
-func (r *releaseRun) mayRepeat() bool {
-	select {
-	case <-r.done:
-		return errors.Is(r.err, ErrUnavailable)
-	default:
-		return false
+func (l *Lease) released(run *releaseRun, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	run.over, run.err = true, err
+	if run.done != nil {
+		close(run.done)
 	}
 }
 
@@ -92,8 +109,6 @@ func (l *Lease) giveBack(ctx context.Context, cause error) error {
 	if errors.Is(cause, ErrLost) {
 		return failed("release", l.name, cause) // lockd has said that there is nothing to release
 	}
-	ctx, cancel := l.client.detached(ctx)
-	defer cancel()
 	outcome, certain, err := l.client.sendRelease(ctx, l.name, l.id)
 	// Only a first answer proves anything: a later one may find the work of an earlier one.
 	certain = certain && !l.unanswered
@@ -109,13 +124,30 @@ func (l *Lease) giveBack(ctx context.Context, cause error) error {
 	return nil
 }
 
-// sendRelease asks lockd to release name if id holds it, again and again until there is an answer or
-// ctx ends. certain reports whether the answer is that to the first request.
+// sendRelease asks lockd to release name if id holds it, again and again until there is an answer, for up to
+// releaseFor, whatever becomes of ctx, and no longer than the client lasts. certain reports whether the answer is
+// that to the first request.
 func (c *Client) sendRelease(ctx context.Context, name, id string) (outcome lockdv1.ReleaseResponse_Outcome, certain bool, err error) {
-	req := &lockdv1.ReleaseRequest{Name: name, LeaseId: id}
-	for failures := 0; ; {
-		way, err := c.link.way(ctx, false)
-		if err == nil {
+	req, begun, failures := &lockdv1.ReleaseRequest{Name: name, LeaseId: id}, time.Now(), 0
+	if s, ok := c.link.ready(false).(*stream); ok {
+		// Nearly always this is all, and a context that bounds several tries costs as much as a try.
+		var resp *lockdv1.ReleaseResponse
+		if resp, err = s.release(context.Background(), req); err == nil {
+			return resp.GetOutcome(), true, nil
+		}
+		if !readRefusal(name, err).again {
+			return 0, false, err
+		}
+		failures++
+	}
+	ctx, cancel := c.detached(ctx, begun)
+	defer cancel()
+	for {
+		if failures > 0 && !pause(ctx, retryPause(failures, 50*time.Millisecond, 500*time.Millisecond)) {
+			return 0, false, fmt.Errorf("%w: the lease runs out by itself: %s", ErrUnavailable, status.Convert(err).Message())
+		}
+		var way way
+		if way, err = c.link.way(ctx, false); err == nil {
 			var resp *lockdv1.ReleaseResponse
 			if resp, err = way.release(ctx, req); err == nil {
 				return resp.GetOutcome(), failures == 0, nil
@@ -125,8 +157,5 @@ func (c *Client) sendRelease(ctx context.Context, name, id string) (outcome lock
 			return 0, false, err
 		}
 		failures++
-		if !pause(ctx, retryPause(failures, 50*time.Millisecond, 500*time.Millisecond)) {
-			return 0, false, fmt.Errorf("%w: the lease runs out by itself: %s", ErrUnavailable, status.Convert(err).Message())
-		}
 	}
 }

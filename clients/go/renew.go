@@ -54,7 +54,7 @@ func (c *Client) renewTogether(leases []*Lease, within time.Duration) {
 		n = s.free(len(live))
 	}
 	for _, l := range live[n:] {
-		c.work.spawn(func() { c.renewed(l, l.renewOnce(l.ctx.Context)) })
+		c.work.spawn(func() { c.renewed(l, l.renewOnce(l.context().Context)) })
 	}
 	if n > 0 {
 		s.renewAll(ctx, live[:n])
@@ -109,7 +109,7 @@ func (l *Lease) heard(resp *lockdv1.RenewResponse, err error, sent instant) erro
 	case token != l.token:
 		// One lease, one token. Ours is gone, and a late copy of its acquisition was granted since:
 		// that one is nobody's, and given back.
-		l.client.giveUp(l.ctx.Context, l.name, l.id)
+		l.client.giveUp(l.values, l.name, l.id)
 		return l.end(ErrLost)
 	}
 	ttl := answeredTTL(l.asked, resp.GetLease().GetTtl())

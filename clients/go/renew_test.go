@@ -90,7 +90,7 @@ func TestExpiresAtTheDeadline(t *testing.T) {
 				})
 				l := acquired(t, c, "job", WithTTL(10*time.Second))
 				deadline := l.Deadline()
-				<-l.ctx.Context.Done() // the inner one: it does not look by itself
+				<-l.context().Context.Done() // the inner one: it does not look by itself
 				if late := time.Since(deadline); late != 0 {
 					t.Errorf("ended %s after the deadline, want 0", late)
 				}
@@ -262,7 +262,7 @@ func TestRenewalsAreBounded(t *testing.T) {
 		late := make(chan time.Duration, 300)
 		for i := range cap(late) {
 			l := acquired(t, c, fmt.Sprint(i), WithTTL(10*time.Second))
-			context.AfterFunc(l.ctx.Context, func() { late <- time.Since(l.Deadline()) })
+			context.AfterFunc(l.context().Context, func() { late <- time.Since(l.Deadline()) })
 			leases = append(leases, l)
 		}
 		time.Sleep(time.Minute)
@@ -306,7 +306,7 @@ func TestWithoutKeepalive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFake(t)
 		l := acquired(t, c, "job", WithTTL(time.Second), WithoutKeepalive())
-		<-l.ctx.Context.Done()
+		<-l.context().Context.Done()
 		if late := time.Since(l.Deadline()); late != 0 || l.Err() != ErrExpired {
 			t.Errorf("ended %s after the deadline with %v, want 0 and ErrExpired", late, l.Err())
 		}

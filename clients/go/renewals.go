@@ -78,8 +78,8 @@ func (s *stream) free(n int) int {
 }
 
 func newRenewal(s *stream, all *renewals, l *Lease) *renewal {
-	r := &renewal{call: call{stream: s, slots: s.others, left: true}, of: all, lease: l}
-	r.then = r.answered
+	r := &renewal{call: call{stream: s, slots: s.others, until: closing, left: true}, of: all, lease: l}
+	r.then = r
 	r.req.Name, r.req.LeaseId, r.req.Token = l.name, l.id, l.token
 	if l.asked != nil {
 		r.ttl.Seconds, r.ttl.Nanos = int64(*l.asked/time.Second), int32(*l.asked%time.Second)
@@ -94,7 +94,7 @@ func newRenewal(s *stream, all *renewals, l *Lease) *renewal {
 func (s *stream) queueAll(all []*renewal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.endedLocked(); err != nil {
+	if err := s.endedLocked(closing); err != nil {
 		return err
 	}
 	for _, r := range all {
@@ -104,9 +104,9 @@ func (s *stream) queueAll(all []*renewal) error {
 	return nil
 }
 
-// answered is told the answer, on the stream's goroutine.
-func (r *renewal) answered(a *answer) {
-	r.ended(a.GetRenewed(), r.stream.errorIn(*a))
+// told implements listener.
+func (r *renewal) told(a *answer) {
+	r.ended(a.GetRenewed(), r.stream.errorIn(a))
 }
 
 // ended tells the lease how it ended.

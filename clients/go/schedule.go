@@ -49,14 +49,14 @@ func newSchedule() *schedule {
 	return &schedule{origin: time.Now(), wake: make(chan struct{}, 1)}
 }
 
-// add takes l up, to be renewed at renewAt first. It reports false, and does nothing, after close.
-func (s *schedule) add(l *Lease, renewAt time.Time) bool {
+// add takes l up at t, to be renewed at renewAt first. It reports false, and does nothing, after close.
+func (s *schedule) add(t instant, l *Lease, renewAt time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
-	l.plan(now(), renewAt)
+	l.plan(t, renewAt)
 	heap.Push(&s.leases, l)
 	s.wakeFor(l)
 	return true

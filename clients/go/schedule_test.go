@@ -16,7 +16,7 @@ import (
 func (s *schedule) hold(t *testing.T, from instant, ttl time.Duration, renewAt time.Time) *Lease {
 	t.Helper()
 	l := &Lease{keep: true, deadline: from.add(ttl), due: due{index: -1}}
-	if !s.add(l, renewAt) {
+	if !s.add(from, l, renewAt) {
 		t.Fatal("the schedule is closed")
 	}
 	return l

@@ -1,6 +1,7 @@
 package lockd
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,69 +14,75 @@ import (
 
 func (*stream) tellsPlace() bool { return true }
 
-// acquire returns when there is an answer, when ctx ends, or when it is time to ask again: then lockd goes
-// on with this attempt until the next one has taken its place over.
-func (s *stream) acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireResponse, error) {
-	ask.reached = true
-	slots := s.trying
-	if ask.wait > 0 {
-		slots = s.waiting
-		ask.req.Wait = durationpb.New(ask.wait + ask.stands)
+// acquire returns when there is an answer, when the caller's context ends, or when it is time to ask again: then
+// lockd goes on with this attempt until the next one has taken its place over.
+func (s *stream) acquire(a *acquisition) (*lockdv1.AcquireResponse, error) {
+	t := &a.attempt
+	t.reached = true
+	c := &call{slots: s.trying, until: closing}
+	req := a.wire()
+	if t.patience > 0 {
+		c.slots = s.waiting
+		req.Wait = durationpb.New(t.asked())
 	}
-	begun := time.Now()
-	c, err := s.begin(ctx, 0, slots, acquireOperation(ask.req), sizeOfAcquire(ask.req))
-	if err != nil {
-		ask.undone = true
+	if !slot(c.slots) {
+		if err := s.awaitSlot(a.asking(), c.slots); err != nil {
+			t.undone = true
+			return nil, err
+		}
+	}
+	var err error
+	if t.sent, err = s.begin(c, t.reply, acquireOperation(req), sizeOfAcquire(req)); err != nil {
+		t.undone = true
 		return nil, err
 	}
-	timer := time.NewTimer(ask.reply)
-	defer timer.Stop()
 	var queued *lockdv1.Held
 	for {
-		select {
-		case got := <-c.answers:
-			if q := got.GetQueued(); q != nil {
-				queued = q
-				timer.Reset(max(0, ask.wait-time.Since(begun)))
-				c.tell(ask, q)
-				continue
-			}
-			return got.GetAcquired(), s.errorIn(got)
-		case <-timer.C:
-			fate := ask.fate()
-			if !c.leave(fate.late) {
+		switch c.next(a.caller.Done()) {
+		case answered:
+			t.came = c.final.came
+			return c.final.GetAcquired(), s.errorIn(&c.final)
+		case inLine:
+			queued = c.stood(max(0, t.patience-time.Since(t.sent.mono)))
+			c.tell(a, queued)
+		case overdue:
+			fate := a.fateOf()
+			if !c.leave(lateAnswer{fate}) {
 				continue // the answer is there
 			}
 			fate.stands(c)
 			if queued != nil {
 				return nil, &stillQueued{queued}
 			}
-			ask.mute = true
-			s.unheard(begun)
-			return nil, status.Errorf(codes.DeadlineExceeded, "no word for %s", ask.reply)
-		case <-ctx.Done():
+			t.mute = true
+			s.unheard(t.sent.mono)
+			return nil, status.Errorf(codes.DeadlineExceeded, "no word for %s", t.reply)
+		case cancelled:
 			// From here on it is lockd's to take back what it may have granted.
-			ask.undone = c.giveUp(ask.fate().broken)
-			return nil, status.FromContextError(ctx.Err()).Err()
+			t.undone = c.giveUp(brokenAnswer{a.fateOf()})
+			return nil, status.FromContextError(a.ended()).Err()
 		}
 	}
 }
 
 // tell passes on that the call stands in line. It leaves the line if the caller's function panics.
-func (c *call) tell(ask *ask, held *lockdv1.Held) {
+func (c *call) tell(a *acquisition, held *lockdv1.Held) {
 	returned := false
 	defer func() {
 		if !returned {
-			c.giveUp(ask.fate().broken)
+			c.giveUp(brokenAnswer{a.fateOf()})
 		}
 	}()
-	ask.inLine(held)
+	a.standsInLine(held)
 	returned = true
 }
 
 func (s *stream) renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
 	got, err := s.do(ctx, maxRenewal, renewOperation(req), overhead+len(req.GetName())+len(req.GetLeaseId()))
-	return got.GetRenewed(), err
+	if err != nil {
+		return nil, err
+	}
+	return got.GetRenewed(), nil
 }
 
 // releaseTry bounds one try of a release on a stream, so that one to a mute server gives way to another.
@@ -83,31 +90,38 @@ const releaseTry = time.Second
 
 func (s *stream) release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
 	got, err := s.do(ctx, releaseTry, releaseOperation(req), overhead+len(req.GetName())+len(req.GetLeaseId()))
-	return got.GetReleased(), err
+	if err != nil {
+		return nil, err
+	}
+	return got.GetReleased(), nil
 }
 
 // do sends an operation that has one answer and waits for it until ctx ends, and no longer than that.
-func (s *stream) do(ctx context.Context, within time.Duration, op *lockdv1.Operation, size int) (answer, error) {
-	begun := time.Now()
-	c, err := s.begin(ctx, within, s.others, op, size)
-	if err != nil {
-		return answer{}, err
+func (s *stream) do(ctx context.Context, within time.Duration, op *lockdv1.Operation, size int) (*answer, error) {
+	c := &call{slots: s.others, until: abandoned}
+	if !slot(c.slots) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		if err := s.awaitSlot(ctx, c.slots); err != nil {
+			return nil, err
+		}
 	}
-	timer := time.NewTimer(within)
-	defer timer.Stop()
+	sent, err := s.begin(c, within, op, size)
+	if err != nil {
+		return nil, err
+	}
 	err = context.DeadlineExceeded
-	select {
-	case got := <-c.answers:
-		return got, s.errorIn(got)
-	case <-timer.C:
-	case <-ctx.Done():
-		err = ctx.Err()
+	switch c.next(ctx.Done()) {
+	case answered:
+		return &c.final, s.errorIn(&c.final)
+	case cancelled:
+		err = cmp.Or(ctx.Err(), context.Canceled)
 	}
 	c.leave(nil)
 	if err == context.DeadlineExceeded {
-		s.unheard(begun)
+		s.unheard(sent.mono)
 	}
-	return answer{}, status.FromContextError(err).Err()
+	return nil, status.FromContextError(err).Err()
 }
 
 // unheard says that an operation of begun should have been answered by now. If nothing at all has come
@@ -120,7 +134,7 @@ func (s *stream) unheard(begun time.Time) {
 
 // errorIn returns the error in an answer. One that speaks of the server, not of the request, is a reason
 // to look for another server.
-func (s *stream) errorIn(got answer) error {
+func (s *stream) errorIn(got *answer) error {
 	if got.err != nil {
 		return got.err
 	}

@@ -45,12 +45,20 @@ type stream struct {
 	wake     chan struct{} // there is something to send, or an end to be made; holds one
 	done     chan struct{} // closed at its end
 
+	// With something new, and nobody told so far: those who are waited for, and those that have a listener.
+	// They are read's.
+	waited, heeded []*call
+
 	waiting, trying, others chan struct{} // one entry each operation that lockd has not answered
 
 	mu      sync.Mutex
 	err     error // why it has ended; nil until then
 	lastID  uint64
 	calls   map[uint64]*call // not finally answered
+	clock   instant          // the clocks as they were read last
+	watch   time.Duration    // when watcher looks for overdue calls, as time since born; 0: not at all
+	watcher *time.Timer
+	idle    []chan struct{} // nobody waits on them
 	out     outbox
 	leaving bool        // lockd is going away: it takes no acquisitions any more
 	retired bool        // another stream has taken over: it ends with its last answer
@@ -59,11 +67,14 @@ type stream struct {
 }
 
 func newStream(l *link, rpc sessionClient, cancel context.CancelFunc, instance string) *stream {
-	return &stream{
+	s := &stream{
 		link: l, rpc: rpc, cancel: cancel, instance: instance, born: time.Now(),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), calls: make(map[uint64]*call),
 		waiting: make(chan struct{}, maxWaiting), trying: make(chan struct{}, maxTrying), others: make(chan struct{}, maxOthers),
 	}
+	s.watcher = time.AfterFunc(time.Hour, s.overdue)
+	s.watcher.Stop()
+	return s
 }
 
 // resume asks to be told of the loss of leases that were granted elsewhere.
@@ -99,6 +110,21 @@ func (s *stream) close() {
 	s.closing = true
 	s.mu.Unlock()
 	s.wakeWriter()
+}
+
+// wakeAll has everybody who waits look.
+func (s *stream) wakeAll() {
+	s.mu.Lock()
+	waited := make([]*call, 0, len(s.calls))
+	for _, c := range s.calls {
+		if !c.left {
+			waited = append(waited, c)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range waited {
+		c.signal()
+	}
 }
 
 func (s *stream) wakeWriter() {
@@ -155,9 +181,18 @@ func (s *stream) read() {
 }
 
 func (s *stream) hear(message *sessionResponse) {
-	s.heard.Store(int64(time.Since(s.born)))
+	came := now()
+	s.heard.Store(int64(came.mono.Sub(s.born)))
+	s.mu.Lock()
+	s.clock = came
 	for _, a := range message.GetAnswers() {
-		s.answered(a)
+		s.answeredLocked(a, came)
+	}
+	last := s.retired && len(s.calls) == 0
+	s.mu.Unlock()
+	s.passOn()
+	if last {
+		s.wakeWriter()
 	}
 	for _, lost := range message.GetLost() {
 		s.link.lost(lost)
@@ -167,33 +202,44 @@ func (s *stream) hear(message *sessionResponse) {
 	}
 }
 
-// answered passes an answer on. Answers to what is not unanswered are none.
-func (s *stream) answered(a *lockdv1.Answer) {
-	final := a.GetQueued() == nil
-	s.mu.Lock()
+// answeredLocked takes an answer. Answers to what is not unanswered are none.
+func (s *stream) answeredLocked(a *lockdv1.Answer, came instant) {
 	c := s.calls[a.GetId()]
-	if c == nil || c.left && !final {
-		s.mu.Unlock()
+	queued := a.GetQueued()
+	switch {
+	case c == nil || c.left && queued != nil:
 		return
-	}
-	if final {
+	case queued != nil:
+		c.queued = queued
+	default:
 		delete(s.calls, c.id)
-	}
-	left, then := c.left, c.then
-	last := s.retired && len(s.calls) == 0
-	s.mu.Unlock()
-	if final {
+		c.final = answer{Answer: a, came: came}
 		<-c.slots
 	}
+	s.noteLocked(c)
+}
+
+// noteLocked has passOn tell whoever the call is of that there is something new.
+func (s *stream) noteLocked(c *call) {
 	switch {
-	case !left && (final || len(c.answers) == 0): // a second queued one must not take the final one's room
-		c.answers <- answer{Answer: a}
-	case left && then != nil:
-		then(&answer{Answer: a})
+	case !c.left:
+		s.waited = append(s.waited, c)
+	case c.then != nil:
+		s.heeded = append(s.heeded, c)
 	}
-	if last {
-		s.wakeWriter()
+}
+
+// passOn wakes those who wait, all of them after the whole message was read, and tells the listeners.
+func (s *stream) passOn() {
+	for _, c := range s.waited {
+		c.signal()
 	}
+	for _, c := range s.heeded {
+		c.then.told(&c.final) // nobody changes it any more: it is in no map
+	}
+	clear(s.waited)
+	clear(s.heeded)
+	s.waited, s.heeded = s.waited[:0], s.heeded[:0]
 }
 
 // drains notes that lockd is going away.
@@ -231,6 +277,11 @@ func (s *stream) end(why error) {
 	s.err = err
 	calls := s.calls
 	s.calls = nil
+	for _, c := range calls {
+		c.final = answer{err: err}
+		s.noteLocked(c)
+	}
+	s.watcher.Stop()
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -238,14 +289,7 @@ func (s *stream) end(why error) {
 	close(s.done)
 	s.cancel()
 	s.link.ended(s)
-	for _, c := range calls {
-		switch {
-		case !c.left: // nobody changes it any more: it is in no map
-			c.answers <- answer{err: err}
-		case c.then != nil:
-			c.then(&answer{err: err})
-		}
-	}
+	s.passOn()
 }
 
 func (s *stream) hasEnded() bool {

@@ -2,7 +2,6 @@ package lockd
 
 import (
 	"context"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,27 +16,13 @@ import (
 // and unary calls, and they mean the same: what retries, renews and judges deadlines stands above both.
 // Errors are gRPC's, or carry a status as gRPC's do; see readRefusal.
 type way interface {
-	acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireResponse, error)
+	// acquire sends a.attempt, and notes there how that went.
+	acquire(a *acquisition) (*lockdv1.AcquireResponse, error)
 	renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error)
 	release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error)
 	// tellsPlace reports whether who stands in line is told so at once, and told by what is sent to
 	// keep the place while it waits on.
 	tellsPlace() bool
-}
-
-// ask is one attempt of an acquisition.
-type ask struct {
-	req *lockdv1.AcquireRequest
-	// wait is how long to stand in line, reply how long an answer, or the word that it stands in line,
-	// may take beyond that.
-	wait, reply time.Duration
-	stands      time.Duration       // how much longer than wait to stand, if the way tells the place
-	inLine      func(*lockdv1.Held) // called, on the goroutine of acquire, when it stands in line
-	fate        func() *fate        // who hears of it when acquire has returned without its answer
-
-	reached bool // out: it got as far as a connection
-	undone  bool // out: there will be no lease; lockd was not asked, or has been told to take it back
-	mute    bool // out: there was no word of it
 }
 
 // unary is the way of plain calls, for servers, and proxies before them, that know no Session.
@@ -48,16 +33,21 @@ type unary struct {
 
 func (unary) tellsPlace() bool { return false }
 
-func (u unary) acquire(ctx context.Context, ask *ask) (*lockdv1.AcquireResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, ask.wait+ask.reply)
+func (u unary) acquire(a *acquisition) (*lockdv1.AcquireResponse, error) {
+	t := &a.attempt
+	ctx, cancel := context.WithTimeout(a.asking(), t.patience+t.reply)
 	defer cancel()
-	ask.req.Wait = durationpb.New(ask.wait)
+	req := a.wire()
+	req.Wait = durationpb.New(t.asked())
+	// Read before the message is given away: the server may answer before the call returns.
+	t.sent = now()
 	// Once there has been a connection the next one is worth waiting for; before, a refusal by every
 	// address is an answer.
 	var server peer.Peer
-	resp, err := u.rpc.Acquire(ctx, ask.req, grpc.Peer(&server), grpc.WaitForReady(u.link.connected.Load()))
+	resp, err := u.rpc.Acquire(ctx, req, grpc.Peer(&server), grpc.WaitForReady(u.link.connected.Load()))
+	t.came = now()
 	if server.Addr != nil {
-		ask.reached = true
+		t.reached = true
 		u.link.connected.Store(true)
 	}
 	return resp, u.noted(err)
