@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -90,10 +89,10 @@ func (a *acquisition) run() (*Lease, error) {
 		if err := a.ended(); err != nil { // whoever does not wait any more should not be asked for
 			return nil, err
 		}
-		resp, err := a.send()
+		granted, err := a.send()
 		t := &a.attempt
 		if err == nil {
-			return a.take(resp)
+			return a.take(granted)
 		}
 		r := readRefusal(a.name, err)
 		a.doubt = a.doubt || t.reached && !t.undone && !r.nothingDone
@@ -189,14 +188,14 @@ func (a *acquisition) nextReply() time.Duration {
 }
 
 // send sends one attempt.
-func (a *acquisition) send() (*lockdv1.AcquireResponse, error) {
+func (a *acquisition) send() (terms, error) {
 	mute := a.mute
 	a.attempt = attempt{}
 	t := &a.attempt
 	var err error
 	if t.way, err = a.nextWay(); err != nil {
 		t.sent, t.mute = now(), mute
-		return nil, err
+		return terms{}, err
 	}
 	a.attempts++
 	t.patience, t.reply = a.nextWait(t.way.tellsPlace(), mute), a.nextReply()
@@ -206,17 +205,6 @@ func (a *acquisition) send() (*lockdv1.AcquireResponse, error) {
 		t.reply = min(t.reply, time.Until(deadline)/2)
 	}
 	return t.way.acquire(a)
-}
-
-// wire returns the attempt as it is sent, but for its wait.
-func (a *acquisition) wire() *lockdv1.AcquireRequest {
-	req := &lockdv1.AcquireRequest{
-		Name: a.name, LeaseId: a.id, Attempt: a.attempts, Owner: a.client.owner, Metadata: a.metadata,
-	}
-	if a.ttl != nil {
-		req.Ttl = durationpb.New(*a.ttl)
-	}
-	return req
 }
 
 // standsInLine is called when lockd says that the attempt does, behind held.

@@ -16,7 +16,9 @@ type call struct {
 	stream *stream
 	id     uint64
 	slots  chan struct{}
-	until  stage // when the client has come so far nobody waits for it any more
+	name   string // what it is about
+	owner  string // whose it is likely to be
+	until  stage  // when the client has come so far nobody waits for it any more
 
 	// wake holds one: look at what follows. It may come without a reason, so wakes are sent without waiting,
 	// and with no lock held.
@@ -33,13 +35,6 @@ type call struct {
 
 // listener is told the final answer to a call that was left, on the stream's goroutine: it must not block.
 type listener interface{ told(a *answer) }
-
-// answer is what lockd said, and when that was heard, or how the stream ended.
-type answer struct {
-	*lockdv1.Answer
-	came instant
-	err  error
-}
 
 // news is what a call waits for.
 type news int
@@ -68,7 +63,7 @@ func (s *stream) wakeLocked() chan struct{} {
 
 // begin queues an operation to be sent, for which there is a slot, and says from when what is granted counts.
 // A word is owed within that time.
-func (s *stream) begin(c *call, within time.Duration, op *lockdv1.Operation, size int) (sent instant, err error) {
+func (s *stream) begin(c *call, op operation, within time.Duration) (sent instant, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.endedLocked(c.until); err != nil {
@@ -77,7 +72,7 @@ func (s *stream) begin(c *call, within time.Duration, op *lockdv1.Operation, siz
 	c.stream, c.wake = s, s.wakeLocked()
 	at := time.Now()
 	sent = s.recentLocked(at)
-	s.queueLocked(c, op, size)
+	s.queueLocked(c, op)
 	s.oweLocked(c, at, within)
 	s.wakeWriter()
 	return sent, nil
@@ -112,12 +107,12 @@ func (s *stream) endedLocked(until stage) error {
 	return s.err
 }
 
-func (s *stream) queueLocked(c *call, op *lockdv1.Operation, size int) {
+func (s *stream) queueLocked(c *call, op operation) {
 	s.lastID++
-	c.id, op.Id = s.lastID, s.lastID
+	c.id = s.lastID
 	s.calls[c.id] = c
-	s.out.operations = append(s.out.operations, op)
-	s.out.sizes = append(s.out.sizes, size)
+	room := s.out.room()
+	*room = op.write(*room, c.id)
 }
 
 // next returns what is new of the call, waiting until something is or done is closed.

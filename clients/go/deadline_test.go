@@ -3,8 +3,6 @@ package lockd
 import (
 	"testing"
 	"time"
-
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 func at(mono, boot time.Duration) instant {
@@ -35,15 +33,15 @@ func TestAnsweredTTL(t *testing.T) {
 	asked := 10 * time.Second
 	for _, test := range []struct {
 		asked    *time.Duration
-		answered *durationpb.Duration
+		answered time.Duration
 		want     time.Duration
 	}{
-		{&asked, durationpb.New(10 * time.Second), 10 * time.Second},
-		{&asked, durationpb.New(4 * time.Second), 4 * time.Second},
-		{&asked, durationpb.New(40 * time.Second), 10 * time.Second},
-		{nil, durationpb.New(40 * time.Second), 40 * time.Second},
-		{&asked, nil, 0},
-		{nil, durationpb.New(-time.Second), 0},
+		{&asked, 10 * time.Second, 10 * time.Second},
+		{&asked, 4 * time.Second, 4 * time.Second},
+		{&asked, 40 * time.Second, 10 * time.Second},
+		{nil, 40 * time.Second, 40 * time.Second},
+		{&asked, 0, 0},
+		{nil, -time.Second, 0},
 	} {
 		if got := answeredTTL(test.asked, test.answered); got != test.want {
 			t.Errorf("answeredTTL(%v, %v) = %s, want %s", test.asked, test.answered, got, test.want)

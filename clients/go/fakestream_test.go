@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -65,7 +66,19 @@ type fakeStream struct {
 
 func (s *fakeStream) Context() context.Context { return s.ctx }
 
-func (s *fakeStream) Send(m *sessionRequest) error {
+func (s *fakeStream) Send(m *sessionRequest) error { return s.SendMsg(m) }
+
+// SendMsg reads what the client has written as lockd does.
+func (s *fakeStream) SendMsg(v any) error {
+	data, err := codec{}.Marshal(v)
+	if err != nil {
+		s.t.Errorf("Marshal(%T) = %v", v, err)
+	}
+	m := new(sessionRequest)
+	if err := proto.Unmarshal(data.Materialize(), m); err != nil {
+		s.t.Errorf("the client has sent what is no message: %v", err)
+	}
+	data.Free()
 	if size := proto.Size(m); size > 64<<10 {
 		s.t.Errorf("a message of %d bytes, want at most 64 KiB", size)
 	}
@@ -77,12 +90,25 @@ func (s *fakeStream) Send(m *sessionRequest) error {
 		return io.EOF
 	case <-s.ctx.Done():
 		return io.EOF
-	case s.sent <- proto.Clone(m).(*sessionRequest):
+	case s.sent <- m:
 		return nil
 	}
 }
 
 func (s *fakeStream) CloseSend() error { close(s.sent); return nil }
+
+// RecvMsg gives the client what lockd would have written.
+func (s *fakeStream) RecvMsg(v any) error {
+	m, err := s.Recv()
+	if err != nil {
+		return err
+	}
+	data, err := proto.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return codec{}.Unmarshal(mem.BufferSlice{mem.SliceBuffer(data)}, v)
+}
 
 func (s *fakeStream) Recv() (*sessionResponse, error) {
 	select {

@@ -68,7 +68,7 @@ func (f *fate) settle(lease *Lease) {
 type lateAnswer struct{ *fate }
 
 func (f lateAnswer) told(a *answer) {
-	if a.GetAcquired() == nil {
+	if a.kind != answerAcquired {
 		return // what a broken stream leaves behind lockd takes back
 	}
 	f.mu.Lock()

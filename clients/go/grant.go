@@ -5,22 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"google.golang.org/protobuf/types/known/durationpb"
-
-	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // take makes a lease of the answer to the attempt.
-func (a *acquisition) take(resp *lockdv1.AcquireResponse) (*Lease, error) {
-	granted, t := resp.GetLease(), &a.attempt
+func (a *acquisition) take(granted terms) (*Lease, error) {
+	t := &a.attempt
 	a.doubt = true // until the lease is the caller's
-	if granted.GetToken() <= 0 || granted.GetName() != a.name {
+	if granted.token <= 0 || !granted.named {
 		return nil, errors.New("lockd granted it without saying so: the answer names another lease, or none")
 	}
 	l := &Lease{
-		client: a.client, name: a.name, id: a.id, owner: granted.GetOwner(), token: granted.GetToken(),
-		asked: a.ttl, keep: a.keepalive, values: a.caller, ttl: answeredTTL(a.ttl, granted.GetTtl()), due: due{index: -1},
+		client: a.client, name: a.name, id: a.id, owner: granted.owner, token: granted.token,
+		asked: a.ttl, keep: a.keepalive, values: a.caller, ttl: answeredTTL(a.ttl, granted.ttl), due: due{index: -1},
 	}
 	if validity(l.ttl, 0, 0) <= 0 {
 		return nil, fmt.Errorf("%w: a ttl of %s is over before it can be used; want 10ms or more", ErrInvalid, l.ttl)
@@ -28,7 +24,7 @@ func (a *acquisition) take(resp *lockdv1.AcquireResponse) (*Lease, error) {
 	// An answer that lay here for a while looks at the clock that costs nothing; whoever looks at the lease looks
 	// at both.
 	at := instant{mono: time.Now(), boot: t.came.boot}
-	l.deadline = t.sent.proven(t.came, l.ttl, resp.GetWaited().AsDuration())
+	l.deadline = t.sent.proven(t.came, l.ttl, granted.waited)
 	if at.left(l.deadline) < 2*l.ttl/3 {
 		// The answer was a long time coming, or was not heard for a while: a holder starts with a
 		// lease worth the name.
@@ -62,8 +58,8 @@ func (l *Lease) refresh(ctx context.Context) error {
 
 // answeredTTL is what counts of a ttl that was set: no more than what was asked for, if it was, since
 // only that much is known to be meant.
-func answeredTTL(asked *time.Duration, answered *durationpb.Duration) time.Duration {
-	ttl := max(0, answered.AsDuration())
+func answeredTTL(asked *time.Duration, answered time.Duration) time.Duration {
+	ttl := max(0, answered)
 	if asked != nil {
 		ttl = min(ttl, *asked)
 	}

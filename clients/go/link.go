@@ -149,7 +149,7 @@ func (l *link) hold(lease *Lease, by way) {
 	early := l.early[is]
 	delete(l.early, is)
 	if s := l.current; s != nil && by != way(s) {
-		s.resume(&lockdv1.Resumed{Name: lease.name, Token: lease.token})
+		s.resume(is)
 	}
 	l.mu.Unlock()
 	if early != nil {
@@ -230,16 +230,8 @@ func (l *link) use(s *stream) bool {
 		old.cancel() // what has no answer there is asked for again here
 	}
 	l.current = s
-	s.resume(l.heldLocked()...)
+	s.resume(slices.Collect(maps.Keys(l.leases))...)
 	return true
-}
-
-func (l *link) heldLocked() []*lockdv1.Resumed {
-	held := make([]*lockdv1.Resumed, 0, len(l.leases))
-	for g := range l.leases {
-		held = append(held, &lockdv1.Resumed{Name: g.name, Token: g.token})
-	}
-	return held
 }
 
 // useUnary has operations go by unary calls until there is a stream.

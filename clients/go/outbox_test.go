@@ -4,15 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
-
-	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // largest is the largest acquisition that lockd takes.
-func largest() *lockdv1.AcquireRequest {
+func largest() *acquisition {
 	metadata := make(map[string]string)
 	for j := range maxMetadata {
 		if j >= 128 && len(metadata) >= (maxMetadata-128)/2+128 {
@@ -20,10 +18,29 @@ func largest() *lockdv1.AcquireRequest {
 		}
 		metadata[string(rune(j+1))] = ""
 	}
-	return &lockdv1.AcquireRequest{
-		Name: strings.Repeat("n", maxName), LeaseId: newLeaseID(), Attempt: 1 << 31, Owner: strings.Repeat("o", maxOwner),
-		Ttl: durationpb.New(1<<62 + 1), Wait: durationpb.New(1<<62 + 1), Metadata: metadata, Token: 1<<53 - 1,
+	ttl := time.Duration(1<<62 + 1)
+	return &acquisition{
+		client: &Client{config: config{owner: strings.Repeat("o", maxOwner)}},
+		name:   strings.Repeat("n", maxName), id: newLeaseID(), attempts: 1 << 31, request: request{ttl: &ttl, metadata: metadata},
+		attempt: attempt{patience: 1<<62 + 1, way: new(stream)},
 	}
+}
+
+// next returns the next message as lockd reads it, nil if there is none.
+func (o *outbox) next(t *testing.T) *sessionRequest {
+	t.Helper()
+	p := o.take()
+	if p == nil {
+		return nil
+	}
+	if size := len(*p.data); size > 64<<10 {
+		t.Errorf("a message of %d bytes, want at most 64 KiB", size)
+	}
+	m := new(sessionRequest)
+	if err := proto.Unmarshal(*p.data, m); err != nil {
+		t.Fatalf("a message that lockd cannot read: %v", err)
+	}
+	return m
 }
 
 // Messages stay below what lockd takes, however much is waiting, and keep the order; a cancellation comes
@@ -32,26 +49,18 @@ func TestOutbox(t *testing.T) {
 	var o outbox
 	const operations, cancels, resumed = 100, 20_000, 1000
 	for i := range operations {
-		r := largest()
-		op := acquireOperation(r)
-		op.Id = uint64(1<<62 + i)
-		if size := proto.Size(op); size > sizeOfAcquire(r) {
-			t.Fatalf("an operation has %d bytes and is taken for %d, want no more", size, sizeOfAcquire(r))
-		}
-		o.operations, o.sizes = append(o.operations, op), append(o.sizes, sizeOfAcquire(r))
+		room := o.room()
+		*room = largest().write(*room, uint64(1<<62+i))
 	}
 	for i := range cancels {
 		o.cancels = append(o.cancels, uint64(1<<62+i%operations))
 	}
 	for range resumed {
-		o.resumed = append(o.resumed, &lockdv1.Resumed{Name: strings.Repeat("n", maxName), Token: 1<<53 - 1})
+		o.resumed = append(o.resumed, holding{strings.Repeat("n", maxName), 1<<53 - 1})
 	}
 	var seen uint64
 	counts := make(map[string]int)
-	for m := o.take(); m != nil; m = o.take() {
-		if size := proto.Size(m); size > 64<<10 {
-			t.Errorf("a message of %d bytes, want at most 64 KiB", size)
-		}
+	for m := o.next(t); m != nil; m = o.next(t) {
 		for _, op := range m.GetOperations() {
 			if op.GetId() <= seen {
 				t.Errorf("operation %d after %d", op.GetId(), seen)
@@ -80,13 +89,14 @@ func TestOutbox(t *testing.T) {
 func TestOutboxBatches(t *testing.T) {
 	var o outbox
 	for i := range 64 {
-		o.operations = append(o.operations, renewOperation(&lockdv1.RenewRequest{Name: fmt.Sprint(i)}))
-		o.sizes = append(o.sizes, overhead+maxName)
+		room := o.room()
+		*room = renewing{&Lease{name: fmt.Sprint(i)}}.write(*room, uint64(i+1))
 	}
-	if m := o.take(); len(m.GetOperations()) != 64 {
-		t.Errorf("%d operations in the first message, want all 64", len(m.GetOperations()))
+	o.cancels = []uint64{3}
+	if m := o.next(t); len(m.GetOperations()) != 64 || len(m.GetCancels()) != 1 {
+		t.Errorf("%d operations and %d cancellations in the first message, want all 64 and 1", len(m.GetOperations()), len(m.GetCancels()))
 	}
-	if m := o.take(); m != nil {
+	if m := o.next(t); m != nil {
 		t.Errorf("then %v, want nothing", m)
 	}
 }

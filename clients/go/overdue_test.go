@@ -45,7 +45,7 @@ func TestEachCallIsOverdueInItsTime(t *testing.T) {
 		for _, d := range within {
 			one := &call{slots: s.trying, until: closing}
 			slot(one.slots)
-			if _, err := s.begin(one, d*time.Second, acquireOperation(new(lockdv1.AcquireRequest)), overhead); err != nil {
+			if _, err := s.begin(one, new(releasing), d*time.Second); err != nil {
 				t.Fatal(err)
 			}
 			go func() {

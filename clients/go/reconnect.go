@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -105,7 +106,7 @@ func (l *link) open(within time.Duration) (*stream, error) {
 	ctx, cancel := context.WithCancel(context.Background()) // closing the client lets it end in peace
 	stop := context.AfterFunc(l.ctx, cancel)
 	defer stop()
-	rpc, err := l.rpc.Session(ctx, grpc.WaitForReady(l.connected.Load()))
+	rpc, err := l.rpc.Session(ctx, grpc.WaitForReady(l.connected.Load()), grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		cancel()
 		return nil, err
@@ -113,21 +114,27 @@ func (l *link) open(within time.Duration) (*stream, error) {
 	l.connected.Store(true)
 	timer := time.AfterFunc(within, cancel)
 	err = rpc.Send(&sessionRequest{Hello: &lockdv1.Hello{Client: hello}})
-	first, received := rpc.Recv() // also if sending failed: it says why
+	var first delivery
+	received := rpc.RecvMsg(&first) // also if sending failed: it says why
+	var message sessionResponse
+	if received == nil {
+		defer first.Free()
+		received = proto.Unmarshal(first.ReadOnlyData(), &message)
+	}
 	if received != nil {
 		err = received
 	}
 	inTime := timer.Stop()
 	switch {
-	case !inTime, err == nil && first.GetWelcome() == nil:
+	case !inTime, err == nil && message.GetWelcome() == nil:
 		cancel()
 		return nil, errNoWelcome
 	case err != nil:
 		cancel()
 		return nil, err
 	}
-	s := newStream(l, rpc, cancel, first.GetWelcome().GetInstance())
-	s.hear(first)
+	s := newStream(l, rpc, cancel, message.GetWelcome().GetInstance())
+	_ = s.hear(first.ReadOnlyData()) // it has been read before
 	return s, nil
 }
 

@@ -128,12 +128,11 @@ func (l *Lease) giveBack(ctx context.Context, cause error) error {
 // releaseFor, whatever becomes of ctx, and no longer than the client lasts. certain reports whether the answer is
 // that to the first request.
 func (c *Client) sendRelease(ctx context.Context, name, id string) (outcome lockdv1.ReleaseResponse_Outcome, certain bool, err error) {
-	req, begun, failures := &lockdv1.ReleaseRequest{Name: name, LeaseId: id}, time.Now(), 0
+	begun, failures := time.Now(), 0
 	if s, ok := c.link.ready(false).(*stream); ok {
 		// Nearly always this is all, and a context that bounds several tries costs as much as a try.
-		var resp *lockdv1.ReleaseResponse
-		if resp, err = s.release(context.Background(), req); err == nil {
-			return resp.GetOutcome(), true, nil
+		if outcome, err = s.release(context.Background(), name, id); err == nil {
+			return outcome, true, nil
 		}
 		if !readRefusal(name, err).again {
 			return 0, false, err
@@ -148,9 +147,8 @@ func (c *Client) sendRelease(ctx context.Context, name, id string) (outcome lock
 		}
 		var way way
 		if way, err = c.link.way(ctx, false); err == nil {
-			var resp *lockdv1.ReleaseResponse
-			if resp, err = way.release(ctx, req); err == nil {
-				return resp.GetOutcome(), failures == 0, nil
+			if outcome, err = way.release(ctx, name, id); err == nil {
+				return outcome, failures == 0, nil
 			}
 		}
 		if !readRefusal(name, err).again {

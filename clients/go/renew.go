@@ -6,10 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
-
-	"google.golang.org/protobuf/types/known/durationpb"
-
-	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // maxRenewal bounds one renewal call, so that one to a mute server gives way to the next try and
@@ -85,34 +81,30 @@ func (l *Lease) renewOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	req := &lockdv1.RenewRequest{Name: l.name, LeaseId: l.id, Token: l.token}
-	if l.asked != nil {
-		req.Ttl = durationpb.New(*l.asked)
-	}
 	// Read before the message is given away: the server may answer before the call returns.
 	sent := now()
-	resp, err := way.renew(ctx, req)
-	return l.heard(resp, err, sent)
+	g, err := way.renew(ctx, l)
+	return l.heard(g, err, sent)
 }
 
 // heard takes the answer to a renewal that was sent at sent.
-func (l *Lease) heard(resp *lockdv1.RenewResponse, err error, sent instant) error {
+func (l *Lease) heard(g terms, err error, sent instant) error {
 	if err != nil {
 		if r := readRefusal(l.name, err); r.reason == reasonLost {
 			return l.end(r.loss)
 		}
 		return err
 	}
-	switch token := resp.GetLease().GetToken(); {
-	case token <= 0:
+	switch {
+	case g.token <= 0:
 		return errors.New("the answer to a renewal carries no token")
-	case token != l.token:
+	case g.token != l.token:
 		// One lease, one token. Ours is gone, and a late copy of its acquisition was granted since:
 		// that one is nobody's, and given back.
 		l.client.giveUp(l.values, l.name, l.id)
 		return l.end(ErrLost)
 	}
-	ttl := answeredTTL(l.asked, resp.GetLease().GetTtl())
+	ttl := answeredTTL(l.asked, g.ttl)
 	return l.extend(sent.add(validity(ttl, 0, 0)), ttl)
 }
 

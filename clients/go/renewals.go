@@ -3,12 +3,8 @@ package lockd
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
-
-	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // renewals are several that were asked for together. They take one goroutine: the stream's own hands the
@@ -19,15 +15,11 @@ type renewals struct {
 	done chan struct{} // closed when all have
 }
 
-// renewal is one of them, in one piece: of those that a client sends most are renewals.
+// renewal is one of them.
 type renewal struct {
 	call
 	of    *renewals
 	lease *Lease
-	op    lockdv1.Operation
-	kind  lockdv1.Operation_Renew
-	req   lockdv1.RenewRequest
-	ttl   durationpb.Duration
 }
 
 // renewAll asks for the renewal of leases, for each of which there is one of s.others, and returns when each
@@ -43,7 +35,7 @@ func (s *stream) renewAll(ctx context.Context, leases []*Lease) {
 	all.sent = now()
 	if err := s.queueAll(asked); err != nil {
 		for _, r := range asked {
-			r.ended(nil, err) // the slots end with the stream
+			r.ended(terms{}, err) // the slots end with the stream
 		}
 		return
 	}
@@ -55,7 +47,7 @@ func (s *stream) renewAll(ctx context.Context, leases []*Lease) {
 	unanswered := false
 	for _, r := range asked {
 		if r.leave(nil) {
-			r.ended(nil, status.FromContextError(ctx.Err()).Err())
+			r.ended(terms{}, status.FromContextError(ctx.Err()).Err())
 			unanswered = true
 		}
 	}
@@ -78,15 +70,8 @@ func (s *stream) free(n int) int {
 }
 
 func newRenewal(s *stream, all *renewals, l *Lease) *renewal {
-	r := &renewal{call: call{stream: s, slots: s.others, until: closing, left: true}, of: all, lease: l}
-	r.then = r
-	r.req.Name, r.req.LeaseId, r.req.Token = l.name, l.id, l.token
-	if l.asked != nil {
-		r.ttl.Seconds, r.ttl.Nanos = int64(*l.asked/time.Second), int32(*l.asked%time.Second)
-		r.req.Ttl = &r.ttl
-	}
-	r.kind.Renew = &r.req
-	r.op.Request = &r.kind
+	r := &renewal{of: all, lease: l}
+	r.call = call{stream: s, slots: s.others, name: l.name, owner: l.owner, until: closing, left: true, then: r}
 	return r
 }
 
@@ -98,7 +83,7 @@ func (s *stream) queueAll(all []*renewal) error {
 		return err
 	}
 	for _, r := range all {
-		s.queueLocked(&r.call, &r.op, overhead+len(r.req.GetName())+len(r.req.GetLeaseId()))
+		s.queueLocked(&r.call, renewing{r.lease})
 	}
 	s.wakeWriter()
 	return nil
@@ -106,12 +91,12 @@ func (s *stream) queueAll(all []*renewal) error {
 
 // told implements listener.
 func (r *renewal) told(a *answer) {
-	r.ended(a.GetRenewed(), r.stream.errorIn(a))
+	r.ended(a.terms, r.stream.errorIn(a))
 }
 
 // ended tells the lease how it ended.
-func (r *renewal) ended(resp *lockdv1.RenewResponse, err error) {
-	r.lease.client.renewed(r.lease, r.lease.heard(resp, err, r.of.sent))
+func (r *renewal) ended(g terms, err error) {
+	r.lease.client.renewed(r.lease, r.lease.heard(g, err, r.of.sent))
 	if r.of.left.Add(-1) == 0 {
 		close(r.of.done)
 	}

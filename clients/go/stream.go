@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -78,7 +79,7 @@ func newStream(l *link, rpc sessionClient, cancel context.CancelFunc, instance s
 }
 
 // resume asks to be told of the loss of leases that were granted elsewhere.
-func (s *stream) resume(held ...*lockdv1.Resumed) {
+func (s *stream) resume(held ...holding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out.resumed = append(s.out.resumed, held...)
@@ -140,7 +141,7 @@ func (s *stream) write() {
 		message, end := s.next()
 		switch {
 		case message != nil:
-			if s.rpc.Send(message) != nil {
+			if s.rpc.SendMsg(message) != nil {
 				return // read learns why
 			}
 			continue
@@ -158,7 +159,7 @@ func (s *stream) write() {
 }
 
 // next returns what is to be sent now, if anything, and otherwise whether that was all.
-func (s *stream) next() (message *sessionRequest, end bool) {
+func (s *stream) next() (message *parcel, end bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if message = s.out.take(); message != nil {
@@ -171,22 +172,37 @@ func (s *stream) next() (message *sessionRequest, end bool) {
 // read hands out what is received until the stream ends.
 func (s *stream) read() {
 	for {
-		message, err := s.rpc.Recv()
+		var message delivery
+		err := s.rpc.RecvMsg(&message)
+		if err == nil {
+			err = s.hear(message.ReadOnlyData())
+			message.Free()
+		}
 		if err != nil {
 			s.end(err)
 			return
 		}
-		s.hear(message)
 	}
 }
 
-func (s *stream) hear(message *sessionResponse) {
+// hear takes a message, of which it keeps nothing. An error says that it is none.
+func (s *stream) hear(message []byte) error {
 	came := now()
 	s.heard.Store(int64(came.mono.Sub(s.born)))
+	f := fields{rest: message}
+	var lost [][]byte
+	draining := false
 	s.mu.Lock()
 	s.clock = came
-	for _, a := range message.GetAnswers() {
-		s.answeredLocked(a, came)
+	for f.next() {
+		switch f.field {
+		case receivedAnswers:
+			f.err = s.answeredLocked(f.bytes, came)
+		case receivedLost:
+			lost = append(lost, f.bytes)
+		case receivedDraining:
+			draining = f.number != 0
+		}
 	}
 	last := s.retired && len(s.calls) == 0
 	s.mu.Unlock()
@@ -194,29 +210,41 @@ func (s *stream) hear(message *sessionResponse) {
 	if last {
 		s.wakeWriter()
 	}
-	for _, lost := range message.GetLost() {
-		s.link.lost(lost)
+	for _, b := range lost {
+		notice := new(lockdv1.Lost)
+		if err := proto.Unmarshal(b, notice); err != nil {
+			return err
+		}
+		s.link.lost(notice)
 	}
-	if message.GetDraining() {
+	if draining {
 		s.drains()
 	}
+	return f.err
 }
 
 // answeredLocked takes an answer. Answers to what is not unanswered are none.
-func (s *stream) answeredLocked(a *lockdv1.Answer, came instant) {
-	c := s.calls[a.GetId()]
-	queued := a.GetQueued()
-	switch {
-	case c == nil || c.left && queued != nil:
-		return
-	case queued != nil:
-		c.queued = queued
-	default:
+func (s *stream) answeredLocked(b []byte, came instant) error {
+	id, kind, body, err := readAnswer(b)
+	c := s.calls[id]
+	if err != nil || c == nil {
+		return err
+	}
+	got := answer{kind: kind, came: came}
+	if err := got.read(c, b, body); err != nil {
+		return err
+	}
+	if queued := got.rest.GetQueued(); queued == nil {
 		delete(s.calls, c.id)
-		c.final = answer{Answer: a, came: came}
+		c.final = got
 		<-c.slots
+	} else if c.left {
+		return nil
+	} else {
+		c.queued = queued
 	}
 	s.noteLocked(c)
+	return nil
 }
 
 // noteLocked has passOn tell whoever the call is of that there is something new.

@@ -2,6 +2,7 @@ package lockd
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,9 +18,9 @@ import (
 // Errors are gRPC's, or carry a status as gRPC's do; see readRefusal.
 type way interface {
 	// acquire sends a.attempt, and notes there how that went.
-	acquire(a *acquisition) (*lockdv1.AcquireResponse, error)
-	renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error)
-	release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error)
+	acquire(a *acquisition) (terms, error)
+	renew(ctx context.Context, l *Lease) (terms, error)
+	release(ctx context.Context, name, id string) (lockdv1.ReleaseResponse_Outcome, error)
 	// tellsPlace reports whether who stands in line is told so at once, and told by what is sent to
 	// keep the place while it waits on.
 	tellsPlace() bool
@@ -33,12 +34,14 @@ type unary struct {
 
 func (unary) tellsPlace() bool { return false }
 
-func (u unary) acquire(a *acquisition) (*lockdv1.AcquireResponse, error) {
+func (u unary) acquire(a *acquisition) (terms, error) {
 	t := &a.attempt
 	ctx, cancel := context.WithTimeout(a.asking(), t.patience+t.reply)
 	defer cancel()
-	req := a.wire()
-	req.Wait = durationpb.New(t.asked())
+	req := &lockdv1.AcquireRequest{
+		Name: a.name, LeaseId: a.id, Attempt: a.attempts, Owner: a.client.owner, Metadata: a.metadata,
+		Ttl: maybe(a.ttl), Wait: durationpb.New(t.asked()),
+	}
 	// Read before the message is given away: the server may answer before the call returns.
 	t.sent = now()
 	// Once there has been a connection the next one is worth waiting for; before, a refusal by every
@@ -50,18 +53,29 @@ func (u unary) acquire(a *acquisition) (*lockdv1.AcquireResponse, error) {
 		t.reached = true
 		u.link.connected.Store(true)
 	}
-	return resp, u.noted(err)
+	granted := termsIn(resp.GetLease(), a.name)
+	granted.waited = resp.GetWaited().AsDuration()
+	return granted, u.noted(err)
 }
 
-func (u unary) renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
+func (u unary) renew(ctx context.Context, l *Lease) (terms, error) {
+	req := &lockdv1.RenewRequest{Name: l.name, LeaseId: l.id, Token: l.token, Ttl: maybe(l.asked)}
 	// Ready or not: while there is no connection, the one that comes carries it at once.
 	resp, err := u.rpc.Renew(ctx, req, grpc.WaitForReady(true))
-	return resp, u.noted(err)
+	return termsIn(resp.GetLease(), l.name), u.noted(err)
 }
 
-func (u unary) release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
-	resp, err := u.rpc.Release(ctx, req, grpc.WaitForReady(true))
-	return resp, u.noted(err)
+func (u unary) release(ctx context.Context, name, id string) (lockdv1.ReleaseResponse_Outcome, error) {
+	resp, err := u.rpc.Release(ctx, &lockdv1.ReleaseRequest{Name: name, LeaseId: id}, grpc.WaitForReady(true))
+	return resp.GetOutcome(), u.noted(err)
+}
+
+// maybe returns a duration that need not be there.
+func maybe(d *time.Duration) *durationpb.Duration {
+	if d == nil {
+		return nil
+	}
+	return durationpb.New(*d)
 }
 
 // noted takes down that unary calls work, if this one did.
