@@ -56,13 +56,13 @@ func newRoot() *cobra.Command {
 	registerColour(root)
 	root.AddCommand(
 		newRun(&to), newAcquire(&to), newRenew(&to), newRelease(&to),
-		newList(&to), newGet(&to), newWatch(&to), newForceRelease(&to), newStatus(&to), newContext(&to), newVersion(),
+		newList(&to), newGet(&to), newWatch(&to), newForceRelease(&to), newStatus(&to), newContext(&to), newVersion(), newCompletion(),
 	)
 	onlyCommands(root)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	root.SetUsageTemplate(usageTemplate)
-	offerNoFiles(root)
+	complete(root, &to)
 	return root
 }
 
