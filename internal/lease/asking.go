@@ -49,8 +49,11 @@ type Asking struct {
 
 	// The rest is guarded by mu, which is never held during a call.
 	mu      sync.Mutex
-	next    Acquisition // what is executed next, or was last
-	open    Undoing     // the last execution
+	next    Acquisition   // what is executed next, or was last; stays as it is while a call is under way
+	open    Undoing       // the last execution
+	call    Call          // the same, as the store has it
+	waited  time.Duration // until it began
+	resumed bool          // it was begun by a timer, and Close waits for it
 	state   state
 	handed  *Handover   // came while a call was under way
 	timer   *time.Timer // while waiting: the end of the wait; while pausing: the next try
@@ -116,29 +119,21 @@ func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
 	}, err
 }
 
-// Run executes the acquisition and returns when it has been answered, stands in line, or pauses before
-// it asks a store that cannot serve again: within one store call. Call it once.
+// Run executes the acquisition: at once it is answered, stands in line, or pauses before it asks a store
+// that cannot serve again, all of it within one store call. Call it, or Calls.Acquire, once.
 func (a *Asking) Run() {
-	a.mu.Lock()
-	execution := a.next
-	if a.state == over {
-		if a.inLine { // by an earlier call; its turn may have come as well
-			a.undoLocked(0, a.keep)
-		}
-		a.mu.Unlock()
-		return
-	}
-	// Detached from any caller: a cancelled one must not leave us in doubt about a call on its way.
-	call, cancel := callContext(context.Background(), execution.TTL)
-	defer cancel()
-	deadline, _ := call.Deadline()
-	a.open = Undoing{Name: execution.Name, ID: execution.ID, Tag: execution.Tag, Deadline: deadline}
-	a.mu.Unlock()
+	calls := a.lessor.Calls()
+	calls.Acquire(a)
+	calls.Start()
+}
 
-	// Read before the call, whatever retries happen inside it: too small is safe.
-	waited := time.Since(a.arrived)
-	granted, err := a.lessor.store.Acquire(call, execution)
-	a.settle(Grant{Lease: granted, Waited: waited}, err)
+// Settled implements Settler.
+func (a *Asking) Settled(got Result) {
+	resumed := a.resumed // it may be once more, as soon as this one is settled
+	a.settle(Grant{Lease: got.Lease, Waited: a.waited}, got.Err)
+	if resumed {
+		a.lessor.cleanup.running.Done()
+	}
 }
 
 // settle takes the result of an execution.
@@ -217,8 +212,10 @@ func (a *Asking) resume(from state, prepare func()) {
 	a.state = calling
 	prepare()
 	// Before mu is free: Drain, which then finds a call under way, comes before Close, which waits for it.
-	a.lessor.cleanup.running.Go(a.Run)
+	a.lessor.cleanup.running.Add(1)
+	a.resumed = true
 	a.mu.Unlock()
+	a.Run()
 }
 
 // Cancel ends the acquisition unless it has been answered, and reports whether it did; then nobody is

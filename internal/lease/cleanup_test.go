@@ -29,10 +29,10 @@ func TestOverload(t *testing.T) {
 		if n := len(s.noted("Acquire")) - asked; n != 0 {
 			t.Errorf("the store was asked %d times, want 0", n)
 		}
-		if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1)}); err != nil {
+		if _, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1)}); err != nil {
 			t.Errorf("Renew(overloaded) = %v, want nil", err)
 		}
-		if out, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "job", ID: id(1)}); err != nil || out != lease.Held {
+		if out, err := l.Release(lease.ReleaseRequest{Name: "job", ID: id(1)}); err != nil || out != lease.Held {
 			t.Errorf("Release(overloaded) = %d, %v, want Held", out, err)
 		}
 		if n := l.Status().PendingCleanups; n != lease.MaxUndos/2 {
@@ -55,7 +55,7 @@ func TestCleanupsAreBounded(t *testing.T) {
 		for n := range 3 {
 			_, err := l.Acquire(t.Context(), request(fmt.Sprint("job/", n), n))
 			wantErr(t, "Acquire(answer lost)", err, lease.ErrUnknown)
-			if _, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "none", ID: id(1)}); err != nil {
+			if _, err := l.Release(lease.ReleaseRequest{Name: "none", ID: id(1)}); err != nil {
 				t.Errorf("Release = %v, want nil", err)
 			}
 			restore()
@@ -74,7 +74,7 @@ func TestCleanupsAreBounded(t *testing.T) {
 // effect any more, and frees what came in between.
 func TestReleaseIsRepeated(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
-		out, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "job", ID: id(1)})
+		out, err := l.Release(lease.ReleaseRequest{Name: "job", ID: id(1)})
 		if err != nil || out != lease.Gone {
 			t.Errorf("Release(nothing there) = %d, %v, want Gone", out, err)
 		}
@@ -102,7 +102,7 @@ func TestReleaseIsRepeated(t *testing.T) {
 func TestPlainReleaseIsNotRepeated(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		grant(t, l, request("job", 1))
-		out, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "job", ID: id(1)})
+		out, err := l.Release(lease.ReleaseRequest{Name: "job", ID: id(1)})
 		if err != nil || out != lease.Held {
 			t.Errorf("Release = %d, %v, want Held", out, err)
 		}
@@ -131,7 +131,7 @@ func testFailedReleaseIsRepeated(t *testing.T, failure error) {
 		}
 		release := func() {
 			grant(t, l, request("job", 1))
-			_, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "job", ID: id(1)})
+			_, err := l.Release(lease.ReleaseRequest{Name: "job", ID: id(1)})
 			wantErr(t, "Release(failed)", err, failure)
 		}
 		release()
@@ -186,7 +186,7 @@ func TestCloseIsBounded(t *testing.T) {
 		for n := range 3 {
 			_, err := l.Acquire(t.Context(), request(fmt.Sprint("job/", n), n))
 			wantErr(t, "Acquire(answer lost)", err, lease.ErrUnknown)
-			_, err = l.Release(t.Context(), lease.ReleaseRequest{Name: fmt.Sprint("job/", n), ID: id(n)})
+			_, err = l.Release(lease.ReleaseRequest{Name: fmt.Sprint("job/", n), ID: id(n)})
 			wantErr(t, "Release(answer lost)", err, lease.ErrUnknown)
 		}
 		start := time.Now()

@@ -87,7 +87,7 @@ func TestListenExpiredAfterRenewals(t *testing.T) {
 			time.Sleep(6 * time.Second)
 			want := toAnother
 			if renewed {
-				if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(2)}); err != nil {
+				if _, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(2)}); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(10 * time.Second)
@@ -109,7 +109,7 @@ func TestARenewalAnsweredLate(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		holder, _ := holds(t, l, brief(1))
 		renew := func() {
-			if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1)}); err != nil {
+			if _, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1)}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -132,7 +132,7 @@ func TestARenewalAnsweredLate(t *testing.T) {
 func TestRenewSaysExpired(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		renew := func(n int, token lease.Token) (why lease.Loss, known bool) {
-			_, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(n), Told: token})
+			_, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(n), Told: token})
 			wantErr(t, "Renew(lost)", err, lease.ErrLost)
 			var lost *lease.LostError
 			if known = errors.As(err, &lost); known {
@@ -185,7 +185,7 @@ func TestListenAgainAfterRenewals(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		_, token := holds(t, l, brief(1)) // until 11 s
 		renew := func() error {
-			_, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), Told: token})
+			_, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1), Told: token})
 			return err
 		}
 		for range 3 {

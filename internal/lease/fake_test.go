@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/lease/leasetest"
 	"github.com/lockd/lockd/internal/memstore"
 )
 
@@ -117,6 +118,8 @@ func (f *fake) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Relea
 	}
 	return f.Store.Release(ctx, r)
 }
+
+func (f *fake) Start(calls []*lease.Call) { leasetest.Start(f, calls) }
 
 func (f *fake) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	f.note(ctx, "ForceRelease", r)
@@ -234,7 +237,7 @@ func wantGrant(t *testing.T, ended <-chan outcome) outcome {
 
 func free(t *testing.T, l *lease.Lessor, name string, n int) {
 	t.Helper()
-	if out, err := l.Release(t.Context(), lease.ReleaseRequest{Name: name, ID: id(n)}); err != nil || out != lease.Held {
+	if out, err := l.Release(lease.ReleaseRequest{Name: name, ID: id(n)}); err != nil || out != lease.Held {
 		t.Fatalf("Release(%q) = %d, %v, want Held", name, out, err)
 	}
 }

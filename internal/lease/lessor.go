@@ -2,7 +2,6 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -52,55 +51,68 @@ type RenewRequest struct {
 
 // Renew restarts the ttl of a lease that r.ID still holds. ErrLost is final, and a *LostError if its
 // cause is known here; after any other error the lease is good until its deadline.
-func (l *Lessor) Renew(ctx context.Context, r RenewRequest) (Lease, error) {
+func (l *Lessor) Renew(r RenewRequest) (Lease, error) {
+	ended := make(renewed, 1)
+	calls := l.Calls()
+	calls.Renew(new(Renewing), r, ended)
+	calls.Start()
+	got := <-ended
+	return got.lease, got.err
+}
+
+// renewed is the Renewer of one who waits; it has room for one.
+type renewed chan struct {
+	lease Lease
+	err   error
+}
+
+// Renewed implements Renewer.
+func (c renewed) Renewed(l Lease, err error) {
+	c <- struct {
+		lease Lease
+		err   error
+	}{l, err}
+}
+
+// renewal checks r.
+func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {
 	if err := firstOf(CheckName(r.Name), checkID(r.ID)); err != nil {
-		return Lease{}, err
+		return Renewal{}, err
 	}
 	renewal := Renewal{Name: r.Name, ID: r.ID}
 	limits := l.limits.Load().widest // new limits end no lease
 	if r.TTL != nil {
 		ttl, err := limits.checkTTL(*r.TTL)
 		if err != nil {
-			return Lease{}, err
+			return Renewal{}, err
 		}
 		renewal.TTL = ttl
 	}
-	ttl := renewal.TTL
-	if ttl == 0 {
-		ttl = limits.MinTTL // the lease's own is the store's to know; it is no less than this
-	}
-	call, cancel := callContext(ctx, ttl)
-	defer cancel()
-	began := time.Now()
-	renewed, err := l.store.Renew(call, renewal)
-	switch {
-	case err == nil:
-		l.losses.renewed(renewed, overAt(began, renewed.ExpiresIn))
-	case errors.Is(err, ErrLost):
-		if loss, known := l.losses.of(r.Name, r.Told); known {
-			err = &LostError{Loss: loss}
-		}
-	}
-	return renewed, err
+	return renewal, nil
 }
 
 // Release gives a lease back. Every outcome is a success: the lease is not in force any more.
-func (l *Lessor) Release(ctx context.Context, r ReleaseRequest) (Outcome, error) {
-	if err := firstOf(CheckName(r.Name), checkID(r.ID)); err != nil {
-		return 0, err
-	}
-	longest := l.limits.Load().widest.MaxTTL
-	call, cancel := callContext(ctx, longest)
-	defer cancel()
-	released, err := l.store.Release(call, r)
-	switch {
-	// The client has given its word, and lease ids are not used again: repeating harms nobody.
-	case err != nil:
-		l.cleanup.release(r, longest+Grace(longest)) // until it has surely run out
-	case released.Repeat:
-		l.cleanup.release(r, repeatFor)
-	}
-	return released.Outcome, err
+func (l *Lessor) Release(r ReleaseRequest) (Outcome, error) {
+	ended := make(released, 1)
+	calls := l.Calls()
+	calls.Release(new(Releasing), r, ended)
+	calls.Start()
+	got := <-ended
+	return got.outcome, got.err
+}
+
+// released is the Releaser of one who waits; it has room for one.
+type released chan struct {
+	outcome Outcome
+	err     error
+}
+
+// Released implements Releaser.
+func (c released) Released(outcome Outcome, err error) {
+	c <- struct {
+		outcome Outcome
+		err     error
+	}{outcome, err}
 }
 
 // ForceRelease ends the lease that holds r.Name with exactly r.Token and answers it as it was.
@@ -108,7 +120,8 @@ func (l *Lessor) ForceRelease(ctx context.Context, r ForceRequest) (Lease, error
 	if err := firstOf(CheckName(r.Name), checkToken(r.Token), checkReason(r.Reason), checkText("by", r.By, MaxOwnerBytes)); err != nil {
 		return Lease{}, err
 	}
-	call, cancel := callContext(ctx, l.limits.Load().widest.MaxTTL)
+	// Cancelling could not interrupt what is on its way, it would only leave us in doubt about it.
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxCall)
 	defer cancel()
 	// The call may hand the name to somebody here before the force is heard of.
 	defer l.losses.forcing(r)()
@@ -179,12 +192,6 @@ func (l *Lessor) Drain() {
 
 // Close waits until everything given up is gone from the store, or for ctx. No call may be under way.
 func (l *Lessor) Close(ctx context.Context) error { return l.cleanup.close(ctx) }
-
-// callContext bounds one store call for a lease of ttl and lets it outlive its caller: cancelling
-// cannot interrupt what is on its way, it would only leave us in doubt about it.
-func callContext(ctx context.Context, ttl time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), min(maxCall, max(minCall, ttl/4)))
-}
 
 // jittered spreads d over [d/2, 3d/2), so that those who wait do not ask in step.
 func jittered(d time.Duration) time.Duration {

@@ -91,9 +91,9 @@ func TestBadRequests(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		ctx := t.Context()
 		for what, name := range badNames {
-			_, err := l.Renew(ctx, lease.RenewRequest{Name: name, ID: id(1)})
+			_, err := l.Renew(lease.RenewRequest{Name: name, ID: id(1)})
 			wantInvalid(t, "Renew("+what+")", err, "name")
-			_, err = l.Release(ctx, lease.ReleaseRequest{Name: name, ID: id(1)})
+			_, err = l.Release(lease.ReleaseRequest{Name: name, ID: id(1)})
 			wantInvalid(t, "Release("+what+")", err, "name")
 			_, err = l.ForceRelease(ctx, lease.ForceRequest{Name: name, Token: 1, Reason: "gone"})
 			wantInvalid(t, "ForceRelease("+what+")", err, "name")
@@ -107,13 +107,13 @@ func TestBadRequests(t *testing.T) {
 			wantInvalid(t, "Watch("+what+")", err, "prefix")
 		}
 		for what, bad := range badIDs {
-			_, err := l.Renew(ctx, lease.RenewRequest{Name: "job", ID: bad})
+			_, err := l.Renew(lease.RenewRequest{Name: "job", ID: bad})
 			wantInvalid(t, "Renew("+what+" id)", err, "lease_id")
-			_, err = l.Release(ctx, lease.ReleaseRequest{Name: "job", ID: bad})
+			_, err = l.Release(lease.ReleaseRequest{Name: "job", ID: bad})
 			wantInvalid(t, "Release("+what+" id)", err, "lease_id")
 		}
 		for _, ttl := range []time.Duration{0, -1, time.Millisecond - 1, time.Second - 1, time.Hour + time.Millisecond} {
-			_, err := l.Renew(ctx, lease.RenewRequest{Name: "job", ID: id(1), TTL: &ttl})
+			_, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1), TTL: &ttl})
 			wantInvalid(t, "Renew(ttl "+ttl.String()+")", err, "ttl")
 		}
 		for _, token := range []lease.Token{0, -1, lease.MaxToken} {
@@ -151,7 +151,7 @@ func TestWithinBounds(t *testing.T) {
 			Metadata: map[string]string{"k": strings.Repeat("x", 512), "l": strings.Repeat("\n", 510)},
 		}
 		g := grant(t, l, r)
-		if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: r.Name, ID: r.ID, TTL: in(time.Hour + time.Millisecond - 1)}); err != nil {
+		if _, err := l.Renew(lease.RenewRequest{Name: r.Name, ID: r.ID, TTL: in(time.Hour + time.Millisecond - 1)}); err != nil {
 			t.Errorf("Renew(an hour and less than 1 ms) = %v, want nil: it is cut off", err)
 		}
 		if _, err := l.List(t.Context(), lease.ListRequest{Prefix: r.Name, Size: lease.MaxPageSize}); err != nil {

@@ -218,7 +218,7 @@ func (w *world) hold(r lease.AcquireRequest, sent time.Time, l *lease.Lessor, g 
 		w.holds[r.Name] = belief{mine.token, time.Time{}}
 	}
 	w.mu.Unlock()
-	if _, err := l.Release(context.Background(), lease.ReleaseRequest{Name: r.Name, ID: r.ID}); err != nil {
+	if _, err := l.Release(lease.ReleaseRequest{Name: r.Name, ID: r.ID}); err != nil {
 		w.complain("Release = %v", err)
 	}
 }

@@ -126,7 +126,7 @@ func TestListenGrantedToAnother(t *testing.T) {
 func TestRenewSaysWhy(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		renew := func(token lease.Token) error {
-			_, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), Told: token})
+			_, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1), Told: token})
 			return err
 		}
 		token := grant(t, l, request("job", 1)).Lease.Token
@@ -149,7 +149,7 @@ func TestRenewSaysWhyOnlyIfLost(t *testing.T) {
 		token := grant(t, l, request("job", 1)).Lease.Token
 		force(t, l, "job", token)
 		grant(t, l, request("job", 1))
-		if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), Told: token}); err != nil {
+		if _, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1), Told: token}); err != nil {
 			t.Errorf("Renew(held) = %v, want nil", err)
 		}
 	})
@@ -165,7 +165,7 @@ func TestForcedEndsAreForgotten(t *testing.T) {
 			tokens = append(tokens, token)
 		}
 		for i, known := range map[int]bool{0: false, 1: true, lease.MaxRemembered: true} {
-			_, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), Told: tokens[i]})
+			_, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1), Told: tokens[i]})
 			if got := errors.As(err, new(*lease.LostError)); got != known {
 				t.Errorf("force %d of %d is remembered: %t, want %t", i+1, len(tokens), got, known)
 			}

@@ -34,15 +34,15 @@ func TestSetLimits(t *testing.T) {
 			_, err := l.Acquire(t.Context(), r)
 			wantInvalid(t, "Acquire(too long a "+what+")", err, what)
 		}
-		got, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1)})
+		got, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1)})
 		if err != nil || got.TTL != 30*time.Minute {
 			t.Errorf("Renew(its own ttl, which is now too long) = a ttl of %s, %v; want the 30m it was granted", got.TTL, err)
 		}
-		_, err = l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), TTL: in(30 * time.Minute)})
+		_, err = l.Renew(lease.RenewRequest{Name: "job", ID: id(1), TTL: in(30 * time.Minute)})
 		if err != nil {
 			t.Errorf("Renew(names the ttl it was granted) = %v, want nil: new limits end no lease", err)
 		}
-		_, err = l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), TTL: in(2 * time.Hour)})
+		_, err = l.Renew(lease.RenewRequest{Name: "job", ID: id(1), TTL: in(2 * time.Hour)})
 		wantInvalid(t, "Renew(names what was always too long)", err, "ttl")
 	})
 }
@@ -76,7 +76,7 @@ func TestSetLimitsRemembersTheWidest(t *testing.T) {
 		long.TTL = in(time.Hour)
 		grant(t, l, long)
 		l.SetLimits(lease.Limits{MinTTL: time.Minute, DefaultTTL: time.Minute, MaxTTL: time.Minute, MaxWait: time.Minute})
-		if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "long", ID: id(1)}); err != nil {
+		if _, err := l.Renew(lease.RenewRequest{Name: "long", ID: id(1)}); err != nil {
 			t.Fatal(err)
 		}
 		if left := s.noted("Renew")[0].left; left != 250*time.Millisecond {
@@ -91,7 +91,7 @@ func TestSetLimitsRemembersTheWidest(t *testing.T) {
 			}
 			return s.Store.Release(ctx, r)
 		}
-		_, err := l.Release(t.Context(), lease.ReleaseRequest{Name: "long", ID: id(1)})
+		_, err := l.Release(lease.ReleaseRequest{Name: "long", ID: id(1)})
 		wantErr(t, "Release(store down)", err, lease.ErrUnknown)
 		time.Sleep(30 * time.Minute)
 		if l.Status().PendingCleanups != 1 {

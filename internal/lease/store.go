@@ -60,6 +60,12 @@ type Store interface {
 	// Errors: ErrUnknown, ErrUnavailable.
 	Release(ctx context.Context, r ReleaseRequest) (Released, error)
 
+	// Start does what the methods above do, without waiting: each call is settled by its deadline, or a
+	// moment after, with what its method would have answered to a ctx that ends then; perhaps before
+	// Start has returned. The calls of one Start begin in their order. calls is the caller's again
+	// as soon as Start has returned.
+	Start(calls []*Call)
+
 	// ForceRelease frees a name that is held with exactly r.Token and answers the lease as it was.
 	// The next token is larger than r.Token also if the store's clock stands still. Whoever listens
 	// (see Forced) is told.

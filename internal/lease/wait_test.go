@@ -57,7 +57,7 @@ func TestWaitAsksAgain(t *testing.T) {
 func TestWaitStandsInLine(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
 		grant(t, l, request("job", 1))
-		if _, err := l.Renew(t.Context(), lease.RenewRequest{Name: "job", ID: id(1), TTL: in(time.Hour)}); err != nil {
+		if _, err := l.Renew(lease.RenewRequest{Name: "job", ID: id(1), TTL: in(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		asked := len(s.noted(""))

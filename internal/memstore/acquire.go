@@ -10,9 +10,15 @@ import (
 
 // Acquire implements lease.Store.
 func (s *Store) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+	deadline, _ := ctx.Deadline()
+	return s.acquire(a, deadline)
+}
+
+// acquire executes a unless it is after deadline.
+func (s *Store) acquire(a lease.Acquisition, deadline time.Time) (lease.Lease, error) {
 	now := s.lock()
 	defer s.unlock(now)
-	l, err := s.acquireLocked(ctx, a, now)
+	l, err := s.acquireLocked(a, deadline, now)
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
 	}
@@ -20,10 +26,10 @@ func (s *Store) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, 
 }
 
 // acquireLocked executes a once. It checks everything, then writes.
-func (s *Store) acquireLocked(ctx context.Context, a lease.Acquisition, now time.Time) (lease.Lease, error) {
-	// The deadline itself, not ctx.Err(): its timer may be late, and whoever undoes this execution
+func (s *Store) acquireLocked(a lease.Acquisition, deadline, now time.Time) (lease.Lease, error) {
+	// The deadline itself, not a ctx.Err(): its timer may be late, and whoever undoes this execution
 	// relies on nothing happening after it. So it is also asked under the mutex, not before.
-	if deadline, ok := ctx.Deadline(); ok && !now.Before(deadline) {
+	if !deadline.IsZero() && !now.Before(deadline) {
 		return lease.Lease{}, fmt.Errorf("%w: too late by %s", lease.ErrUnavailable, now.Sub(deadline))
 	}
 	e := s.findLocked(a.Name, now)

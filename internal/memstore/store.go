@@ -131,6 +131,22 @@ func (s *Store) Release(_ context.Context, r lease.ReleaseRequest) (lease.Releas
 	return lease.Released{Outcome: lease.Held, Repeat: !only}, nil
 }
 
+// Start implements lease.Store. Nothing here waits, so everything is settled when it returns.
+func (s *Store) Start(calls []*lease.Call) {
+	for _, c := range calls {
+		var got lease.Result
+		switch {
+		case c.Acquire != nil:
+			got.Lease, got.Err = s.acquire(*c.Acquire, c.Deadline)
+		case c.Renew != nil:
+			got.Lease, got.Err = s.Renew(context.Background(), *c.Renew)
+		default:
+			got.Released, got.Err = s.Release(context.Background(), *c.Release)
+		}
+		c.To.Settled(got)
+	}
+}
+
 // ForceRelease implements lease.Store.
 func (s *Store) ForceRelease(_ context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	now := s.lock()

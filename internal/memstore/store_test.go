@@ -12,7 +12,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestStore(t *testing.T) {
+func TestStore(t *testing.T) { testStore(t, func(s *Store) lease.Store { return s }) }
+
+// Start does what the methods do.
+func TestStartedStore(t *testing.T) {
+	testStore(t, func(s *Store) lease.Store { return leasetest.Started{Store: s} })
+}
+
+func testStore(t *testing.T, asked func(*Store) lease.Store) {
 	leasetest.Run(t, func(t *testing.T) leasetest.Subject {
 		s := New()
 		t.Cleanup(func() {
@@ -21,8 +28,8 @@ func TestStore(t *testing.T) {
 			}
 		})
 		return leasetest.Subject{
-			Store:  s,
-			Beside: func(*testing.T) lease.Store { return s },
+			Store:  asked(s),
+			Beside: func(*testing.T) lease.Store { return asked(s) },
 			Expire: func(t *testing.T, name string) {
 				t.Helper()
 				if !s.Expire(name) {

@@ -18,21 +18,33 @@ var (
 	errLine = errors.New("the name has a line")
 )
 
-// Acquire implements lease.Store. A name that nobody waits for takes one call of the script that knows
-// no lines, and so does one that is held for who does not want to wait.
-func (s *Store) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
-	if !s.waiters.waits(a.Name) {
-		granted, err := s.insist(ctx, a, s.acquire)
-		var held *lease.HeldError
-		if !errors.Is(err, errLine) && (a.Turn == nil || !errors.As(err, &held)) {
-			return granted, err
-		}
+// maxLates is how often an acquisition is sent again that came too late: each time has mended our reckoning
+// of Redis's clock, and what is left of the call is enough to be on time.
+const maxLates = 2
+
+// acquired answers what batch.lua says of an acquisition; errLine says that the name has a line.
+func (s *Store) acquired(op *operation, got settled) (lease.Lease, error) {
+	a := op.call.Acquire
+	if got.err != nil {
+		return lease.Lease{}, s.failed("acquire", a.Name, got.err)
 	}
+	if token := got.reply.number(0); token != 0 {
+		whole := time.Duration(op.px) * time.Millisecond
+		return lease.Lease{
+			Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Since: time.UnixMicro(got.at),
+			TTL: a.TTL, Left: a.TTL, ExpiresIn: whole, Metadata: metadata(a.Metadata),
+		}, nil
+	}
+	return s.decodeAcquire(a.Name, got.reply)
+}
+
+// acquireInLine acquires a name that has, or perhaps has, a line.
+func (s *Store) acquireInLine(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
 	now, before, err := s.waiters.enter(a)
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
 	}
-	granted, err := s.insist(ctx, a, s.queue)
+	granted, err := s.insist(ctx, a)
 	s.waiters.entered(now, before, err)
 	if a.Turn == nil && errors.As(err, new(*lease.HeldError)) {
 		s.outlast(a.Name, a.ID, true) // it is away, and must not be granted what it does not wait for
@@ -40,43 +52,21 @@ func (s *Store) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, 
 	return granted, err
 }
 
-// insist asks again after answers that say that nothing was done and that another try will do: LATE,
-// since it has mended our reckoning of Redis's clock, and what is left of the call is enough to be on
-// time; and AGAIN, which was a step forward.
-func (s *Store) insist(ctx context.Context, a lease.Acquisition, ask func(context.Context, lease.Acquisition) (lease.Lease, error)) (lease.Lease, error) {
-	for late := 0; ; {
-		granted, err := ask(ctx, a)
+// insist asks again after answers that say that nothing was done and that another try will do: LATE, and AGAIN,
+// which was a step forward.
+func (s *Store) insist(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
+	for lates := 0; ; {
+		granted, err := s.queue(ctx, a)
 		switch {
 		case ctx.Err() != nil:
 		case errors.Is(err, errAgain):
 			continue
-		case errors.Is(err, errLate) && late < 2:
-			late++
+		case errors.Is(err, errLate) && lates < maxLates:
+			lates++
 			continue
 		}
 		return granted, err
 	}
-}
-
-// acquire asks without a line: errLine says that there is one.
-func (s *Store) acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
-	deadline, _ := ctx.Deadline()
-	op, err := s.acquiring(a, s.clock.at(deadline))
-	if err != nil {
-		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
-	}
-	reply, at, err := s.batch.do(ctx, op)
-	if err != nil {
-		return lease.Lease{}, s.failed("acquire", a.Name, err)
-	}
-	if token := reply.number(0); token != 0 {
-		whole := time.Duration(op.px) * time.Millisecond
-		return lease.Lease{
-			Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Since: time.UnixMicro(at),
-			TTL: a.TTL, Left: a.TTL, ExpiresIn: whole, Metadata: metadata(a.Metadata),
-		}, nil
-	}
-	return s.decodeAcquire(a.Name, reply)
 }
 
 // queue asks for the name or a place in its line.

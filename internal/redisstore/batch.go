@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,118 +18,100 @@ const (
 	maxBatches = 4
 	// maxQueued bounds the queue: what comes then is not sent. Redis takes seconds to do as many.
 	maxQueued = 1 << 16
+	// sweepEvery is how often it is seen to that nobody waits for too long, and so how late a deadline is.
+	sweepEvery = 10 * time.Millisecond
 )
 
-// batch has operations done by batch.lua. Who is alone calls Redis at once and by itself; what is asked
-// while a call is under way goes together into the next one. So nobody waits for company, and the more come
-// the less each one costs.
+// batch has operations done by batch.lua. What is asked while a call is under way goes together into the
+// next one. So nobody waits for company, and the more come the less each one costs.
 type batch struct {
 	store                  *Store
-	fence, watched, events string // what every call names
+	crew                   *crew                     // makes the calls
+	settle                 func(*operation, settled) // tells what became of one, once; mu is free
+	fence, watched, events string                    // what every call names
 	beforeName             int
 
 	mu      sync.Mutex
-	queue   []*operation // oldest first, those included who have left
-	running int          // calls under way
-	hurry   *time.Timer  // fires when the queue has stood for patience
+	queue   fifo[*operation]
+	names   map[string]*operation // of the call that is being put together; kept for its room
+	calls   []*sharedCall         // under way
+	running int                   // who makes calls, or is about to
+	sweeps  bool                  // there will be another sweep
+	sweeper *time.Timer
 }
+
+// sharedCall is one that is under way.
+type sharedCall struct{ ops []*operation }
 
 func newBatch(s *Store) *batch {
 	b := &batch{
-		store: s, fence: s.keys.fence(), watched: s.keys.watched(), events: s.keys.events(), beforeName: s.keys.beforeName(),
+		store: s, crew: newCrew(maxBatches), settle: s.settle, names: make(map[string]*operation, maxBatch),
+		fence: s.keys.fence(), watched: s.keys.watched(), events: s.keys.events(), beforeName: s.keys.beforeName(),
 	}
-	b.hurry = time.AfterFunc(patience, b.another)
-	b.hurry.Stop() // until somebody is in the queue
+	b.sweeper = time.AfterFunc(sweepEvery, b.sweep)
+	b.sweeper.Stop() // until there is something to look at
 	return b
 }
 
-// do has op done. Errors are those of execute, or ctx's: then the outcome is unknown.
-func (b *batch) do(ctx context.Context, op *operation) (reply, int64, error) {
-	b.mu.Lock()
-	if b.running > 0 {
-		if len(b.queue) == maxQueued {
-			b.mu.Unlock()
-			return nil, 0, errNotSent
-		}
-		op.settled = make(chan settled, 1)
-		if len(b.queue) == 0 {
-			b.hurry.Reset(patience)
-		}
-		b.queue = append(b.queue, op)
-		b.mu.Unlock()
-		return b.wait(ctx, op)
-	}
-	b.running++
-	b.mu.Unlock()
-
-	defer b.goOn() // whatever becomes of this call
-	replies, at, err := b.call(ctx, []*operation{op})
-	if err != nil {
-		return nil, 0, err
-	}
-	return replies[0], at, nil
-}
-
-// goOn leaves those who asked meanwhile to a goroutine of theirs.
-func (b *batch) goOn() {
-	if next := b.next(); next != nil {
-		b.store.running.Go(func() { b.serve(next) })
-	}
-}
-
-// wait waits for an operation that was queued. If no call has taken it when ctx ends it was not sent.
-func (b *batch) wait(ctx context.Context, op *operation) (reply, int64, error) {
-	select {
-	case s := <-op.settled:
-		return s.reply, s.at, s.err
-	case <-ctx.Done():
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !op.taken {
-		op.left = true
-		return nil, 0, errNotSent
-	}
-	select {
-	case s := <-op.settled: // both came at once, and what is known is not thrown away
-		return s.reply, s.at, s.err
-	default:
-		return nil, 0, ctx.Err()
-	}
-}
-
-// another begins another call beside those that take so long.
-func (b *batch) another() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.running == maxBatches {
+// put has ops done, all of whom are settled by their deadlines. The array is the caller's again.
+func (b *batch) put(now time.Time, ops []*operation) {
+	if len(ops) == 0 {
 		return
 	}
-	if ops := b.takeLocked(); len(ops) > 0 {
-		b.running++
-		b.store.running.Go(func() { b.serve(ops) })
+	for _, op := range ops {
+		op.since = now
 	}
+	b.mu.Lock()
+	room := min(maxQueued-b.queue.len(), len(ops))
+	b.queue.push(ops[:room]...)
+	begin := b.running == 0 || b.queue.len() >= maxBatch // as much as a call can do need not wait for another
+	if begin = begin && b.running < maxBatches; begin {
+		b.running++
+	}
+	if !b.sweeps {
+		b.sweeps = true
+		b.sweeper.Reset(sweepEvery)
+	}
+	b.mu.Unlock()
+	if begin {
+		b.crew.start(b.serve)
+	}
+	b.tell(ops[room:], settled{err: errNotSent})
 }
 
 // serve makes one call after the other until nobody asks any more.
-func (b *batch) serve(ops []*operation) {
-	for ; ops != nil; ops = b.next() {
+func (b *batch) serve() {
+	for c := b.next(); c != nil; c = b.next() {
 		ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-		replies, at, err := b.call(ctx, ops)
+		replies, at, err := b.call(ctx, c.ops)
 		cancel()
-		for i, op := range ops {
-			if err != nil {
-				op.settled <- settled{err: err}
-			} else {
-				op.settled <- settled{reply: replies[i], at: at}
+		b.landed(c)
+		if err != nil {
+			b.tell(c.ops, settled{err: err})
+		} else {
+			for i, op := range c.ops {
+				b.tellOne(op, settled{reply: replies[i], at: at})
 			}
 		}
-		runtime.Gosched()
+		runtime.Gosched() // who was told may ask for more
 	}
 }
 
-// next answers the operations of the next call; nil, and there is one call less, if nobody asks.
-func (b *batch) next() []*operation {
+// tell settles those that are not yet.
+func (b *batch) tell(ops []*operation, s settled) {
+	for _, op := range ops {
+		b.tellOne(op, s)
+	}
+}
+
+func (b *batch) tellOne(op *operation, s settled) {
+	if op.over.CompareAndSwap(false, true) {
+		b.settle(op, s)
+	}
+}
+
+// next begins the next call; nil, and there is one less who makes them, if nobody asks.
+func (b *batch) next() *sharedCall {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ops := b.takeLocked()
@@ -136,40 +119,83 @@ func (b *batch) next() []*operation {
 		b.running--
 		return nil
 	}
-	return ops
+	c := &sharedCall{ops}
+	b.calls = append(b.calls, c)
+	return c
+}
+
+func (b *batch) landed(c *sharedCall) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = slices.DeleteFunc(b.calls, func(other *sharedCall) bool { return other == c })
 }
 
 // takeLocked takes the operations of a call out of the queue: the oldest, and for one name either acquisitions or
 // one of the others, as the script wants it. Any number may try to acquire one name, and whoever holds it
 // must not have to wait for each of them.
 func (b *batch) takeLocked() []*operation {
-	ops := make([]*operation, 0, min(len(b.queue), maxBatch))
-	names := make(map[string]*operation, cap(ops))
-	var left []*operation
-	for i, op := range b.queue {
-		if len(ops) == maxBatch {
-			left = append(left, b.queue[i:]...)
-			break
-		}
-		if op.left {
-			continue
-		}
-		if first := names[op.name]; first != nil && !(op.acquires() && first.acquires()) {
+	queue := b.queue.waiting()
+	ops := make([]*operation, 0, min(len(queue), maxBatch))
+	var left []*operation // of those that were looked at
+	clear(b.names)
+	seen := 0
+	for ; seen < len(queue) && len(ops) < maxBatch; seen++ {
+		op := queue[seen]
+		if first := b.names[op.name]; first != nil && !(op.acquires() && first.acquires()) {
 			left = append(left, op)
 			continue
 		}
-		names[op.name] = op
-		op.taken = true
+		b.names[op.name] = op
 		ops = append(ops, op)
 	}
-	b.queue = left
-	switch {
-	case len(left) >= maxBatch: // as much as a call can do need not wait for this one
-		b.hurry.Reset(0)
-	case len(left) > 0:
-		b.hurry.Reset(patience)
-	}
+	copy(queue[seen-len(left):], left)
+	b.queue.take(seen - len(left))
 	return ops
+}
+
+// sweep settles whose time is over, and begins another call beside those that take so long. Whoever was in
+// a call then does not know what became of it; the others were not sent.
+func (b *batch) sweep() {
+	now := time.Now()
+	b.mu.Lock()
+	late := func(op *operation) bool { return !now.Before(op.deadline) }
+	var unsent, unknown, queue []*operation
+	for _, op := range b.queue.waiting() {
+		if late(op) {
+			unsent = append(unsent, op)
+		} else {
+			queue = append(queue, op)
+		}
+	}
+	if len(unsent) > 0 {
+		b.queue = fifo[*operation]{items: queue}
+	}
+	for _, c := range b.calls {
+		for _, op := range c.ops {
+			if late(op) {
+				unknown = append(unknown, op)
+			}
+		}
+	}
+	begin := b.queue.len() > 0 && b.running < maxBatches && now.Sub(b.queue.waiting()[0].since) >= patience
+	if begin {
+		b.running++
+	}
+	if b.sweeps = b.running > 0 || b.queue.len() > 0; b.sweeps {
+		b.sweeper.Reset(sweepEvery)
+	}
+	b.mu.Unlock()
+	if begin {
+		b.crew.start(b.serve)
+	}
+	b.tell(unsent, settled{err: errNotSent})
+	b.tell(unknown, settled{err: context.DeadlineExceeded})
+}
+
+// stop ends what put began; nothing may be under way.
+func (b *batch) stop() {
+	b.sweeper.Stop()
+	b.crew.stop()
 }
 
 // call runs the script for ops.
@@ -184,7 +210,9 @@ func (b *batch) call(ctx context.Context, ops []*operation) ([]reply, int64, err
 
 // command is what the script is called with.
 func (b *batch) command(ops []*operation) (keys, args []any) {
-	keys, args = []any{&b.fence, &b.watched}, append(b.store.guard(), &b.events, &b.beforeName)
+	guard := b.store.guard()
+	keys, args = make([]any, 0, 2+2*len(ops)), make([]any, 0, len(guard)+2+7*len(ops)) // as many as there can be
+	keys, args = append(keys, &b.fence, &b.watched), append(append(args, guard...), &b.events, &b.beforeName)
 	for _, op := range ops {
 		keys, args = append(keys, op.keys...), append(args, op.args...)
 	}

@@ -31,24 +31,51 @@ func inQueue(t *testing.T, b *batch, n int) {
 	until(t, 5*time.Second, fmt.Sprint(n, " operations in the queue"), func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return len(b.queue) == n
+		return b.queue.len() == n
 	})
 }
 
-// enqueue puts an operation into the queue of acquires without waiting for it.
-func enqueue(t *testing.T, s *Store, a lease.Acquisition) *operation {
+// inBatch is an operation in the queue, and what becomes of it.
+type inBatch struct {
+	name string
+	op   *operation
+	ended
+}
+
+// ended is a lease.Settler with room for one.
+type ended chan lease.Result
+
+// Settled implements lease.Settler.
+func (e ended) Settled(r lease.Result) { e <- r }
+
+// enqueue puts an acquisition into the queue without having it begun; so do the next two. batch.mu must be held.
+func enqueue(t *testing.T, s *Store, a lease.Acquisition) inBatch {
 	t.Helper()
-	op, err := s.acquiring(a, s.clock.at(time.Now().Add(time.Minute)))
+	return put(t, s, &lease.Call{Acquire: &a})
+}
+
+func enqueueRenewal(t *testing.T, s *Store, a lease.Acquisition) inBatch {
+	t.Helper()
+	return put(t, s, &lease.Call{Renew: &lease.Renewal{Name: a.Name, ID: a.ID}})
+}
+
+func enqueueRelease(t *testing.T, s *Store, a lease.Acquisition) inBatch {
+	t.Helper()
+	return put(t, s, &lease.Call{Release: &lease.ReleaseRequest{Name: a.Name, ID: a.ID}})
+}
+
+func put(t *testing.T, s *Store, c *lease.Call) inBatch {
+	t.Helper()
+	q := inBatch{name: c.Name(), ended: make(ended, 1)}
+	c.To, c.Deadline = q.ended, time.Now().Add(time.Minute)
+	op, err := s.operationOf(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return put(s, op)
-}
-
-func put(s *Store, op *operation) *operation {
-	op.settled = make(chan settled, 1)
-	s.batch.queue = append(s.batch.queue, op)
-	return op
+	op.since = time.Now()
+	s.batch.queue.push(op)
+	q.op = op
+	return q
 }
 
 // Operations that are asked for while a call is under way share the next one.
@@ -59,25 +86,25 @@ func TestOperationsThatComeTogetherShareACall(t *testing.T) {
 	before := commandCalls(t, s.client, "evalsha")
 	s.batch.mu.Lock()
 	s.batch.running++ // as if a call were under way
-	var ops []*operation
+	var ops []inBatch
 	for i := range maxBatch + 1 {
 		ops = append(ops, enqueue(t, s, asking(fmt.Sprint("job-", i))))
 	}
 	s.batch.mu.Unlock()
-	s.batch.serve(s.batch.next())
+	s.batch.serve()
 	if calls := commandCalls(t, s.client, "evalsha") - before; calls != 2 {
 		t.Errorf("%d operations took %d calls, want 2: one holds %d", len(ops), calls, maxBatch)
 	}
 
-	tokens := make(map[int64]bool)
+	tokens := make(map[lease.Token]bool)
 	for _, op := range ops {
-		got := <-op.settled
-		if got.err != nil || tokens[got.reply.number(0)] {
-			t.Fatalf("%s: token %d, %v; want one of its own", op.name, got.reply.number(0), got.err)
+		got := <-op.ended
+		if got.Err != nil || tokens[got.Lease.Token] {
+			t.Fatalf("%s: token %d, %v; want one of its own", op.name, got.Lease.Token, got.Err)
 		}
-		tokens[got.reply.number(0)] = true
-		if standing, err := s.Get(soon(t), lease.GetRequest{Name: op.name}); err != nil || int64(standing.Lease.Token) != got.reply.number(0) {
-			t.Fatalf("%s is held with token %d, %v; want %d as answered", op.name, standing.Lease.Token, err, got.reply.number(0))
+		tokens[got.Lease.Token] = true
+		if standing, err := s.Get(soon(t), lease.GetRequest{Name: op.name}); err != nil || standing.Lease.Token != got.Lease.Token {
+			t.Fatalf("%s is held with token %d, %v; want %d as answered", op.name, standing.Lease.Token, err, got.Lease.Token)
 		}
 	}
 }
@@ -93,31 +120,27 @@ func TestTriesOfOneNameShareACall(t *testing.T) {
 	s.batch.running++
 	one, other := enqueue(t, s, retry(a)), enqueue(t, s, asking("job"))
 	earlier, again := enqueue(t, s, late), enqueue(t, s, retry(retry(a)))
-	ops := s.batch.takeLocked()
 	s.batch.mu.Unlock()
-	if len(ops) != 4 {
-		t.Fatalf("%d operations in the call, want 4", len(ops))
+	before := commandCalls(t, s.client, "evalsha")
+	s.batch.serve()
+	if calls := commandCalls(t, s.client, "evalsha") - before; calls != 1 {
+		t.Errorf("4 tries took %d calls, want 1", calls)
 	}
-	s.batch.serve(ops)
 
-	token := (<-one.settled).reply.number(0)
+	token := (<-one.ended).Lease.Token
 	if token == 0 {
 		t.Error("the first to ask got no token")
 	}
-	for _, test := range []struct {
-		who  string
-		op   *operation
-		want string
-	}{
-		{"who asked second", other, "HELD"},
-		{"the lease id's attempt before", earlier, "SUPERSEDED"},
-		{"the lease id's attempt after", again, "GRANTED"},
-	} {
-		if got := <-test.op.settled; got.reply.kind() != test.want {
-			t.Errorf("%s was answered %v, %v; want %s", test.who, got.reply, got.err, test.want)
-		}
+	if got := <-other.ended; !errors.As(got.Err, new(*lease.HeldError)) {
+		t.Errorf("who asked second was answered %v, want *HeldError", got.Err)
 	}
-	if standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || int64(standing.Lease.Token) != token {
+	if got := <-earlier.ended; !errors.Is(got.Err, lease.ErrSuperseded) {
+		t.Errorf("the lease id's attempt before was answered %v, want ErrSuperseded", got.Err)
+	}
+	if got := <-again.ended; got.Err != nil || got.Lease.Token != token {
+		t.Errorf("the lease id's attempt after was answered %d, %v; want the same token", got.Lease.Token, got.Err)
+	}
+	if standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || standing.Lease.Token != token {
 		t.Errorf("Get = %+v, %v; want the token %d", standing, err, token)
 	}
 }
@@ -134,12 +157,12 @@ func TestAskingAgainInASharedCallIsInOrder(t *testing.T) {
 	s.batch.running++
 	second, first := enqueue(t, s, retry(a)), enqueue(t, s, late)
 	s.batch.mu.Unlock()
-	s.batch.serve(s.batch.next())
-	if got := <-second.settled; got.reply.kind() != "GRANTED" {
-		t.Errorf("the second attempt was answered %v, %v; want GRANTED", got.reply, got.err)
+	s.batch.serve()
+	if got := <-second.ended; got.Err != nil {
+		t.Errorf("the second attempt was answered %v, want a lease", got.Err)
 	}
-	if got := <-first.settled; got.reply.kind() != "SUPERSEDED" {
-		t.Errorf("a copy of the first one was answered %v, %v; want SUPERSEDED", got.reply, got.err)
+	if got := <-first.ended; !errors.Is(got.Err, lease.ErrSuperseded) {
+		t.Errorf("a copy of the first one was answered %v, want ErrSuperseded", got.Err)
 	}
 }
 
@@ -155,10 +178,10 @@ func TestWhatCannotBeGrantedIsToldToAllOfTheName(t *testing.T) {
 	s.batch.running++
 	one, other := enqueue(t, s, asking("job")), enqueue(t, s, asking("job"))
 	s.batch.mu.Unlock()
-	s.batch.serve(s.batch.next())
-	for _, op := range []*operation{one, other} {
-		if got := <-op.settled; got.reply.kind() != "ERROR" {
-			t.Errorf("answered %v, %v; want ERROR", got.reply, got.err)
+	s.batch.serve()
+	for _, op := range []inBatch{one, other} {
+		if got := <-op.ended; !errors.Is(got.Err, lease.ErrUnavailable) {
+			t.Errorf("answered %v, want ErrUnavailable", got.Err)
 		}
 	}
 }
@@ -175,12 +198,11 @@ func TestAHolderDoesNotWaitForEachTry(t *testing.T) {
 	for range maxBatch / 2 {
 		enqueue(t, s, asking("job"))
 	}
-	renewal := put(s, s.renewing(lease.Renewal{Name: "job", ID: a.ID}))
-	release := put(s, s.releasing(lease.ReleaseRequest{Name: "job", ID: a.ID}))
+	renewal, release := enqueueRenewal(t, s, a), enqueueRelease(t, s, a)
 	tries, second, third := s.batch.takeLocked(), s.batch.takeLocked(), s.batch.takeLocked()
 	s.batch.running = 0
 	s.batch.mu.Unlock()
-	if len(tries) != maxBatch/2 || len(second) != 1 || second[0] != renewal || len(third) != 1 || third[0] != release {
+	if len(tries) != maxBatch/2 || len(second) != 1 || second[0] != renewal.op || len(third) != 1 || third[0] != release.op {
 		t.Errorf("calls of %d, %d and %d operations; want all tries, then the renewal, then the release", len(tries), len(second), len(third))
 	}
 }
@@ -199,58 +221,42 @@ func TestAFullRedisGrantsNothingInASharedCall(t *testing.T) {
 	}
 	s.batch.mu.Lock()
 	s.batch.running++
-	renewal := put(s, s.renewing(lease.Renewal{Name: "renewed", ID: renewed.ID}))
+	renewal := enqueueRenewal(t, s, renewed)
 	enqueue(t, s, again)
-	release := put(s, s.releasing(lease.ReleaseRequest{Name: "released", ID: released.ID}))
+	release := enqueueRelease(t, s, released)
 	fresh := enqueue(t, s, asking("new"))
 	s.batch.mu.Unlock()
-	s.batch.serve(s.batch.next())
+	s.batch.serve()
 
-	if got := <-fresh.settled; got.reply.kind() != "ERROR" {
-		t.Errorf("an acquisition was answered %v, %v; want ERROR", got.reply, got.err)
+	if got := <-fresh.ended; !errors.Is(got.Err, lease.ErrStoreFull) {
+		t.Errorf("an acquisition was answered %v, want ErrStoreFull", got.Err)
 	}
-	if got := <-renewal.settled; len(got.reply) != 1 || got.reply.text(0) == "" {
-		t.Errorf("the renewal was answered %v, %v; want the value", got.reply, got.err)
+	if got := <-renewal.ended; got.Err != nil {
+		t.Errorf("the renewal was answered %v, want nil", got.Err)
 	}
-	if got := <-release.settled; got.reply.number(0) != 1 {
-		t.Errorf("the release was answered %v, %v; want 1", got.reply, got.err)
+	if got := <-release.ended; got.Err != nil || got.Released.Outcome != lease.Held {
+		t.Errorf("the release was answered %v, %v; want Held", got.Released, got.Err)
 	}
 }
 
-// An answer that is there counts, though the time is over as well.
-func TestAnAnswerThatIsThereCounts(t *testing.T) {
-	s := open(t, redisproc.Shared(t).URL())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for range 100 { // select draws lots
-		op := &operation{taken: true, settled: make(chan settled, 1)}
-		op.settled <- settled{reply: reply{int64(7)}}
-		if _, _, err := s.batch.wait(ctx, op); err != nil {
-			t.Fatalf("wait = %v, want the answer", err)
-		}
-	}
-}
-
-// Who leaves the queue is in no call, and a full queue takes nothing.
+// What comes to a full queue is not sent.
 func TestTheQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	s := open(t, redisproc.Start(t).URL())
-	a := asking("job")
 	s.batch.mu.Lock()
-	s.batch.running++
-	gone := enqueue(t, s, a)
-	gone.left = true
-	s.batch.queue = append(s.batch.queue, make([]*operation, maxQueued-1)...)
+	s.batch.running = maxBatches // as if as many were stalled
+	s.batch.queue.items = make([]*operation, maxQueued)
+	for i := range s.batch.queue.items {
+		s.batch.queue.items[i] = &operation{deadline: time.Now().Add(time.Minute), since: time.Now()}
+	}
 	s.batch.mu.Unlock()
 	_, err := s.Acquire(soon(t), asking("job"))
 	s.batch.mu.Lock()
-	s.batch.queue = s.batch.queue[:1]
+	s.batch.queue = fifo[*operation]{}
+	s.batch.running = 0
 	s.batch.mu.Unlock()
-	if !errors.Is(err, lease.ErrUnavailable) {
-		t.Errorf("Acquire with a full queue = %v, want ErrUnavailable", err)
-	}
-	if ops := s.batch.next(); ops != nil {
-		t.Errorf("the call has %d operations, want none: who asked has left", len(ops))
+	if !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
+		t.Errorf("Acquire with a full queue = %v, want ErrUnavailable and not ErrUnknown", err)
 	}
 }
 
@@ -271,23 +277,18 @@ func TestASecondStalledCallHoldsNobodyUp(t *testing.T) {
 	s, _, p := behindProxy(t, redisproc.Start(t))
 	acquire(t, s, asking("warm"))
 	stalled := p.DelayReply(calls(batchScript))
-	s.batch.mu.Lock()
-	s.batch.running++
-	enqueue(t, s, asking("job"))
-	second := put(s, s.releasing(lease.ReleaseRequest{Name: "job", ID: newID()})) // it cannot share a call with the first
-	s.batch.mu.Unlock()
-	s.batch.another()
-	select {
-	case <-second.settled:
-	case <-time.After(callTimeout - patience):
+	a, first, second := asking("job"), make(ended, 1), make(ended, 1)
+	deadline := time.Now().Add(callTimeout)
+	s.Start([]*lease.Call{
+		{Acquire: &a, To: first, Deadline: deadline},
+		{Release: &lease.ReleaseRequest{Name: "job", ID: a.ID}, To: second, Deadline: deadline}, // which shares no call with that
+	})
+	<-second
+	if len(first) > 0 {
 		t.Error("who was left in the queue waited for the end of a stalled call")
 	}
 	stalled.Release()
-	until(t, 5*time.Second, "the stalled call ends", func() bool {
-		s.batch.mu.Lock()
-		defer s.batch.mu.Unlock()
-		return s.batch.running == 1 // the one that was made up
-	})
+	<-first
 }
 
 // What is in the queue still when its time is over was not sent: nothing is unknown.
@@ -305,15 +306,27 @@ func TestWhatWasNotSentIsNotUnknown(t *testing.T) {
 		s.batch.mu.Unlock()
 	}()
 
-	ctx, cancel := context.WithCancel(t.Context())
-	var err error
-	var asked sync.WaitGroup
-	asked.Go(func() { _, err = s.Acquire(ctx, asking("second")) })
-	inQueue(t, s.batch, 1)
-	cancel()
-	asked.Wait()
-	if !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	defer cancel()
+	if _, err := s.Acquire(ctx, asking("second")); !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
 		t.Errorf("Acquire that was never sent = %v, want ErrUnavailable", err)
+	}
+}
+
+// What is in a call still when its time is over is unknown from then on, however long the call takes.
+func TestWhatHasNoAnswerInTimeIsUnknown(t *testing.T) {
+	t.Parallel()
+	s, _, p := behindProxy(t, redisproc.Start(t))
+	acquire(t, s, asking("warm"))
+	stalled := p.DelayReply(calls(batchScript))
+	defer stalled.Release()
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout/4)
+	defer cancel()
+	_, err := s.Acquire(ctx, asking("job"))
+	s.batch.mu.Lock()
+	defer s.batch.mu.Unlock()
+	if !errors.Is(err, lease.ErrUnknown) || len(s.batch.calls) != 1 {
+		t.Errorf("Acquire = %v with %d calls under way, want ErrUnknown while it is", err, len(s.batch.calls))
 	}
 }
 
@@ -327,10 +340,10 @@ func TestALostReplyIsUnknownToAllOfItsCall(t *testing.T) {
 	s.batch.running++
 	one, other := enqueue(t, s, asking("one")), enqueue(t, s, asking("other"))
 	s.batch.mu.Unlock()
-	s.batch.serve(s.batch.next())
-	for _, op := range []*operation{one, other} {
-		if got := <-op.settled; got.err == nil || !errors.Is(s.failed("acquire", op.name, got.err), lease.ErrUnknown) {
-			t.Errorf("%s = %v, want ErrUnknown", op.name, got.err)
+	s.batch.serve()
+	for _, op := range []inBatch{one, other} {
+		if got := <-op.ended; !errors.Is(got.Err, lease.ErrUnknown) {
+			t.Errorf("%s = %v, want ErrUnknown", op.name, got.Err)
 		}
 		if !held(t, direct, op.name) {
 			t.Errorf("%s is free, want the grant that the lost reply spoke of", op.name)

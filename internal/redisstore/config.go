@@ -19,10 +19,11 @@ const callTimeout = 500 * time.Millisecond
 
 // maxCalls is how many script calls may be under way; further ones wait within their deadlines. They
 // wait here and not in go-redis's pool, which would not say whether a call that got no connection in
-// time was sent. The pool has some more connections, for the checks and List.
+// time was sent. Shared calls do not wait for those: there are connections for them. The pool has some
+// more for the checks and List.
 const (
 	maxCalls = 32
-	poolSize = maxCalls + 8
+	poolSize = maxCalls + maxBatches + 8
 )
 
 // Config says which Redis and how.

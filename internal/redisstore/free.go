@@ -55,9 +55,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Release implements lease.Store.
-func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Released, error) {
-	reply, err := s.release(ctx, r)
+// released answers what a script says of a release.
+func (s *Store) released(r lease.ReleaseRequest, reply reply, err error) (lease.Released, error) {
 	if err != nil {
 		return lease.Released{}, s.failed("release", r.Name, err)
 	}
@@ -80,6 +79,15 @@ func (s *Store) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Rele
 	}
 }
 
+// releaseInLine releases a name that has, or perhaps has, a line.
+func (s *Store) releaseInLine(ctx context.Context, r lease.ReleaseRequest) (lease.Released, error) {
+	answer, err := s.runLine(ctx, freeScript, r.Name, "RELEASE", string(r.ID))
+	if err != nil {
+		return s.released(r, nil, err)
+	}
+	return s.released(r, answer.replies[0], nil)
+}
+
 // outlast has what we asked ourselves on a name for a lease id that waits there no more, and do not know
 // the outcome of, undone until it can take no more effect.
 func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
@@ -91,21 +99,6 @@ func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
 			_ = s.Undo(ctx, u) // else it is left to its ttl
 		})
 	}
-}
-
-// release takes the script that knows lines if somebody waits here, or if the other one says so.
-func (s *Store) release(ctx context.Context, r lease.ReleaseRequest) (reply, error) {
-	if !s.waiters.waits(r.Name) {
-		reply, _, err := s.batch.do(ctx, s.releasing(r))
-		if err != nil || reply.kind() != "LINE" {
-			return reply, err
-		}
-	}
-	answer, err := s.runLine(ctx, freeScript, r.Name, "RELEASE", string(r.ID))
-	if err != nil {
-		return nil, err
-	}
-	return answer.replies[0], nil
 }
 
 // ForceRelease implements lease.Store.

@@ -180,7 +180,7 @@ func (s *Store) askFor(name string, id lease.ID) {
 		return
 	}
 	began := time.Now()
-	granted, err := s.insist(ctx, w.a, s.queue)
+	granted, err := s.insist(ctx, w.a)
 	if told := s.waiters.askedAgain(w, granted, began, err); told != 0 {
 		s.takeBack(w.a, told)
 	}

@@ -15,6 +15,8 @@ type listener struct {
 	lessor *lease.Lessor
 	token  lease.Token
 	lost   chan lease.Loss
+
+	answered chan struct{}
 }
 
 func (x *listener) Queued(*lease.HeldError) {}
@@ -24,6 +26,7 @@ func (x *listener) Answered(g lease.Grant, err error) {
 		x.token = g.Lease.Token
 		x.lessor.Listen(g.Lease.Name, g.Lease.Token, func(why lease.Loss) { x.lost <- why })
 	}
+	close(x.answered)
 }
 
 // Whose lease runs out here is told so when the next in line has it, and otherwise by its renewal; whose
@@ -36,18 +39,19 @@ func TestAnExpiredLeaseIsSaidToBe(t *testing.T) {
 	ttl := 200 * time.Millisecond
 	holds := func(name string) (*listener, lease.ID) {
 		t.Helper()
-		x, id := &listener{lessor: l, lost: make(chan lease.Loss, 1)}, newID()
+		x, id := &listener{lessor: l, lost: make(chan lease.Loss, 1), answered: make(chan struct{})}, newID()
 		a, err := l.Ask(lease.AcquireRequest{Name: name, ID: id, Attempt: 1, TTL: &ttl}, x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.Run(); x.token == 0 {
+		a.Run()
+		if <-x.answered; x.token == 0 {
 			t.Fatalf("acquire %q: no lease", name)
 		}
 		return x, id
 	}
 	renew := func(name string, id lease.ID, token lease.Token) lease.Cause {
-		_, err := l.Renew(t.Context(), lease.RenewRequest{Name: name, ID: id, Told: token})
+		_, err := l.Renew(lease.RenewRequest{Name: name, ID: id, Told: token})
 		if !errors.Is(err, lease.ErrLost) {
 			t.Errorf("Renew(%q) = %v, want ErrLost", name, err)
 		}

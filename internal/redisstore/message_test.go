@@ -217,11 +217,15 @@ func TestACallWithoutAConnectionIsCertain(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.Acquire(ctx, asking("job")); !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
-		t.Errorf("Acquire = %v, want ErrUnavailable and not ErrUnknown", err)
+	l := acquire(t, s, asking("job")) // shared calls have connections of their own
+	force := lease.ForceRequest{Name: "job", Token: l.Token}
+	if _, err := s.ForceRelease(ctx, force); !errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrUnknown) {
+		t.Errorf("ForceRelease = %v, want ErrUnavailable and not ErrUnknown", err)
 	}
 	<-s.calls
-	acquire(t, s, asking("job"))
+	if _, err := s.ForceRelease(soon(t), force); err != nil {
+		t.Errorf("ForceRelease with a connection = %v, want nil", err)
+	}
 }
 
 // An undo returns only when the execution can arrive no more: before that, "not there" is no answer.

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"strconv"
+	"sync/atomic"
+	"time"
 
 	"github.com/lockd/lockd/internal/lease"
 )
@@ -18,9 +20,11 @@ type operation struct {
 	told, ttl, px, notAfter         int64
 	room                            [9]any // of keys and args
 
-	settled chan settled // has room for one; nil if nobody waits in it
-	taken   bool         // by a call; guarded by batch.mu
-	left    bool         // nobody waits for it any more, and no call may take it; guarded by batch.mu
+	call     *lease.Call // what it does
+	since    time.Time   // in the queue
+	deadline time.Time
+	lates    int         // how often it came too late
+	over     atomic.Bool // it has been settled
 }
 
 // settled is what became of an operation.

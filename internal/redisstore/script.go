@@ -100,6 +100,12 @@ type answer struct {
 // run executes script once. After NOSCRIPT, when nothing was done, it is loaded and called once more.
 // Errors are go-redis's or errDesynchronised; see failed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
+	select {
+	case s.calls <- struct{}{}:
+		defer func() { <-s.calls }()
+	case <-ctx.Done():
+		return answer{}, errNoConnection
+	}
 	list := make([]any, len(keys))
 	for i := range keys {
 		list[i] = &keys[i]
@@ -107,14 +113,9 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	return s.execute(ctx, script, list, args)
 }
 
-// execute is run with keys as go-redis wants them: strings, or pointers to strings.
+// execute is run with keys as go-redis wants them: strings, or pointers to strings; and for one of those
+// calls that there are connections for.
 func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []any) (answer, error) {
-	select {
-	case s.calls <- struct{}{}:
-		defer func() { <-s.calls }()
-	case <-ctx.Done():
-		return answer{}, errNoConnection
-	}
 	nonce := strconv.FormatUint(rand.Uint64(), 16)
 	sent := time.Now()
 	raw, err := s.evaluate(ctx, script, keys, nonce, args)

@@ -38,6 +38,7 @@ type Store struct {
 	notice  func(string)
 
 	batch *batch
+	crew  *crew // asks for names with a line
 
 	refusal        atomic.Pointer[string] // why nothing new is granted, as last checked; never nil
 	desynchronised atomic.Int64
@@ -72,7 +73,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
 	}
 	s.hub = newHub(s)
-	s.batch = newBatch(s)
+	s.batch, s.crew = newBatch(s), newCrew(maxCalls)
 	if s.notice == nil {
 		s.notice = func(string) {}
 	}
@@ -98,32 +99,34 @@ func newInstance() string { return fmt.Sprintf("%016x", rand.Uint64()) }
 func (s *Store) Close() error {
 	s.stop()
 	s.running.Wait()
+	s.batch.stop()
+	s.crew.stop()
 	s.target.secrets.tryWith(nil)
 	s.hub.close()
 	s.lastBeat()
 	return s.client.Close()
 }
 
-// Renew implements lease.Store.
-func (s *Store) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, error) {
-	reply, _, err := s.batch.do(ctx, s.renewing(r))
+// renewed answers what batch.lua says of a renewal.
+func (s *Store) renewed(name string, got settled) (lease.Lease, error) {
+	reply, err := got.reply, got.err
 	if err != nil {
-		return lease.Lease{}, s.failed("renew", r.Name, err)
+		return lease.Lease{}, s.failed("renew", name, err)
 	}
 	switch reply.kind() {
 	case "RENEWED":
-		return reply.lease(r.Name, reply.millis(2), reply.millis(3))
+		return reply.lease(name, reply.millis(2), reply.millis(3))
 	case "LOST":
-		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, lease.ErrLost)
+		return lease.Lease{}, fmt.Errorf("renew %q: %w", name, lease.ErrLost)
 	}
 	if len(reply) != 1 {
-		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, reply.problem())
+		return lease.Lease{}, fmt.Errorf("renew %q: %w", name, reply.problem())
 	}
 	l, err := decodeLock(reply.text(0))
 	if err != nil {
-		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, err)
+		return lease.Lease{}, fmt.Errorf("renew %q: %w", name, err)
 	}
-	return l.lease(r.Name, 0, l.px), nil
+	return l.lease(name, 0, l.px), nil
 }
 
 // maxShown is how many waiters one Get answers at most: Redis does nothing else meanwhile.

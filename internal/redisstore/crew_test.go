@@ -1,4 +1,4 @@
-package rpc
+package redisstore
 
 import (
 	"runtime"
@@ -11,8 +11,7 @@ import (
 
 func TestWhoHasNothingToDoStaysForTheNextTaskAndGoesSoonAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(func(t task) { <-time.After(time.Duration(t.op)) }, nil)
-		defer c.members.Wait()
+		c := newCrew(100)
 		defer c.stop()
 		idle := func() int {
 			synctest.Wait()
@@ -22,7 +21,7 @@ func TestWhoHasNothingToDoStaysForTheNextTaskAndGoesSoonAfter(t *testing.T) {
 		}
 		all := func(n int, busy time.Duration) {
 			for range n {
-				c.start(task{op: uint64(busy)})
+				c.start(func() { <-time.After(busy) })
 			}
 		}
 		all(100, time.Second)
@@ -41,53 +40,38 @@ func TestWhoHasNothingToDoStaysForTheNextTaskAndGoesSoonAfter(t *testing.T) {
 		if n := idle(); n != 0 {
 			t.Errorf("nobody was needed for %s, %d are there, want none", 2*lingerFor, n)
 		}
-		if c.queue != nil {
-			t.Errorf("an idle crew keeps room for %d tasks, want none", cap(c.queue))
-		}
 	})
 }
 
 func TestTasksBeginInTheOrderSentAndAllThatWereTakenAreDone(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that who begins is seen to
 	var mu sync.Mutex
-	var begun []uint64
-	c := newCrew(func(t task) {
-		mu.Lock()
-		defer mu.Unlock()
-		begun = append(begun, t.op)
-	}, nil)
-	want := make([]uint64, 0, 3*maxAtOnce/2)
+	var begun []int
+	c := newCrew(8)
+	var want []int
 	for round := range 3 { // the first needs goroutines, the others find them there
-		for range maxAtOnce / 2 {
-			want = append(want, uint64(len(want)))
-			c.start(task{op: want[len(want)-1]})
+		for range 100 {
+			n := len(want)
+			want = append(want, n)
+			c.start(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				begun = append(begun, n)
+			})
 		}
 		if round < 2 {
-			eventually(t, "all are done", func() bool { return len(c.slots) == 0 })
+			until(t, 5*time.Second, "all are done", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(begun) == len(want)
+			})
 		}
 	}
 	c.stop()
-	c.start(task{op: 1 << 20})
-	c.members.Wait()
+	if c.start(func() { t.Error("a task was done that came after the end") }) {
+		t.Error("start after stop = true, want false")
+	}
 	if !slices.Equal(begun, want) {
 		t.Errorf("begun %d, want %d", begun, want)
-	}
-}
-
-func TestAQueueThatIsNeverEmptyKeepsTheOrderAndItsRoom(t *testing.T) {
-	c := newCrew(nil, nil)
-	var sent, begun uint64
-	for range 10 * maxAtOnce {
-		for sent < begun+maxAtOnce {
-			sent++
-			c.putLocked(task{op: sent})
-		}
-		begun++
-		if got := c.next(); got.op != begun {
-			t.Fatalf("task %d is begun, want %d", got.op, begun)
-		}
-		if n := len(c.queue); n > 2*maxAtOnce {
-			t.Fatalf("the queue takes room for %d tasks, want at most %d", n, 2*maxAtOnce)
-		}
 	}
 }

@@ -1,0 +1,204 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Call is an acquisition, a renewal or a release that a store is asked for without anybody waiting:
+// exactly one of the three is set, and stays as it is until the call is settled. See Store.Start.
+type Call struct {
+	Acquire *Acquisition
+	Renew   *Renewal
+	Release *ReleaseRequest
+
+	Deadline time.Time // as that of a method's ctx
+	To       Settler
+}
+
+// Settler is who wants to know what came of a call.
+type Settler interface {
+	// Settled is told once. It must not block and must not call the store.
+	Settled(Result)
+}
+
+// Result is what a method would have answered.
+type Result struct {
+	Lease    Lease    // of an acquisition or a renewal
+	Released Released // of a release
+	Err      error
+}
+
+// Name is the name that c is about.
+func (c *Call) Name() string {
+	switch {
+	case c.Acquire != nil:
+		return c.Acquire.Name
+	case c.Renew != nil:
+		return c.Renew.Name
+	default:
+		return c.Release.Name
+	}
+}
+
+// Await starts c at store and waits for what comes of it, for a store whose methods are made of Start. c.To
+// and c.Deadline are set here; ctx must have a deadline. Should ctx be cancelled, nobody knows.
+func Await(ctx context.Context, store interface{ Start(calls []*Call) }, c *Call) Result {
+	settled := make(awaited, 1)
+	c.To = settled
+	c.Deadline, _ = ctx.Deadline()
+	store.Start([]*Call{c})
+	select {
+	case r := <-settled:
+		return r
+	case <-ctx.Done():
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return <-settled // the store ends it by itself, and knows whether it was sent
+	}
+	select {
+	case r := <-settled: // both came at once, and what is known is not thrown away
+		return r
+	default:
+		return Result{Err: fmt.Errorf("%q: %w: %w", c.Name(), ErrUnknown, ctx.Err())}
+	}
+}
+
+// awaited is the Settler of one who waits; it has room for one.
+type awaited chan Result
+
+// Settled implements Settler.
+func (a awaited) Settled(r Result) { a <- r }
+
+// Calls are what a Lessor is asked for together: they go to the store as one, when Start is called. Use
+// them once, in one goroutine.
+type Calls struct {
+	lessor *Lessor
+	began  time.Time // before any of them
+	calls  []*Call
+}
+
+// Calls returns none yet. What is added is bounded in time from now on, so Start them soon.
+func (l *Lessor) Calls() *Calls { return &Calls{lessor: l, began: time.Now()} }
+
+// Start has the store do what was added. Who is to be told may be told before it returns.
+func (c *Calls) Start() {
+	if len(c.calls) > 0 {
+		c.lessor.store.Start(c.calls)
+	}
+	c.calls = nil
+}
+
+// add bounds a call for a lease of ttl. No caller can cancel it: that could not interrupt what is on its way, it
+// would only leave us in doubt about it.
+func (c *Calls) add(call *Call, ttl time.Duration) {
+	call.Deadline = c.began.Add(min(maxCall, max(minCall, ttl/4)))
+	c.calls = append(c.calls, call)
+}
+
+// Acquire adds the execution of an acquisition: see Asking.Run.
+func (c *Calls) Acquire(a *Asking) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state == over {
+		if a.inLine { // by an earlier call; its turn may have come as well
+			a.undoLocked(0, a.keep)
+		}
+		if a.resumed {
+			a.lessor.cleanup.running.Done()
+		}
+		return
+	}
+	a.call = Call{Acquire: &a.next, To: a}
+	c.add(&a.call, a.next.TTL)
+	a.open = Undoing{Name: a.next.Name, ID: a.next.ID, Tag: a.next.Tag, Deadline: a.call.Deadline}
+	// Read before the call, whatever retries happen inside it: too small is safe.
+	a.waited = max(0, c.began.Sub(a.arrived))
+}
+
+// Renewing is a renewal on its way. The zero value is ready; use it once.
+type Renewing struct {
+	call    Call
+	renewal Renewal
+	told    Token
+	began   time.Time
+	lessor  *Lessor
+	to      Renewer
+}
+
+// Renewer is who asked for a renewal.
+type Renewer interface {
+	// Renewed is told once how it ended, perhaps before it was started; it must not block. See Lessor.Renew.
+	Renewed(renewed Lease, err error)
+}
+
+// Renew adds a renewal; r is to be left alone until to has been told.
+func (c *Calls) Renew(r *Renewing, ask RenewRequest, to Renewer) {
+	renewal, err := c.lessor.renewal(ask)
+	if err != nil {
+		to.Renewed(Lease{}, err)
+		return
+	}
+	*r = Renewing{renewal: renewal, told: ask.Told, began: c.began, lessor: c.lessor, to: to}
+	r.call = Call{Renew: &r.renewal, To: r}
+	ttl := renewal.TTL
+	if ttl == 0 {
+		ttl = c.lessor.limits.Load().widest.MinTTL // the lease's own is the store's to know; it is no less than this
+	}
+	c.add(&r.call, ttl)
+}
+
+// Settled implements Settler.
+func (r *Renewing) Settled(got Result) {
+	l, err := r.lessor, got.Err
+	switch {
+	case err == nil:
+		l.losses.renewed(got.Lease, overAt(r.began, got.Lease.ExpiresIn))
+	case errors.Is(err, ErrLost):
+		if loss, known := l.losses.of(r.renewal.Name, r.told); known {
+			err = &LostError{Loss: loss}
+		}
+	}
+	r.to.Renewed(got.Lease, err)
+}
+
+// Releasing is a release on its way. The zero value is ready; use it once.
+type Releasing struct {
+	call    Call
+	request ReleaseRequest
+	lessor  *Lessor
+	to      Releaser
+}
+
+// Releaser is who asked for a release.
+type Releaser interface {
+	// Released is told once how it ended, perhaps before it was started; it must not block. See Lessor.Release.
+	Released(outcome Outcome, err error)
+}
+
+// Release adds a release; r is to be left alone until to has been told.
+func (c *Calls) Release(r *Releasing, ask ReleaseRequest, to Releaser) {
+	if err := firstOf(CheckName(ask.Name), checkID(ask.ID)); err != nil {
+		to.Released(0, err)
+		return
+	}
+	*r = Releasing{request: ask, lessor: c.lessor, to: to}
+	r.call = Call{Release: &r.request, To: r}
+	c.add(&r.call, c.lessor.limits.Load().widest.MaxTTL)
+}
+
+// Settled implements Settler.
+func (r *Releasing) Settled(got Result) {
+	l := r.lessor
+	switch {
+	// The client has given its word, and lease ids are not used again: repeating harms nobody.
+	case got.Err != nil:
+		longest := l.limits.Load().widest.MaxTTL
+		l.cleanup.release(r.request, longest+Grace(longest)) // until it has surely run out
+	case got.Released.Repeat:
+		l.cleanup.release(r.request, repeatFor)
+	}
+	r.to.Released(got.Released.Outcome, got.Err)
+}
