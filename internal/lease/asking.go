@@ -33,6 +33,9 @@ type Grant struct {
 
 // Asker is who asked. Its methods must not block.
 type Asker interface {
+	// Asked is told, once, that the store has answered for the first time, before what it answered is told:
+	// from then on the request costs the store nothing until it is executed again.
+	Asked()
 	// Queued is told that the request stands in line; at most once, before Answered.
 	Queued(held *HeldError)
 	// Answered is told how it ended; once, unless Cancel ended it. A grant that cannot be passed on goes
@@ -130,6 +133,9 @@ func (a *Asking) Run() {
 // Settled implements Settler.
 func (a *Asking) Settled(got Result) {
 	resumed := a.resumed // it may be once more, as soon as this one is settled
+	if !resumed {
+		a.to.Asked()
+	}
 	a.settle(Grant{Lease: got.Lease, Waited: a.waited}, got.Err)
 	if resumed {
 		a.lessor.cleanup.running.Done()
@@ -348,6 +354,9 @@ type answered struct {
 	grant Grant
 	err   error
 }
+
+// Asked implements Asker.
+func (answer) Asked() {}
 
 // Queued implements Asker.
 func (answer) Queued(*HeldError) {}

@@ -16,6 +16,9 @@ type ears struct {
 	answers []outcome
 }
 
+// Asked implements lease.Asker.
+func (*ears) Asked() {}
+
 func (e *ears) Queued(held *lease.HeldError) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -108,6 +108,8 @@ func (c *Calls) Acquire(a *Asking) {
 		}
 		if a.resumed {
 			a.lessor.cleanup.running.Done()
+		} else {
+			a.to.Asked() // as far as it was
 		}
 		return
 	}

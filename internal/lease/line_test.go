@@ -232,6 +232,9 @@ func (w *world) count(n *int) {
 // ear notes answers only.
 type ear struct{ answered chan outcome }
 
+// Asked implements lease.Asker.
+func (*ear) Asked() {}
+
 func (e *ear) Queued(*lease.HeldError) {}
 func (e *ear) Answered(g lease.Grant, err error) {
 	select {

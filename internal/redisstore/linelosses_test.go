@@ -19,6 +19,9 @@ type listener struct {
 	answered chan struct{}
 }
 
+// Asked implements lease.Asker.
+func (*listener) Asked() {}
+
 func (x *listener) Queued(*lease.HeldError) {}
 
 func (x *listener) Answered(g lease.Grant, err error) {

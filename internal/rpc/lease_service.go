@@ -31,34 +31,24 @@ func (s *leaseService) Acquire(ctx context.Context, req *lockdv1.AcquireRequest)
 	return encodeGrant(grant), nil
 }
 
-func (s *leaseService) Renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
-	renewed, err := s.renew(ctx, req)
+func (s *leaseService) Renew(_ context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
+	ask, err := decodeRenew(req)
+	if err != nil {
+		return nil, err
+	}
+	renewed, err := s.lessor.Renew(ask)
 	if err != nil {
 		return nil, err
 	}
 	return encodeRenewal(renewed), nil
 }
 
-func (s *leaseService) renew(ctx context.Context, req *lockdv1.RenewRequest) (lease.Lease, error) {
-	ttl, err := decodeTTL(req.GetTtl())
-	if err != nil {
-		return lease.Lease{}, err
-	}
-	return s.lessor.Renew(ctx, lease.RenewRequest{
-		Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), TTL: ttl, Told: lease.Token(req.GetToken()),
-	})
-}
-
-func (s *leaseService) Release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
-	outcome, err := s.release(ctx, req)
+func (s *leaseService) Release(_ context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
+	outcome, err := s.lessor.Release(decodeRelease(req))
 	if err != nil {
 		return nil, err
 	}
 	return &lockdv1.ReleaseResponse{Outcome: encodeOutcome(outcome)}, nil
-}
-
-func (s *leaseService) release(ctx context.Context, req *lockdv1.ReleaseRequest) (lease.Outcome, error) {
-	return s.lessor.Release(ctx, lease.ReleaseRequest{Name: req.GetName(), ID: lease.ID(req.GetLeaseId())})
 }
 
 func (s *leaseService) Get(ctx context.Context, req *lockdv1.GetRequest) (*lockdv1.GetResponse, error) {

@@ -47,6 +47,17 @@ func decodeAcquire(req *lockdv1.AcquireRequest) (lease.AcquireRequest, error) {
 	}, nil
 }
 
+func decodeRenew(req *lockdv1.RenewRequest) (lease.RenewRequest, error) {
+	ttl, err := decodeTTL(req.GetTtl())
+	return lease.RenewRequest{
+		Name: req.GetName(), ID: lease.ID(req.GetLeaseId()), TTL: ttl, Told: lease.Token(req.GetToken()),
+	}, err
+}
+
+func decodeRelease(req *lockdv1.ReleaseRequest) lease.ReleaseRequest {
+	return lease.ReleaseRequest{Name: req.GetName(), ID: lease.ID(req.GetLeaseId())}
+}
+
 // leaseMessage is a lease in one piece: one is sent with every grant and renewal, and its parts would
 // be four objects.
 type leaseMessage struct {

@@ -54,50 +54,86 @@ func newReleased(op uint64, o lease.Outcome) *released {
 	return r
 }
 
-// renew renews, and has the client told should the lease be lost later on.
-func (x *session) renew(op uint64, req *lockdv1.RenewRequest) {
-	began := time.Now()
-	var renewed lease.Lease
-	err := recovered(func() (err error) {
-		renewed, err = x.service.renew(x.ctx, req)
+// answer puts an operation's last answer on its way and reports whether there is a way.
+func (x *session) answer(i item) bool {
+	i.final = true
+	return x.out.put(i)
+}
+
+// refuse answers an operation with an error.
+func (x *session) refuse(id uint64, err error) {
+	refused := refusalOf(x.ctx, err).answer()
+	x.answer(item{answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Error{Error: refused}}})
+}
+
+// renewing is a renewal of a session. It implements lease.Renewer.
+type renewing struct {
+	session *session
+	op      uint64
+	req     *lockdv1.RenewRequest
+	began   time.Time
+	call    lease.Renewing
+}
+
+func (x *session) renew(calls *lease.Calls, op uint64, req *lockdv1.RenewRequest) error {
+	ask, err := decodeRenew(req)
+	if err != nil {
+		x.note(lockdv1.LeaseService_Renew_FullMethodName, req, x.began, err)
 		return err
-	})
-	if err == nil {
-		x.answer(item{final: true, answer: &newRenewed(op, renewed).answer})
-		x.hold(&holding{name: req.GetName(), id: lease.ID(req.GetLeaseId()), token: renewed.Token})
-	} else {
-		if errors.Is(err, lease.ErrLost) {
-			x.letGo(req.GetName(), lease.ID(req.GetLeaseId()))
-		}
-		x.refuse(op, err)
 	}
-	x.note(lockdv1.LeaseService_Renew_FullMethodName, req, began, err)
+	r := &renewing{session: x, op: op, req: req, began: x.began}
+	calls.Renew(&r.call, ask, r)
+	return nil
+}
+
+// Renewed implements lease.Renewer: the client is told should the lease be lost later on.
+func (r *renewing) Renewed(renewed lease.Lease, err error) {
+	x := r.session
+	defer x.running.Done()
+	x.settled()
+	switch {
+	case err == nil:
+		h := &holding{name: r.req.GetName(), id: lease.ID(r.req.GetLeaseId()), token: renewed.Token}
+		x.answer(item{answer: &newRenewed(r.op, renewed).answer})
+		x.hold(h)
+	case errors.Is(err, lease.ErrLost):
+		x.letGo(r.req.GetName(), lease.ID(r.req.GetLeaseId()))
+		fallthrough
+	default:
+		x.refuse(r.op, err)
+	}
+	x.note(lockdv1.LeaseService_Renew_FullMethodName, r.req, r.began, err)
+}
+
+// releasing is a release of a session. It implements lease.Releaser.
+type releasing struct {
+	session *session
+	op      uint64 // 0: nobody waits for the answer
+	req     *lockdv1.ReleaseRequest
+	began   time.Time
+	call    lease.Releasing
 }
 
 // release releases. From here on the next grant of the name is no loss.
-func (x *session) release(op uint64, req *lockdv1.ReleaseRequest) {
-	began := time.Now()
+func (x *session) release(calls *lease.Calls, op uint64, req *lockdv1.ReleaseRequest) {
 	x.letGo(req.GetName(), lease.ID(req.GetLeaseId()))
-	var outcome lease.Outcome
-	err := recovered(func() (err error) {
-		outcome, err = x.service.release(x.ctx, req)
-		return err
-	})
-	if err == nil {
-		x.answer(item{final: true, answer: &newReleased(op, outcome).answer})
-	} else {
-		x.refuse(op, err)
-	}
-	x.note(lockdv1.LeaseService_Release_FullMethodName, req, began, err)
+	r := &releasing{session: x, op: op, req: req, began: x.began}
+	calls.Release(&r.call, decodeRelease(req), r)
 }
 
-// answer puts an answer on its way and reports whether there is a way.
-func (x *session) answer(i item) bool { return x.out.put(i) }
-
-// refuse answers an operation with an error, which is final.
-func (x *session) refuse(id uint64, err error) {
-	refused := refusalOf(x.ctx, err).answer()
-	x.answer(item{final: true, answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Error{Error: refused}}})
+// Released implements lease.Releaser.
+func (r *releasing) Released(outcome lease.Outcome, err error) {
+	x := r.session
+	defer x.running.Done()
+	x.settled()
+	switch {
+	case r.op == 0: // the Lessor repeats what failed
+	case err == nil:
+		x.answer(item{answer: &newReleased(r.op, outcome).answer})
+	default:
+		x.refuse(r.op, err)
+	}
+	x.note(lockdv1.LeaseService_Release_FullMethodName, r.req, r.began, err)
 }
 
 // acquiring is an acquisition of a session, from its request to its answer. It implements lease.Asker,
@@ -113,40 +149,40 @@ type acquiring struct {
 }
 
 // acquire begins an acquisition.
-func (x *session) acquire(op uint64, req *lockdv1.AcquireRequest) {
-	a := &acquiring{session: x, op: op, name: req.GetName(), id: lease.ID(req.GetLeaseId()), began: time.Now()}
+func (x *session) acquire(calls *lease.Calls, op uint64, req *lockdv1.AcquireRequest) error {
+	a := &acquiring{session: x, op: op, name: req.GetName(), id: lease.ID(req.GetLeaseId()), began: x.began}
 	ask, err := decodeAcquire(req)
 	if err == nil {
 		a.asking, err = x.service.lessor.Ask(ask, a)
 	}
 	if err != nil {
-		x.refuse(op, err)
 		a.note(err)
-		return
+		return err
 	}
-	x.mu.Lock()
-	if x.ended {
-		x.mu.Unlock()
+	if !x.enter(a) {
 		a.asking.Cancel(true)
-		return
+		return errCancelled
 	}
-	x.asking[op] = a
-	x.running.Add(1) // until Answered or cancelled
-	x.mu.Unlock()
-	x.crew.start(task{acquire: a})
+	calls.Acquire(a.asking)
+	return nil
 }
 
-// run executes the acquisition.
-func (a *acquiring) run() {
-	err := recovered(func() error { a.asking.Run(); return nil })
-	if err != nil && a.asking.Cancel(true) {
-		a.Answered(lease.Grant{}, err)
+// enter notes an acquisition among those that can be cancelled, unless the session has ended.
+func (x *session) enter(a *acquiring) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.ended {
+		x.asking[a.op] = a
 	}
+	return !x.ended
 }
+
+// Asked implements lease.Asker.
+func (a *acquiring) Asked() { a.session.settled() }
 
 // Queued implements lease.Asker.
 func (a *acquiring) Queued(held *lease.HeldError) {
-	a.session.answer(item{unhurried: true, answer: &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}})
+	a.session.out.put(item{unhurried: true, answer: &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}})
 }
 
 // Answered implements lease.Asker.
@@ -170,11 +206,11 @@ func (a *acquiring) granted(g lease.Grant) error {
 	h := &holding{name: a.name, id: a.id, token: g.Lease.Token, op: a.op}
 	if a.settled(h) {
 		// The cancellation came too late to be one: it is the client's word that it has no use for the lease.
-		x.running.Go(func() { x.giveUp(a.name, a.id) }) // running is not at 0: Answered is counted
+		x.running.Go(func() { x.giveUp(a.name, a.id) }) // running is not at 0: this operation is counted
 		return errCancelled
 	}
 	reply := newAcquired(a.op, g)
-	if !x.answer(item{final: true, answer: &reply.answer, grant: &reply.grant}) {
+	if !x.answer(item{answer: &reply.answer, grant: &reply.grant}) {
 		x.service.lessor.TakeBack(g)
 		return nil
 	}
@@ -216,15 +252,16 @@ func (x *session) cancel(op uint64) error {
 	if a != nil {
 		a.cancelled = true // should its answer be on its way already
 	}
-	if h != nil {
+	giveUp := h != nil && !x.ended
+	if giveUp {
 		x.holdings.remove(h)
+		x.running.Add(1)
 	}
 	x.mu.Unlock()
-	if h != nil {
-		x.crew.start(task{giveUp: h})
-		return nil
-	}
-	if a == nil || !a.asking.Cancel(false) {
+	switch {
+	case giveUp:
+		return x.startGivingUp(h)
+	case h != nil, a == nil, !a.asking.Cancel(false):
 		return nil
 	}
 	a.settled(nil)
@@ -234,12 +271,23 @@ func (x *session) cancel(op uint64) error {
 	return nil
 }
 
-// giveUp releases a lease whose acquisition was cancelled. Nobody waits for the answer; the Lessor
-// repeats what failed.
+// startGivingUp releases a lease whose acquisition was cancelled; that is counted in running.
+func (x *session) startGivingUp(h *holding) error {
+	calls := x.asked()
+	if calls == nil {
+		x.running.Go(func() { x.giveUp(h.name, h.id) })
+		x.running.Done()
+		return errCancelled
+	}
+	x.release(calls, 0, &lockdv1.ReleaseRequest{Name: h.name, LeaseId: string(h.id)})
+	return nil
+}
+
+// giveUp is the same for who must not call the store.
 func (x *session) giveUp(name string, id lease.ID) {
 	req := &lockdv1.ReleaseRequest{Name: name, LeaseId: string(id)}
 	began := time.Now()
-	err := recovered(func() error { _, err := x.service.release(x.ctx, req); return err })
+	_, err := x.service.lessor.Release(decodeRelease(req))
 	x.note(lockdv1.LeaseService_Release_FullMethodName, req, began, err)
 }
 

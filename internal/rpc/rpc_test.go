@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/lease/leasetest"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
@@ -52,6 +53,13 @@ func (f *fakeStore) Renew(ctx context.Context, r lease.Renewal) (lease.Lease, er
 }
 func (f *fakeStore) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Released, error) {
 	return f.release(ctx, r)
+}
+
+// Start has every call done in a goroutine of its own, since a test's answer may wait.
+func (f *fakeStore) Start(calls []*lease.Call) {
+	for _, c := range calls {
+		go leasetest.Start(f, []*lease.Call{c})
+	}
 }
 func (f *fakeStore) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	return f.force(ctx, r)

@@ -20,15 +20,17 @@ import (
 const (
 	// maxUnanswered bounds the operations without a final answer, those in line included.
 	maxUnanswered = 20_000
+	// maxAtOnce is how many of a session's operations are at the store at once; reading waits meanwhile.
+	maxAtOnce = 256
 	// maxClient bounds a client's name for itself, in bytes.
 	maxClient = 256
 )
 
 type sessionStream = grpc.BidiStreamingServer[lockdv1.SessionRequest, lockdv1.SessionResponse]
 
-// session is one client's stream. Three goroutines serve it: one reads messages and begins what they
-// ask for, one writes what the outbox holds, and the handler waits for a reason to end. Beside them run
-// the operations that are at the store, at most maxAtOnce; who stands in line costs none.
+// session is one client's stream. Three goroutines serve it: one reads messages and asks the store for what
+// each wants, all of it together; one writes what the outbox holds; and the handler waits for a reason to
+// end. Operations cost none: the store settles them, at most maxAtOnce at a time.
 //
 // The end: nothing is begun any more; who waits is cancelled and keeps its place; grants that have not
 // been given to gRPC go back to the Lessor, and so does every later one; nobody listens for losses any
@@ -41,15 +43,18 @@ type session struct {
 	out     *outbox
 	why     chan error    // the first reason to end; has room for one
 	over    chan struct{} // closed at the end
+	slots   chan struct{} // holds one for each operation that is at the store
 
-	last uint64 // the largest id so far; the reader's own
+	// The reader's own.
+	last  uint64       // the largest id so far
+	began time.Time    // when the message was there that is being taken
+	calls *lease.Calls // what it asks the store for; nil: nothing yet
 
-	crew    *crew          // asks the store for what was sent, in the order sent
-	running sync.WaitGroup // acquisitions until they are answered or cancelled, and what undoes them
+	running sync.WaitGroup // operations until they are answered, and what undoes them
 
 	mu         sync.Mutex
 	greeted    bool // written by the reader alone
-	ended      bool
+	ended      bool // guards running as well: nothing is counted in any more
 	draining   bool
 	halfClosed bool // by the client
 	unanswered int  // operations whose final answer has not been given to gRPC
@@ -61,10 +66,9 @@ type session struct {
 func (s *leaseService) Session(stream sessionStream) error {
 	x := &session{
 		service: s, stream: stream, ctx: context.WithoutCancel(stream.Context()), out: newOutbox(),
-		why: make(chan error, 1), over: make(chan struct{}),
+		why: make(chan error, 1), over: make(chan struct{}), slots: make(chan struct{}, maxAtOnce),
 		asking: make(map[uint64]*acquiring), holdings: newHoldings(),
 	}
-	x.crew = newCrew(x.do, x.over)
 	s.sessions.enter(x)
 	defer s.sessions.leave(x)
 	s.sessions.tails.Go(x.read)
@@ -98,31 +102,30 @@ func (x *session) end() {
 	x.holdings.clear()
 	x.mu.Unlock()
 
-	x.crew.stop()
 	x.takeBack(x.out.close())
 	for _, a := range waiting {
 		if a.asking.Cancel(true) {
 			x.running.Done()
 		}
 	}
-	x.crew.members.Wait()
 	x.running.Wait()
 }
 
 // read takes messages until the client has closed its half or breaks a rule, or the stream has ended.
 func (x *session) read() {
-	err := recovered(func() error {
-		for x.out.hasRoom(x.over) {
-			req := new(lockdv1.SessionRequest) // a new one each time: operations go on with parts of it
-			if err := x.stream.RecvMsg(req); err != nil {
-				return err
-			}
-			if err := x.take(req); err != nil {
-				return err
-			}
+	err := errSlowReader
+	for x.out.hasRoom(x.over) {
+		req := new(lockdv1.SessionRequest) // a new one each time: operations go on with parts of it
+		if err = recovered(func() error { return x.stream.RecvMsg(req) }); err != nil {
+			break
 		}
-		return errSlowReader
-	})
+		err = x.take(req)
+		x.flush() // also what came before what broke a rule
+		if err != nil {
+			break
+		}
+		err = errSlowReader
+	}
 	if errors.Is(err, io.EOF) {
 		x.closeHalf()
 		return
@@ -132,6 +135,7 @@ func (x *session) read() {
 
 // take begins what a message asks for, in its order.
 func (x *session) take(req *lockdv1.SessionRequest) error {
+	x.began = time.Now()
 	if err := x.greet(req.GetHello()); err != nil {
 		return err
 	}
@@ -145,6 +149,7 @@ func (x *session) take(req *lockdv1.SessionRequest) error {
 			return err
 		}
 	}
+	x.flush() // what is cancelled has been asked for
 	for _, id := range req.GetCancels() {
 		if err := x.cancel(id); err != nil {
 			return err
@@ -152,6 +157,36 @@ func (x *session) take(req *lockdv1.SessionRequest) error {
 	}
 	return nil
 }
+
+// flush asks the store for what was begun.
+func (x *session) flush() {
+	if x.calls != nil {
+		x.calls.Start()
+		x.calls = nil
+	}
+}
+
+// asked are the calls that are asked for together, with room for one more: it waits while too many are under
+// way, and answers nil if the session has ended meanwhile.
+func (x *session) asked() *lease.Calls {
+	select {
+	case x.slots <- struct{}{}:
+	default:
+		x.flush() // it is those that we wait for, perhaps
+		select {
+		case x.slots <- struct{}{}:
+		case <-x.over:
+			return nil
+		}
+	}
+	if x.calls == nil {
+		x.calls = x.service.lessor.Calls()
+	}
+	return x.calls
+}
+
+// settled makes room for another operation at the store.
+func (x *session) settled() { <-x.slots }
 
 // greet answers the hello, which is in the first message and in no other.
 func (x *session) greet(hello *lockdv1.Hello) error {
@@ -186,27 +221,47 @@ func (x *session) begin(op *lockdv1.Operation) error {
 	if err := x.admit(); err != nil {
 		return err
 	}
-	switch r := op.GetRequest().(type) {
-	case *lockdv1.Operation_Acquire:
-		x.acquire(id, r.Acquire)
-	case *lockdv1.Operation_Renew:
-		x.crew.start(task{op: id, renew: r.Renew})
-	case *lockdv1.Operation_Release:
-		x.crew.start(task{op: id, release: r.Release})
-	default:
-		x.refuse(id, invalid("request", "is none that this server knows; want acquire, renew or release"))
+	calls := x.asked()
+	if calls == nil {
+		x.running.Done()
+		return errCancelled
+	}
+	// What it says is its client's, and should it hit a fault of ours, the fault is that operation's alone.
+	if err := recovered(func() error { return x.ask(calls, id, op) }); err != nil {
+		x.refuse(id, err)
+		x.settled()
+		x.running.Done()
 	}
 	return nil
+}
+
+// ask adds an operation to calls. After an error it has not been.
+func (x *session) ask(calls *lease.Calls, id uint64, op *lockdv1.Operation) error {
+	switch r := op.GetRequest().(type) {
+	case *lockdv1.Operation_Acquire:
+		return x.acquire(calls, id, r.Acquire)
+	case *lockdv1.Operation_Renew:
+		return x.renew(calls, id, r.Renew)
+	case *lockdv1.Operation_Release:
+		x.release(calls, id, r.Release)
+		return nil
+	default:
+		return invalid("request", "is none that this server knows; want acquire, renew or release")
+	}
 }
 
 // admit counts an operation in.
 func (x *session) admit() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.unanswered >= maxUnanswered {
+	switch {
+	case x.ended:
+		return errCancelled
+	case x.unanswered >= maxUnanswered:
 		return fmt.Errorf("%d operations of this session are unanswered: %w", x.unanswered, lease.ErrOverloaded)
 	}
 	x.unanswered++
+	x.running.Add(1)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -243,27 +241,23 @@ func TestASessionHasAtMost20000OperationsUnanswered(t *testing.T) {
 	beside.queues("beside", id1)
 }
 
-func TestAPanicIsOneOperationsFaultAndNotTheSessions(t *testing.T) {
-	t.Parallel() // a release is repeated after a second, and its server waits for that
-	s := serve(t, &fakeStore{
-		acquire: func(context.Context, lease.Acquisition) (lease.Lease, error) { panic("secret-text") },
-		renew:   func(context.Context, lease.Renewal) (lease.Lease, error) { panic("secret-text") },
-		release: func(context.Context, lease.ReleaseRequest) (lease.Released, error) { panic("secret-text") },
-	})
-	k := openSession(t, s)
-	for _, request := range []any{
-		&lockdv1.AcquireRequest{Name: "a", LeaseId: id1}, &lockdv1.RenewRequest{Name: "a", LeaseId: id1}, &lockdv1.ReleaseRequest{Name: "a", LeaseId: id1},
-	} {
-		if e := k.answer(k.do(request)).GetError(); e.GetReason() != "INTERNAL" || strings.Contains(e.GetMessage(), "secret") {
-			t.Errorf("a panic under %T answers %v, want INTERNAL without its text", request, e)
+func TestAFaultIsOneOperationsAndNotTheSessions(t *testing.T) {
+	x := &session{service: &leaseService{}, out: newOutbox(), ctx: t.Context(), slots: make(chan struct{}, 1)} // without a Lessor
+	for id := range uint64(2) {
+		if err := x.begin(operation(id+1, &lockdv1.ReleaseRequest{Name: "a", LeaseId: id1})); err != nil {
+			t.Fatalf("operation %d ends the session: %v", id+1, err)
 		}
-		method := fmt.Sprintf("%T", request)
-		method = "/lockd.v1.LeaseService/" + strings.TrimSuffix(strings.TrimPrefix(method, "*lockdv1."), "Request")
-		loggedWhere(t, s, func(e observer.LoggedEntry) bool {
-			text, _ := e.ContextMap()["error"].(string)
-			return e.Message == "fault" && e.ContextMap()["method"] == method && strings.Contains(text, "secret-text")
-		})
 	}
+	answers := message(x.out.take()).GetAnswers()
+	if len(answers) != 2 {
+		t.Fatalf("%d answers, want 2", len(answers))
+	}
+	for _, a := range answers {
+		if e := a.GetError(); e.GetReason() != "INTERNAL" || strings.Contains(e.GetMessage(), "nil pointer") {
+			t.Errorf("a fault answers %v, want INTERNAL without its text", e)
+		}
+	}
+	x.running.Wait()
 }
 
 func TestAnOperationIsOneLineWithoutSecrets(t *testing.T) {
