@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/lease/leasetest"
 	"github.com/lockd/lockd/internal/memstore"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 	"github.com/lockd/lockd/test/lockdproc"
@@ -77,6 +78,13 @@ func (s *seen) Acquire(ctx context.Context, a lease.Acquisition) (lease.Lease, e
 		}
 	}
 	return s.Store.Acquire(ctx, a)
+}
+
+// Start does not wait, though what stands before Acquire may.
+func (s *seen) Start(calls []*lease.Call) {
+	for _, c := range calls {
+		go leasetest.Start(s, []*lease.Call{c})
+	}
 }
 
 func (s *seen) Undo(ctx context.Context, u lease.Undoing) error {
