@@ -12,6 +12,9 @@ const (
 	beatEvery = 500 * time.Millisecond
 	// aliveFor is how old the last beat of a living instance may be: some may fail.
 	aliveFor = 3 * time.Second
+	// comeBack is how long after others an instance may be back when Redis was started again: some tries of
+	// listenAgain, and a beat.
+	comeBack = 300 * time.Millisecond
 )
 
 // keepBeating says that this process lives for as long as somebody waits here, until ctx ends.
@@ -24,6 +27,7 @@ func (s *Store) keepBeating(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-s.listens: // others have to know
 		}
 		s.waiters.forgetDoubts(time.Now().Add(-2 * callTimeout))
 		if len(s.waiters.all()) > 0 {
@@ -61,7 +65,7 @@ func (s *Store) beat(ctx context.Context, known []string) (dead []string) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	began := time.Now()
-	a, err := s.run(ctx, beatScript, []string{s.keys.beats(), s.keys.given()}, s.instance)
+	a, err := s.run(ctx, beatScript, []string{s.keys.beats(), s.keys.given()}, s.instance, s.keys.channels())
 	if err != nil || len(a.replies) != 3 {
 		return known // the next one is soon
 	}

@@ -20,7 +20,7 @@ func TestWhoWasPassedOverIsAskedForAgain(t *testing.T) {
 			}
 		},
 		"a beat": func(t *testing.T, from, of *Store) {
-			if _, err := from.run(soon(t), beatScript, []string{from.keys.beats(), from.keys.given()}, of.instance); err != nil {
+			if _, err := from.run(soon(t), beatScript, []string{from.keys.beats(), from.keys.given()}, of.instance, of.keys.channels()); err != nil {
 				t.Fatal(err)
 			}
 		},

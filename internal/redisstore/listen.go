@@ -14,24 +14,31 @@ const (
 	// quietFor is how long nothing need be heard before Redis is asked whether it is there; after as long
 	// again without an answer the connection is given up.
 	quietFor = 2 * time.Second
-	// listenAgain is how long a lost subscription is left alone.
-	listenAgain = 200 * time.Millisecond
+	// listenAgain is how long a lost subscription is left alone at most; at first it is less. Others wait for
+	// who does not listen, see comeBack.
+	listenAgain = 80 * time.Millisecond
+	listenSoon  = 10 * time.Millisecond
 )
 
 // keepListening passes on what is published, over a connection of its own, until ctx ends. Messages can
 // be lost, with the connection and while there is none: they are hints.
 func (s *Store) keepListening(ctx context.Context) {
-	told := ""
+	told, pause := "", listenSoon
 	for {
+		began := time.Now()
 		err := s.listen(ctx)
+		if time.Since(began) > comeBack {
+			pause = listenSoon
+		}
 		var answered redis.Error
 		if errors.As(err, &answered) && err.Error() != told {
 			told = err.Error()
 			s.notice(fmt.Sprintf("redis at %s does not let this server listen: %v; what is handed over between servers takes up to a second longer, and watching shows nothing", s.address, err))
 		}
-		if !sleep(ctx, listenAgain) {
+		if !sleep(ctx, pause) {
 			return
 		}
+		pause = min(2*pause, listenAgain)
 	}
 }
 
@@ -63,6 +70,10 @@ func (s *Store) listen(ctx context.Context) error {
 			if m.Channel == s.keys.events() { // the second of two
 				s.hub.gap()
 				s.lookAtAll()
+				select {
+				case s.listens <- struct{}{}:
+				default: // it is told already
+				}
 			}
 		case *redis.Message:
 			if m.Channel == mine {

@@ -69,8 +69,9 @@ var (
 var constants = fmt.Sprintf(`local KEEP_PLACE = %d -- us
 local UNCLAIMED = %d -- ms
 local ALIVE = %d -- us: an instance whose last beat is older is dead
+local COME_BACK = %d -- us: within which all who live listen to a Redis that was started again
 local MAX_LINE = %d
-`, lease.KeepPlace.Microseconds(), lease.Unclaimed.Milliseconds(), aliveFor.Microseconds(), lease.MaxLine)
+`, lease.KeepPlace.Microseconds(), lease.Unclaimed.Milliseconds(), aliveFor.Microseconds(), comeBack.Microseconds(), lease.MaxLine)
 
 // source is a script with what it begins with.
 func source(parts ...string) string { return constants + valueLua + strings.Join(parts, "") }

@@ -48,6 +48,7 @@ type Store struct {
 	waiters  *waiters
 	alarms   *alarms
 	hub      *hub
+	listens  chan struct{} // has room for one: the subscription has begun anew
 	errands  chan struct{} // holds one for each errand under way; see errand
 	mending  atomic.Bool   // whether askAgain is under way
 	beaten   atomic.Int64  // when the last beat began that is known to have succeeded, in ns since clock.base; 0: none
@@ -71,6 +72,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		conns: newConnections(at), keys: newKeys(c.KeyPrefix, at.db), clock: newClock(),
 		calls: make(chan struct{}, maxCalls), notice: c.Notice,
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
+		listens: make(chan struct{}, 1),
 	}
 	s.hub = newHub(s)
 	s.batch, s.crew = newBatch(s), newCrew(maxCalls)

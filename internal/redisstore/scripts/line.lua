@@ -88,22 +88,27 @@ local function format_entry(e)
     e.attempt, e.exec, e.instance, e.ttl, e.px, e.ends, e.ticket, e.since, e.payload)
 end
 
-local beats = {[CALLER] = now}
-
--- Whether a client lives is its instance's business; whether an instance does, its beat says. Where that
--- cannot be read everybody lives: a hand-over to the dead costs a moment, a place set aside its turn.
+-- Whether a client lives is its instance's business; whether an instance does, its beat and its channel say.
+-- Where that cannot be read everybody lives: a hand-over to the dead costs a moment, a place set aside its turn.
 -- Silence counts only when Redis has been there for as long; a hand-over that was not taken up, see
 -- suspect, when it was made after that.
 local failed_at = tonumber(FAILED_AT)
-local suspected = {}
+local living = {[CALLER] = true}
+local unmarked = {}  -- instances that have gone, which others do not know yet
+local come_back = {} -- instance -> microseconds left to it
+
+local function judge(instance)
+  local text = redis.pcall('HGET', BEATS, instance)
+  if failed(text) then return true end
+  if is_suspected(text) or now - failed_at > ALIVE and now - last_beat(text) > ALIVE then return false end
+  local here, left = presence(BEATS, text, listeners(CHANNELS, {instance})[instance], now)
+  unmarked[instance], come_back[instance] = not here, left
+  return here
+end
 
 local function alive(instance)
-  if not beats[instance] then
-    local found = redis.pcall('HGET', BEATS, instance)
-    beats[instance] = failed(found) and now or last_beat(found)
-    suspected[instance] = is_suspected(found)
-  end
-  return not suspected[instance] and (now - failed_at <= ALIVE or now - beats[instance] <= ALIVE)
+  if living[instance] == nil then living[instance] = judge(instance) end
+  return living[instance]
 end
 
 local function is_present(e) return e.ends > now and alive(e.instance) end
@@ -164,10 +169,9 @@ local function suspect()
   for i = 1, failed(all) and 0 or #all, 2 do
     local instance, time, name = string.match(all[i + 1], '^(%x+)|(%d+)|%x+|%d+|[%x*]+|(.*)$')
     if name == NAME and instance ~= CALLER and tonumber(time) > failed_at and now - tonumber(time) >= UNCLAIMED * 1000 then
-      -- Marked for other scripts, and for this one.
-      if failed(redis.pcall('HSET', BEATS, instance, suspicion(now))) then redis.pcall('HDEL', BEATS, instance) end
+      take_for_dead(BEATS, instance, now)
       redis.pcall('HDEL', GIVEN, all[i])
-      beats[instance], suspected[instance] = 0, true
+      living[instance] = false
     end
   end
 end
@@ -186,6 +190,10 @@ local function first()
     local e = text and parse_entry(id, text)
     if e and is_present(e) then return e, not ids[2] end
     if n == MAX_ASIDE then break end
+    if e and unmarked[e.instance] then -- it may live, and must hear of this
+      take_for_dead(BEATS, e.instance, now)
+      unmarked[e.instance] = nil
+    end
     if e then aside(e) else forget(id) end
   end
   return nil, {'AGAIN'}
@@ -212,6 +220,10 @@ end
 local function give(e, last)
   local mine = e.instance == CALLER
   local px = mine and e.px or UNCLAIMED
+  if come_back[e.instance] then
+    px = math.min(px, math.ceil(come_back[e.instance] / 1000))
+    note_up(BEATS, now)
+  end
   local granted, problem = grant(e, px)
   if not granted then return {'STANDS', problem} end
   keep(e.id, now + KEEP_PLACE)

@@ -115,6 +115,7 @@ local problem = mark(math.max(last_ticket, tonumber(op.ticket)), till)
   or failed(redis.pcall('ZADD', QUEUE, op.ticket, op.id))
 if problem then return answer({'ERROR', problem}, handed) end
 if longer then expire_line(till) end
-if beat_due == '1' then pcall(beat, BEATS, CALLER, now) end
+if e and not present then redis.pcall('HDEL', GIVEN, op.id) end -- what it was handed has run out, and it is here
+if beat_due == '1' then pcall(beat, BEATS, CHANNELS, CALLER, now) end
 if not present then note_place('queued', op) end
 return answer({'HELD', value, left, place, op.ticket}, handed)
