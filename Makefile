@@ -15,13 +15,17 @@ MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -no
 TIMING    := clients/go/deadlinetest test/promptness
 GO        := go
 
-.PHONY: help build run demo bench bench-check test check need need-protoc lint generated darwin generate dist clean FORCE
+.PHONY: help build man run demo bench bench-check test check need need-protoc lint generated darwin generate dist clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/lockd and bin/lockctl
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(COMMANDS:%=./cmd/%)
+
+man: build ## bin/man: the manual pages of lockctl; read them with: man -M bin/man lockctl
+	rm -rf bin/man
+	bin/lockctl man bin/man/man1
 
 run: build ## lockd with leases in memory; more with: make run ARGS='--redis redis://localhost:6379'
 	exec bin/lockd $(ARGS)
@@ -52,7 +56,7 @@ test: need .bin/noskip ## every test of every module; one that is skipped is a f
 check: lint generated darwin test ## what CI runs: format, vet, staticcheck, generated code, darwin, every test
 
 need:
-	tools/need cc redis-server protoc python3-grpcio
+	tools/need cc groff redis-server protoc python3-grpcio
 
 lint: .bin/staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; }

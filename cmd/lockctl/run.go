@@ -89,7 +89,7 @@ func newRun(to *server) *cobra.Command {
 	var c claim
 	var policy lossPolicy
 	cmd := &cobra.Command{
-		Use:   "run NAME -- CMD [ARG…]",
+		Use:   "run [flags] NAME -- CMD [ARG…]",
 		Short: "Run a command under a lease",
 		Long:  runHelp,
 		Example: `  lockctl run nightly-backup -n -- ./backup.sh

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -112,6 +113,10 @@ func TestEveryFormatSaysTheSame(t *testing.T) {
 		},
 	}
 	lists := map[string]string{"ls": ".leases", "context ls": ".contexts"} // what json has the lines in
+	page, err := os.ReadFile("../../docs/lockctl.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, command := range commands {
 		if command == nil {
 			command = func() []string { return strings.Fields(name) }
@@ -124,6 +129,13 @@ func TestEveryFormatSaysTheSame(t *testing.T) {
 			}
 			if format != asTable {
 				fields[format] = fieldsOf(t, out, format)
+			}
+		}
+		for _, field := range fields[asJSON] {
+			path, _, _ := strings.Cut(field, " ")
+			parts := strings.Split(path, ".")[1:]
+			if last := parts[len(parts)-1]; parts[0] != "store" && last != "k" && !strings.Contains(string(page), "`"+last+"`") {
+				t.Errorf("docs/lockctl.md does not say that lockctl %s prints %s", name, last)
 			}
 		}
 		if diff := cmp.Diff(fields[asJSON], fields[asYAML]); diff != "" {

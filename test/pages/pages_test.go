@@ -80,7 +80,7 @@ func TestREADMEsShellWorks(t *testing.T) {
 // What a page tells people to make can be made.
 func TestEveryMakeTargetExists(t *testing.T) {
 	makefile := read(t, root+"/Makefile")
-	for _, page := range []string{"README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/fencing.md"} {
+	for _, page := range []string{"README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/lockctl.md", "docs/fencing.md"} {
 		for _, use := range regexp.MustCompile("(?m)(?:^    |`)make ([a-z]+)").FindAllStringSubmatch(read(t, root+"/"+page), -1) {
 			if !regexp.MustCompile(`(?m)^` + use[1] + `:.*##`).MatchString(makefile) {
 				t.Errorf("%s says make %s, which the Makefile does not document", page, use[1])
