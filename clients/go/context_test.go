@@ -87,7 +87,7 @@ func TestDeadlinePassedUnnoticed(t *testing.T) {
 		t.Errorf("Release = %v, want ErrExpired", got)
 	}
 	l = unwatched(t, t.Context(), passed)
-	if got := l.extend(passed.add(time.Hour), time.Hour); got != ErrExpired || !l.Deadline().Equal(passed.mono) {
+	if got := l.extend(now(), passed.add(time.Hour), time.Hour); got != ErrExpired || !l.Deadline().Equal(passed.mono) {
 		t.Errorf("extend = %v, moved by %s, want ErrExpired and no more", got, l.Deadline().Sub(passed.mono))
 	}
 }
@@ -178,6 +178,18 @@ func TestLeasePrintsNoID(t *testing.T) {
 	}
 	if got, want := l.String(), `lockd.Lease("job", token 4711)`; got != want {
 		t.Errorf("String = %s, want %s", got, want)
+	}
+}
+
+// A context that is first asked for when the lease has ended, has ended for the same reason.
+func TestContextAskedForLate(t *testing.T) {
+	_, c := newFake(t)
+	l := acquired(t, c, "job")
+	if err := l.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := context.Cause(l.Context()); got != ErrReleased {
+		t.Errorf("cause = %v, want ErrReleased", got)
 	}
 }
 

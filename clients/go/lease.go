@@ -54,13 +54,16 @@ func (l *Lease) TTL() time.Duration {
 
 // Deadline is until when the lease may be counted on if no further renewal is answered. Each answer
 // moves it on, and a machine that is suspended brings it nearer.
-func (l *Lease) Deadline() time.Time { return l.deadlineAt(now()) }
+func (l *Lease) Deadline() time.Time {
+	until, _ := l.lasts(now())
+	return until
+}
 
-// deadlineAt is Deadline as it looks at t.
-func (l *Lease) deadlineAt(t instant) time.Time {
+// lasts returns Deadline as it looks at t, and TTL.
+func (l *Lease) lasts(t instant) (until time.Time, ttl time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return t.until(l.deadline)
+	return t.until(l.deadline), l.ttl
 }
 
 // Context ends when the lease does, whatever ends it; context.Cause says why: [ErrExpired],
@@ -99,6 +102,17 @@ func (l *Lease) Err() error {
 	return cause
 }
 
+// errAt is Err as it was at t, little before, for those who look at many.
+func (l *Lease) errAt(t instant) error {
+	l.mu.Lock()
+	cause, expired := l.cause, l.deadline.passedAt(t)
+	l.mu.Unlock()
+	if cause == nil && expired {
+		return l.end(ErrExpired)
+	}
+	return cause
+}
+
 // String describes the lease without its id.
 func (l *Lease) String() string { return fmt.Sprintf("lockd.Lease(%q, token %d)", l.name, l.token) }
 
@@ -129,26 +143,18 @@ func (l *Lease) end(cause error) error {
 	return cause
 }
 
-// extend moves the deadline on to what an answer has proven, never back. An answer that comes after
-// the deadline is too late: somebody may have been told by then that the lease has ended.
-func (l *Lease) extend(deadline instant, ttl time.Duration) error {
+// extend moves the deadline on to what the answer that was heard at t has proven, never back. An answer that
+// comes after the deadline is too late: somebody may have been told by then that the lease has ended.
+func (l *Lease) extend(t, deadline instant, ttl time.Duration) error {
 	l.mu.Lock()
-	t := now()
-	if l.cause == nil && !l.deadline.passedAt(t) {
+	cause, expired := l.cause, l.deadline.passedAt(t)
+	if cause == nil && !expired {
 		l.deadline = latest(l.deadline, deadline)
 		l.ttl = ttl
 	}
-	cause, expired := l.cause, l.deadline.passedAt(t)
 	l.mu.Unlock()
 	if cause == nil && expired {
 		return l.end(ErrExpired)
 	}
 	return cause
-}
-
-// passedAt reports whether the deadline has passed at t.
-func (l *Lease) passedAt(t instant) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.deadline.passedAt(t)
 }

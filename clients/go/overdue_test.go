@@ -9,10 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
-
-	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // What is granted counts from little before its sending, however long ago the clocks were read last.
@@ -134,22 +131,56 @@ func TestQueuedAndAnsweredAtOnce(t *testing.T) {
 	})
 }
 
-// A release that is not answered ends when Close does, also if it is the first try.
-func TestCloseBoundsAFirstRelease(t *testing.T) {
+// The answer is seen also when one wake was for both, and none is told late who has its word already.
+func TestOneWakeForTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _, s, leases := holdingOver(t, "a")
-		closed := make(chan struct{})
+		_, c := newServers(t)
+		s := newStream(c.link, nil, func() {}, "a")
+		one := &call{slots: s.trying, until: closing}
+		slot(one.slots)
+		if _, err := s.begin(one, new(releasing), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		one.queued, one.late = heldAt(1), true
+		one.signal()
+		if got := one.next(nil); got != inLine || one.stood(time.Minute).GetPlace() != 1 {
+			t.Fatalf("news = %d, want the place in line", got)
+		}
+		if one.late || one.due != time.Minute {
+			t.Errorf("late %v, due after %s; want the word to be the place in line, and the answer due a minute on", one.late, one.due)
+		}
+		one.queued = heldAt(2)
+		s.end(io.EOF)
+		<-one.wake
+		one.signal()
+		if got := one.next(nil); got != inLine {
+			t.Fatalf("news = %d, want the new place in line", got)
+		}
+		one.stood(time.Minute)
+		if got := one.next(nil); got != answered {
+			t.Errorf("news = %d, want the end", got)
+		}
+	})
+}
+
+// A release that nobody answers ends when Close does, also if it began late.
+func TestCloseBoundsALateRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job", WithoutKeepalive())
+		f.stream("a").grant()
+		l := (<-done).lease
+		c.work.begin() // something that has Close wait
+		begun, closed := time.Now(), make(chan struct{})
 		go func() { _ = c.Close(); close(closed) }()
-		begun := time.Now()
 		time.Sleep(releaseFor - releaseTry/2)
-		s.take()
-		s.answer(errorOf(s.operation().GetId(), &lockdv1.Error{Code: int32(codes.Unavailable)}))
+		released := make(chan error)
+		go func() { released <- l.Release(context.Background()) }()
+		err := <-released
+		if took := time.Since(begun); took > releaseFor || !errors.Is(err, ErrUnavailable) {
+			t.Errorf("Release = %v, %s after Close began; want ErrUnavailable after %s", err, took, releaseFor)
+		}
+		c.work.end()
 		<-closed
-		if took := time.Since(begun); took > releaseFor+closeWithin {
-			t.Errorf("Close took %s, want at most %s", took, releaseFor+closeWithin)
-		}
-		if leases[0].Err() == nil {
-			t.Error("the lease has not ended")
-		}
 	})
 }

@@ -36,10 +36,11 @@ func (c *Client) renewTogether(leases []*Lease, within time.Duration) {
 	ctx, cancel := context.WithTimeout(c.ctx, within)
 	defer cancel()
 	way, err := c.link.way(ctx, false)
+	t := now()
 	live := make([]*Lease, 0, len(leases))
 	for _, l := range leases {
-		if err := cmp.Or(err, l.Err()); err != nil { // it may have ended meanwhile
-			c.renewed(l, err)
+		if err := cmp.Or(err, l.errAt(t)); err != nil { // it may have ended meanwhile
+			c.renewed(t, l, err)
 		} else {
 			live = append(live, l)
 		}
@@ -50,27 +51,30 @@ func (c *Client) renewTogether(leases []*Lease, within time.Duration) {
 		n = s.free(len(live))
 	}
 	for _, l := range live[n:] {
-		c.work.spawn(func() { c.renewed(l, l.renewOnce(l.context().Context)) })
+		c.work.spawn(func() {
+			err := l.renewOnce(l.context().Context)
+			c.renewed(now(), l, err)
+		})
 	}
 	if n > 0 {
 		s.renewAll(ctx, live[:n])
 	}
 }
 
-// renewed plans what comes after a renewal that ended with err: the next, a third of a ttl on, or after
+// renewed plans, at t, what comes after a renewal that ended with err: the next, a third of a ttl on, or after
 // a failure soon, and again and again until the deadline. The schedule is the retry loop, so a lease in
 // trouble takes no place while it pauses.
-func (c *Client) renewed(l *Lease, err error) {
-	t, ttl := now(), l.TTL()
+func (c *Client) renewed(t instant, l *Lease, err error) {
+	until, ttl := l.lasts(t)
 	if err != nil {
 		l.failures++
-		c.schedule.renewed(t, l, t.mono.Add(renewalPause(l.failures, ttl)))
+		c.schedule.renewed(l, until, t.mono.Add(renewalPause(l.failures, ttl)))
 		return
 	}
 	l.failures = 0
 	// Asking again at once cannot help a ttl so short, or a network so slow, that two thirds of it are never
 	// left.
-	c.schedule.renewed(t, l, later(renewAt(l.deadlineAt(t), ttl), t.mono.Add(ttl/10)))
+	c.schedule.renewed(l, until, later(renewAt(until, ttl), t.mono.Add(ttl/10)))
 }
 
 // renewOnce asks once to restart the lease and moves the deadline on. Only the lease's own end is final.
@@ -84,11 +88,11 @@ func (l *Lease) renewOnce(ctx context.Context) error {
 	// Read before the message is given away: the server may answer before the call returns.
 	sent := now()
 	g, err := way.renew(ctx, l)
-	return l.heard(g, err, sent)
+	return l.heard(now(), g, err, sent)
 }
 
-// heard takes the answer to a renewal that was sent at sent.
-func (l *Lease) heard(g terms, err error, sent instant) error {
+// heard takes the answer, heard at t, to a renewal that was sent at sent.
+func (l *Lease) heard(t instant, g terms, err error, sent instant) error {
 	if err != nil {
 		if r := readRefusal(l.name, err); r.reason == reasonLost {
 			return l.end(r.loss)
@@ -105,7 +109,7 @@ func (l *Lease) heard(g terms, err error, sent instant) error {
 		return l.end(ErrLost)
 	}
 	ttl := answeredTTL(l.asked, g.ttl)
-	return l.extend(sent.add(validity(ttl, 0, 0)), ttl)
+	return l.extend(t, sent.add(validity(ttl, 0, 0)), ttl)
 }
 
 // renewalPause is how long to wait after so many failures in a row: from 2 % of the ttl, at most

@@ -208,7 +208,7 @@ func TestAnswersThatProveNothing(t *testing.T) {
 		l := acquired(t, c, "job", WithTTL(time.Second), WithoutKeepalive())
 		sent := now()
 		time.Sleep(time.Second)
-		if err := l.extend(sent.add(time.Hour), time.Hour); err != ErrExpired || l.Err() != ErrExpired {
+		if err := l.extend(now(), sent.add(time.Hour), time.Hour); err != ErrExpired || l.Err() != ErrExpired {
 			t.Errorf("extend after the deadline = %v, Err = %v, want ErrExpired", err, l.Err())
 		}
 	})
@@ -259,7 +259,7 @@ func TestRenewalsAreBounded(t *testing.T) {
 			return renewed(r), nil
 		})
 		var leases []*Lease
-		late := make(chan time.Duration, 300)
+		late := make(chan time.Duration, maxRenewals+50)
 		for i := range cap(late) {
 			l := acquired(t, c, fmt.Sprint(i), WithTTL(10*time.Second))
 			context.AfterFunc(l.context().Context, func() { late <- time.Since(l.Deadline()) })

@@ -27,15 +27,17 @@ type renewal struct {
 func (s *stream) renewAll(ctx context.Context, leases []*Lease) {
 	all := &renewals{done: make(chan struct{})}
 	all.left.Store(int64(len(leases)))
-	asked := make([]*renewal, 0, len(leases))
-	for _, l := range leases {
-		asked = append(asked, newRenewal(s, all, l))
+	asked := make([]renewal, len(leases))
+	for i, l := range leases {
+		r := &asked[i]
+		r.of, r.lease = all, l
+		r.call = call{stream: s, slots: s.others, name: l.name, owner: l.owner, until: closing, left: true, then: r}
 	}
 	// Read before the message is given away: the server may answer before the call returns.
 	all.sent = now()
 	if err := s.queueAll(asked); err != nil {
-		for _, r := range asked {
-			r.ended(terms{}, err) // the slots end with the stream
+		for i := range asked {
+			asked[i].ended(all.sent, terms{}, err) // the slots end with the stream
 		}
 		return
 	}
@@ -45,9 +47,10 @@ func (s *stream) renewAll(ctx context.Context, leases []*Lease) {
 	case <-ctx.Done():
 	}
 	unanswered := false
-	for _, r := range asked {
-		if r.leave(nil) {
-			r.ended(terms{}, status.FromContextError(ctx.Err()).Err())
+	t := now()
+	for i := range asked {
+		if r := &asked[i]; r.leave(nil) {
+			r.ended(t, terms{}, status.FromContextError(ctx.Err()).Err())
 			unanswered = true
 		}
 	}
@@ -69,21 +72,15 @@ func (s *stream) free(n int) int {
 	return n
 }
 
-func newRenewal(s *stream, all *renewals, l *Lease) *renewal {
-	r := &renewal{of: all, lease: l}
-	r.call = call{stream: s, slots: s.others, name: l.name, owner: l.owner, until: closing, left: true, then: r}
-	return r
-}
-
 // queueAll queues renewals to be sent together.
-func (s *stream) queueAll(all []*renewal) error {
+func (s *stream) queueAll(all []renewal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.endedLocked(closing); err != nil {
 		return err
 	}
-	for _, r := range all {
-		s.queueLocked(&r.call, renewing{r.lease})
+	for i := range all {
+		s.queueLocked(&all[i].call, renewing{all[i].lease})
 	}
 	s.wakeWriter()
 	return nil
@@ -91,12 +88,12 @@ func (s *stream) queueAll(all []*renewal) error {
 
 // told implements listener.
 func (r *renewal) told(a *answer) {
-	r.ended(a.terms, r.stream.errorIn(a))
+	r.ended(a.came, a.terms, r.stream.errorIn(a))
 }
 
-// ended tells the lease how it ended.
-func (r *renewal) ended(g terms, err error) {
-	r.lease.client.renewed(r.lease, r.lease.heard(g, err, r.of.sent))
+// ended tells the lease how it ended, at t.
+func (r *renewal) ended(t instant, g terms, err error) {
+	r.lease.client.renewed(t, r.lease, r.lease.heard(t, g, err, r.of.sent))
 	if r.of.left.Add(-1) == 0 {
 		close(r.of.done)
 	}

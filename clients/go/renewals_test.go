@@ -1,7 +1,6 @@
 package lockd
 
 import (
-	"container/heap"
 	"errors"
 	"io"
 	"testing"
@@ -33,8 +32,8 @@ func (c *Client) renewNow(leases []*Lease) {
 	c.schedule.mu.Lock()
 	c.schedule.inFlight += len(leases)
 	for _, l := range leases {
-		l.plan(now(), time.Time{})
-		heap.Fix(&c.schedule.leases, l.index)
+		l.plan(l.Deadline(), time.Time{})
+		c.schedule.leases.fix(l.index)
 	}
 	c.schedule.mu.Unlock()
 	c.renewAll(leases)

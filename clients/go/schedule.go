@@ -1,22 +1,21 @@
 package lockd
 
 import (
-	"container/heap"
 	"context"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	// maxRenewals bounds the renewals of a client that are under way: lockd has as many of a client's
-	// operations at its store at once.
-	maxRenewals = 256
-	// Many leases are renewed some at once, which costs a tenth of renewing each by itself: from manyLeases on a
-	// renewal that comes within together, and within 1 % of its ttl, goes with one that is due.
+	// maxRenewals bounds the renewals of a client that are under way.
+	maxRenewals = 1024
+	// Many leases are renewed some hundreds at once, which costs a tenth of renewing each by itself: from
+	// manyLeases on, a renewal that comes within together, and within a thirtieth of its ttl, goes with one that is due,
+	// up to atOnce.
 	manyLeases = 256
-	together   = 100 * time.Millisecond
+	together   = time.Second
+	atOnce     = 512
 	// tick is how often both clocks are looked at while leases are held. Go's timers stand still while
 	// the machine is suspended, so none can be set for a deadline that passes meanwhile; with tick a
 	// context ends within 50 ms of running all the same.
@@ -56,20 +55,21 @@ func (s *schedule) add(t instant, l *Lease, renewAt time.Time) bool {
 	if s.closed {
 		return false
 	}
-	l.plan(t, renewAt)
-	heap.Push(&s.leases, l)
+	until, _ := l.lasts(t)
+	l.plan(until, renewAt)
+	s.leases.push(l)
 	s.wakeFor(l)
 	return true
 }
 
-// renewed notes, at t, that a renewal of l has ended; the next is at renewAt.
-func (s *schedule) renewed(t instant, l *Lease, renewAt time.Time) {
+// renewed notes that a renewal of l, which lasts until then, has ended; the next is at renewAt.
+func (s *schedule) renewed(l *Lease, until, renewAt time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
 	if l.index >= 0 {
-		l.plan(t, renewAt)
-		heap.Fix(&s.leases, l.index)
+		l.plan(until, renewAt)
+		s.leases.fix(l.index)
 		s.wakeFor(l)
 	}
 	if len(s.ready) > 0 {
@@ -82,7 +82,7 @@ func (s *schedule) remove(l *Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.index >= 0 {
-		heap.Remove(&s.leases, l.index)
+		s.leases.remove(l.index)
 	}
 }
 
@@ -91,7 +91,11 @@ func (s *schedule) close() []*Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	return slices.Clone(s.leases)
+	leases := make([]*Lease, len(s.leases))
+	for i, p := range s.leases {
+		leases[i] = p.Lease
+	}
+	return leases
 }
 
 // run watches and has start begin renewals, without waiting for them, until ctx ends.
@@ -127,24 +131,21 @@ func (s *schedule) look(t instant) (expired, renewals []*Lease, pause time.Durat
 	defer s.mu.Unlock()
 	s.rejudge(t)
 	for ready := len(s.ready); len(s.leases) > 0; {
-		l := s.leases[0]
-		until := t.mono
-		if l.renew && len(s.ready) > ready && len(s.leases) >= manyLeases {
-			until = until.Add(min(together, l.TTL()/100))
-		}
-		if l.at.After(until) {
+		l := s.leases[0].Lease
+		until, ttl := l.lasts(t)
+		if l.at.After(t.mono.Add(s.early(l, ttl, len(s.ready)-ready))) {
 			break
 		}
 		switch {
-		case l.passedAt(t):
+		case !until.After(t.mono):
 			expired = append(expired, l)
-			heap.Pop(&s.leases)
+			s.leases.remove(0)
 			continue
 		case l.renew:
 			s.ready = append(s.ready, l)
 		}
-		l.plan(t, time.Time{})
-		heap.Fix(&s.leases, 0)
+		l.plan(until, time.Time{})
+		s.leases.fix(0)
 	}
 	renewals = s.takeReady()
 	s.next = time.Time{}
@@ -154,6 +155,14 @@ func (s *schedule) look(t instant) (expired, renewals []*Lease, pause time.Durat
 	pause = max(0, min(tick, s.leases[0].at.Sub(t.mono)))
 	s.next = t.mono.Add(pause)
 	return expired, renewals, pause
+}
+
+// early is by how much the renewal of l may come before it is due, so as to go with that many others.
+func (s *schedule) early(l *Lease, ttl time.Duration, others int) time.Duration {
+	if !l.renew || others == 0 || others >= atOnce || len(s.leases) < manyLeases {
+		return 0
+	}
+	return min(together, ttl/30)
 }
 
 // rejudge plans every lease anew when one clock has left the other behind: after a suspension a
@@ -166,14 +175,16 @@ func (s *schedule) rejudge(t instant) {
 		return
 	}
 	s.apart = apart
-	for _, l := range s.leases {
+	for _, p := range s.leases {
 		var next time.Time
+		l := p.Lease
+		until, ttl := l.lasts(t)
 		if l.renew {
-			next = earlier(l.at, renewAt(l.deadlineAt(t), l.TTL()))
+			next = earlier(l.at, renewAt(until, ttl))
 		}
-		l.plan(t, next)
+		l.plan(until, next)
 	}
-	heap.Init(&s.leases)
+	s.leases.init()
 }
 
 // takeReady takes leases that are due for renewal, as many as may be under way.
@@ -203,11 +214,11 @@ func (s *schedule) wakeNow() {
 	}
 }
 
-// plan sets, at t, when l needs attention next: at renewAt, or at its deadline if that comes first, renewAt
-// is zero, or l is not kept alive.
-func (l *Lease) plan(t instant, renewAt time.Time) {
-	l.at = l.deadlineAt(t)
-	l.renew = l.keep && !renewAt.IsZero() && renewAt.Before(l.at)
+// plan sets when l, which lasts until then, needs attention next: at renewAt, or at its deadline if that comes
+// first, renewAt is zero, or l is not kept alive.
+func (l *Lease) plan(until, renewAt time.Time) {
+	l.at = until
+	l.renew = l.keep && !renewAt.IsZero() && renewAt.Before(until)
 	if l.renew {
 		l.at = renewAt
 	}

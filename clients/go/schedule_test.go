@@ -3,6 +3,8 @@ package lockd
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,7 +54,7 @@ func TestScheduleAfterAShortSuspension(t *testing.T) {
 	if len(expired) != 0 || len(renewals) != 1 {
 		t.Errorf("%d expired, %d renewals, want the one renewal at once", len(expired), len(renewals))
 	}
-	end := l.deadlineAt(woken)
+	end, _ := l.lasts(woken)
 	if expired, _, _ := s.look(woken.add(end.Sub(woken.mono) - time.Millisecond)); len(expired) != 0 {
 		t.Error("expired before its deadline")
 	}
@@ -84,7 +86,7 @@ func TestScheduleForgetsWhatHasEnded(t *testing.T) {
 		t.Fatalf("%d renewals, %d ready, want %d and 1", len(renewals), len(s.ready), maxRenewals)
 	}
 	s.remove(s.ready[0])
-	s.renewed(start, renewals[0], start.mono.Add(time.Minute))
+	s.renewed(renewals[0], renewals[0].Deadline(), start.mono.Add(time.Minute))
 	if _, renewals, _ := s.look(start); len(renewals) != 0 {
 		t.Errorf("%d renewals, want 0: the lease that was ready has ended", len(renewals))
 	}
@@ -102,7 +104,7 @@ func TestSchedulePassesPlacesOn(t *testing.T) {
 		go s.run(t.Context(), func(due []*Lease) {
 			for _, l := range due {
 				go func() {
-					s.renewed(now(), l, start.mono.Add(time.Minute))
+					s.renewed(l, l.Deadline(), start.mono.Add(time.Minute))
 					done <- time.Since(start.mono)
 				}()
 			}
@@ -117,17 +119,64 @@ func TestSchedulePassesPlacesOn(t *testing.T) {
 
 // Many leases are renewed some at once, a little early; few, and those that are not due soon, each in its time.
 func TestScheduleRenewsManyTogether(t *testing.T) {
-	for leases, want := range map[int]int{manyLeases - 1: 1, manyLeases: int(together/time.Millisecond) + 1} {
+	for _, test := range []struct {
+		leases int
+		apart  time.Duration
+		ttl    time.Duration
+		want   int
+	}{
+		{manyLeases - 1, time.Millisecond, time.Minute, 1},
+		{manyLeases, together / 100, time.Minute, 101},
+		{manyLeases, together / 100, 3 * time.Second, 11}, // a thirtieth of it
+		{2 * atOnce, together / atOnce / 2, time.Minute, atOnce},
+	} {
 		s, start := newSchedule(), now()
-		for i := range leases {
-			s.hold(t, start, time.Minute, start.mono.Add(time.Duration(i)*time.Millisecond)).ttl = time.Minute
+		for i := range test.leases {
+			s.hold(t, start, time.Minute, start.mono.Add(time.Duration(i)*test.apart)).ttl = test.ttl
 		}
-		if _, renewals, _ := s.look(start); len(renewals) != want {
-			t.Errorf("of %d leases, due a millisecond apart, %d are renewed together, want %d", leases, len(renewals), want)
+		if _, renewals, _ := s.look(start); len(renewals) != test.want {
+			t.Errorf("of %d leases of %s, due %s apart, %d are renewed together, want %d", test.leases, test.ttl, test.apart, len(renewals), test.want)
 		}
 		_, renewals, _ := s.look(start.add(-time.Millisecond))
 		if len(renewals) != 0 {
 			t.Errorf("%d are renewed before any is due, want none", len(renewals))
+		}
+	}
+}
+
+// Whatever moves in the heap, who needs attention first is first, and each knows its place.
+func TestLeaseHeap(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r, origin := rand.New(rand.NewPCG(seed, 0)), time.Now()
+	var h leaseHeap
+	var in []*Lease
+	for range 5000 {
+		at := origin.Add(time.Duration(r.IntN(100)))
+		switch i := r.IntN(4); {
+		case i > 1 || len(in) == 0:
+			l := &Lease{due: due{at: at, index: -1}}
+			h.push(l)
+			in = append(in, l)
+		case i == 1:
+			l := in[r.IntN(len(in))]
+			l.at = at
+			h.fix(l.index)
+		default:
+			n := r.IntN(len(in))
+			l := in[n]
+			h.remove(l.index)
+			if in = slices.Delete(in, n, n+1); l.index >= 0 {
+				t.Fatalf("who was taken out has place %d, want none", l.index)
+			}
+		}
+		for i, p := range h {
+			if p.index != i || p.at != p.due.at || i > 0 && p.at.Before(h[(i-1)/2].at) {
+				t.Fatalf("place %d of %d is wrong", i, len(h))
+			}
+		}
+		if len(h) != len(in) {
+			t.Fatalf("%d leases, want %d", len(h), len(in))
 		}
 	}
 }

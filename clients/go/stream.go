@@ -300,13 +300,13 @@ func (s *stream) takes(acquisition bool) bool {
 // end answers everything that has no answer: nobody knows whether it was done, whatever the stream's
 // own end was called.
 func (s *stream) end(why error) {
-	err := &endedError{status.Convert(why).Message()}
+	err, at := &endedError{status.Convert(why).Message()}, now()
 	s.mu.Lock()
 	s.err = err
 	calls := s.calls
 	s.calls = nil
 	for _, c := range calls {
-		c.final = answer{err: err}
+		c.final = answer{came: at, err: err}
 		s.noteLocked(c)
 	}
 	s.watcher.Stop()
