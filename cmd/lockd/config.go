@@ -15,18 +15,19 @@ import (
 
 // config is everything that can be set.
 type config struct {
-	Listen      string
-	HTTP        string // "": none
-	Redis       string // URL; "": leases are kept in memory
-	RedisFiles  redisstore.SecretFiles
-	RedisShared bool
-	KeyPrefix   string
-	Limits      lease.Limits
-	Insecure    bool
-	Reflection  bool
-	LogLevel    string
-	LogFormat   string
-	File        string
+	Listen           string
+	HTTP             string // "": none
+	Redis            string // URL; "": leases are kept in memory
+	RedisFiles       redisstore.SecretFiles
+	RedisShared      bool
+	RedisMinReplicas int
+	KeyPrefix        string
+	Limits           lease.Limits
+	Insecure         bool
+	Reflection       bool
+	LogLevel         string
+	LogFormat        string
+	File             string
 
 	// What check makes of them.
 	grpcAt, httpAt address
@@ -45,6 +46,7 @@ func (c *config) define(flags *pflag.FlagSet) {
 	flags.StringVar(&c.RedisFiles.Cert, "redis-cert", "", "PEM `FILE` of the certificate shown to Redis")
 	flags.StringVar(&c.RedisFiles.Key, "redis-key", "", "PEM `FILE` of its private key")
 	flags.BoolVar(&c.RedisShared, "redis-shared", false, "other services use this Redis too, with other key prefixes")
+	flags.IntVar(&c.RedisMinReplicas, "redis-min-replicas", 0, "how many replicas must have a grant or renewal before it is told; 0: none")
 	flags.StringVar(&c.KeyPrefix, "key-prefix", "lockd", "`PREFIX` of every key in Redis")
 	flags.DurationVar(&c.Limits.MinTTL, "min-ttl", time.Second, "shortest ttl a client may ask for")
 	flags.DurationVar(&c.Limits.MaxTTL, "max-ttl", time.Hour, "longest ttl a client may ask for")
@@ -126,7 +128,7 @@ func (c *config) checkRedis() error {
 	if err != nil {
 		return fmt.Errorf("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key: %w", err)
 	}
-	c.redis = redisstore.Config{URL: c.Redis, Secrets: secrets, KeyPrefix: c.KeyPrefix, Shared: c.RedisShared}
+	c.redis = redisstore.Config{URL: c.Redis, Secrets: secrets, KeyPrefix: c.KeyPrefix, Shared: c.RedisShared, MinReplicas: c.RedisMinReplicas}
 	if err := c.redis.Check(); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}

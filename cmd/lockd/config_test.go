@@ -64,6 +64,7 @@ func samples(t *testing.T) map[string][3]string {
 		"redis-cert":                   {pair.Cert, pair.Cert, pair.Cert},
 		"redis-key":                    {pair.Key, pair.Key, pair.Key},
 		"redis-shared":                 {"true", "true", "true"},
+		"redis-min-replicas":           {"1", "2", "3"},
 		"key-prefix":                   {"a", "b", "c"},
 		"min-ttl":                      {"1ms", "2ms", "3ms"},
 		"max-ttl":                      {"1h1m0s", "1h2m0s", "1h3m0s"},

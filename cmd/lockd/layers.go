@@ -109,8 +109,11 @@ func lookup(environ []string, name string) (value string, ok bool) {
 
 // wanted says what a flag's value must look like. Strings take everything.
 func wanted(f *pflag.Flag) string {
-	if f.Value.Type() == "bool" {
+	switch f.Value.Type() {
+	case "bool":
 		return "true or false"
+	case "int":
+		return "a whole number"
 	}
 	return "a duration with a unit, such as 30s or 5m"
 }

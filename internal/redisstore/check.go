@@ -171,7 +171,9 @@ func (s *Store) check(ctx context.Context) (checked, error) {
 		return checked{}, s.refused("%s", roleProblem(found.node.Role))
 	}
 	found.refusal, found.warnings = s.judge(found.node)
-	found.blocked = s.blocked(ctx)
+	if found.blocked = s.blocked(ctx); found.blocked == "" {
+		found.blocked = s.replicasProblem(info)
+	}
 	return found, s.preload(ctx)
 }
 

@@ -38,6 +38,8 @@ type Config struct {
 	// Shared: other services use this Redis, with other key prefixes. Otherwise Open refuses a Redis that
 	// another prefix is in use on, since that is nearly always one service set up in two ways.
 	Shared bool
+	// MinReplicas have to have every grant and renewal before it is told; 0: none.
+	MinReplicas int
 	// Notice is told once per change what an operator should know; it may be nil. It must not block.
 	Notice func(msg string)
 }
@@ -104,6 +106,9 @@ var errURL = errors.New("redis URL cannot be read; want redis://host:port or uni
 func (c Config) target() (target, error) {
 	if strings.ContainsAny(c.KeyPrefix, "{}") {
 		return target{}, fmt.Errorf("key prefix %q contains a brace; want none, they place keys in a cluster", c.KeyPrefix)
+	}
+	if c.MinReplicas < 0 {
+		return target{}, fmt.Errorf("%d replicas have to confirm a lease; want none or more", c.MinReplicas)
 	}
 	text, hosts := takeHosts(c.URL)
 	u, err := url.Parse(text)
@@ -226,6 +231,7 @@ func (t target) options() *redis.UniversalOptions {
 		PoolTimeout:           callTimeout,
 		DialerRetries:         1,
 		PoolSize:              poolSize,
+		PipelinePoolSize:      -1, // pipelines too take connections of this pool
 		DisableIdentity:       true,
 
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},

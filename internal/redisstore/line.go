@@ -77,6 +77,8 @@ func (s *Store) handed(name string, began time.Time, r reply) {
 		s.alarms.arm(name, r.millis(2)) // whoever it was given to, and whoever waits: it must not end here
 	case "AGAIN":
 		s.alarms.arm(name, 0)
+	case "UNCONFIRMED":
+		s.alarms.arm(name, healAfter) // it is told when it is asked for again, and confirmed then
 	case "STANDS":
 		s.alarms.arm(name, promoteAgain)
 	}

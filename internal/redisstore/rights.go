@@ -49,6 +49,9 @@ func (s *Store) tryOutside(ctx context.Context, denied []string) ([]string, erro
 			p.Scan(ctx, 0, s.keys.rights(), 1), p.GetEx(ctx, s.keys.rights(), watchedFor), p.HDel(ctx, s.keys.rights(), "none"),
 			p.Publish(ctx, s.keys.events(), ""), p.Ping(ctx), p.SetXX(ctx, s.keys.rights(), "", redis.KeepTTL),
 		}
+		if s.minReplicas > 0 {
+			cmds = append(cmds, p.Do(ctx, "wait", 0, 1))
+		}
 		return nil
 	})
 	for _, cmd := range cmds {

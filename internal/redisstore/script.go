@@ -119,7 +119,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []any) (answer, error) {
 	nonce := strconv.FormatUint(rand.Uint64(), 16)
 	sent := time.Now()
-	raw, err := s.evaluate(ctx, script, keys, nonce, args)
+	raw, unconfirmed, err := s.evaluate(ctx, script, keys, nonce, args)
 	if err != nil {
 		if !strings.Contains(err.Error(), "WRONGTYPE") { // that is about one name
 			s.unanswered()
@@ -139,22 +139,25 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 	if a.time != 0 {
 		s.clock.learn(sent, a.time)
 	}
+	if unconfirmed != "" {
+		withhold(a.replies, unconfirmed)
+	}
 	return a, nil
 }
 
-// evaluate is redis.Script's Run for arguments that are not copied once more.
-func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, nonce string, args []any) (any, error) {
+// evaluate is redis.Script's Run for arguments that are not copied once more. What unconfirmed says, see do.
+func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, nonce string, args []any) (raw any, unconfirmed string, err error) {
 	command := make([]any, 0, 4+len(keys)+len(args))
 	command = append(command, "evalsha", script.Hash(), len(keys))
 	command = append(append(append(command, keys...), nonce), args...)
-	raw, err := s.client.Do(ctx, command...).Result()
+	raw, unconfirmed, err = s.do(ctx, script, command)
 	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
-		return raw, err
+		return raw, unconfirmed, err
 	}
 	if err := script.Load(ctx, s.client).Err(); err != nil {
-		return nil, &dialError{err} // as certain as that: the script has not run
+		return nil, "", &dialError{err} // as certain as that: the script has not run
 	}
-	return s.client.Do(ctx, command...).Result()
+	return s.do(ctx, script, command)
 }
 
 // decodeAnswer reads {nonce, TIME, replies}; false means it is not the answer to the call of nonce.
@@ -222,6 +225,9 @@ func (r reply) lease(name string, ttl, expiresIn time.Duration) (lease.Lease, er
 
 // problem is the error of an operation that the script could not do.
 func (r reply) problem() error {
+	if r.kind() == "UNCONFIRMED" {
+		return r.unconfirmed()
+	}
 	if r.kind() != "ERROR" {
 		return fmt.Errorf("script answered %q", r.kind())
 	}

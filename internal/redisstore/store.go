@@ -30,12 +30,14 @@ type Store struct {
 	target  target
 	address string // as messages name it
 	shared  bool   // see Config.Shared
-	client  redis.UniversalClient
-	conns   *connections
-	keys    keys
-	clock   *clock
-	calls   chan struct{} // holds one for each script call under way; see maxCalls
-	notice  func(string)
+	// minReplicas is how many replicas have to have a lease before it is told; see replicas.go.
+	minReplicas int
+	client      redis.UniversalClient
+	conns       *connections
+	keys        keys
+	clock       *clock
+	calls       chan struct{} // holds one for each script call under way; see maxCalls
+	notice      func(string)
 
 	batch *batch
 	crew  *crew // asks for names with a line
@@ -68,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		target: at, address: at.String(), shared: c.Shared,
+		target: at, address: at.String(), shared: c.Shared, minReplicas: c.MinReplicas,
 		conns: newConnections(at), keys: newKeys(c.KeyPrefix, at.db), clock: newClock(),
 		calls: make(chan struct{}, maxCalls), notice: c.Notice,
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
