@@ -117,7 +117,7 @@ func (w *handful) work(ctx context.Context, t *testing.T, i int) {
 			continue
 		}
 		w.granted.Add(1)
-		_, err = w.lessor.Renew(t.Context(), lease.RenewRequest{Name: name, ID: id})
+		_, err = w.lessor.Renew(lease.RenewRequest{Name: name, ID: id})
 		w.may(t, "Renew", err)
 		for !w.may(t, "Release", giveBack(t, w.lessor, name, id)) { // the Lessor goes on with it as well
 			sleep(t.Context(), 5*time.Millisecond)
@@ -126,7 +126,7 @@ func (w *handful) work(ctx context.Context, t *testing.T, i int) {
 }
 
 func giveBack(t *testing.T, l *lease.Lessor, name string, id lease.ID) error {
-	_, err := l.Release(t.Context(), lease.ReleaseRequest{Name: name, ID: id})
+	_, err := l.Release(lease.ReleaseRequest{Name: name, ID: id})
 	return err
 }
 
