@@ -94,7 +94,7 @@ func TestContextsThatAreFine(t *testing.T) {
 func TestNoChangeOfTheContextsIsLost(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lockctl.yaml")
-	const writers, each = 8, 10
+	const writers, each = 6, 6
 	over := make(chan struct{})
 	var writing, reading sync.WaitGroup
 	reading.Go(func() {
