@@ -43,7 +43,7 @@ var rooms = []room{
 	{"clients/go/fence", nil, "the check on the resource's side is for everybody: standard library only"},
 	{"clients/go/lockdtest", with(grpcAPI, "clients/go", "proto/lockd/v1", "internal/lease", "internal/memstore", "internal/rpc", "go.uber.org/zap"),
 		"the in-process server for users' tests: docs/decisions/0003-lockdtest-imports-internal-rooms.md"},
-	{"cmd/lockd", with(grpcAPI, "internal/lease", "internal/memstore", "internal/redisstore", "internal/rpc", "proto/lockd/v1", "go.uber.org/zap", "github.com/knadh/koanf", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"),
+	{"cmd/lockd", with(grpcAPI, "internal/lease", "internal/memstore", "internal/redisstore", "internal/rpc", "proto/lockd/v1", "go.uber.org/zap", "go.yaml.in/yaml/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"),
 		"the server wires every room together and is no client"},
 	{"cmd/lockctl", with(grpcAPI, "clients/go", "proto/lockd/v1", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3", "golang.org/x/sys", "golang.org/x/term"),
 		"the first user of the client: what it needs, others need too"},

@@ -27,15 +27,19 @@ type config struct {
 	Reflection       bool
 	LogLevel         string
 	LogFormat        string
-	File             string
+	File             string // "": none
+
+	values map[string]value // the settings as text, by their names
 
 	// What check makes of them.
 	grpcAt, httpAt address
 	redis          redisstore.Config // its URL and Password may be secrets
 }
 
-// define binds c to flags, each with its default and the name of its variable.
-func (c *config) define(flags *pflag.FlagSet) {
+// flags answers the flags that set c, each with its default and the name of its variable.
+func (c *config) flags() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("lockd", pflag.ContinueOnError)
+	flags.SortFlags = false
 	flags.StringVar(&c.Listen, "listen", "127.0.0.1:7420", "where to serve gRPC: `ADDR` is host:port or unix:///path")
 	flags.StringVar(&c.HTTP, "http", "127.0.0.1:7421", "where to serve /healthz and /readyz: `ADDR` as above, empty for nowhere")
 	flags.StringVar(&c.Redis, "redis", "", "keep leases in the Redis at `URL`: redis://[user@]host[:port][/db] (rediss:// for TLS), redis://sentinel,sentinel?master=NAME "+
@@ -58,50 +62,43 @@ func (c *config) define(flags *pflag.FlagSet) {
 	flags.StringVar(&c.LogFormat, "log-format", "console", "json or console (key=value): the `FORMAT` of the log on stderr")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` with settings")
 	flags.VisitAll(func(f *pflag.Flag) { f.Usage += " [" + variable(f.Name) + "]" })
+	return flags
 }
 
-// load fills in what environment and file say and checks the whole, asking nobody. Its errors name
-// the setting, and show no secret.
-func (c *config) load(flags *pflag.FlagSet, env []string) error {
-	// Looked at first: afterwards one cannot tell where the value came from.
-	if flags.Changed("redis") && hasPassword(c.Redis) {
-		return errors.New("--redis has a password in its value, where every user of this machine can read it; " +
-			"want it in LOCKD_REDIS, in the file given by --config, or in one given by --redis-password-file")
-	}
-	if err := layer(flags, env); err != nil {
-		return err
-	}
-	return c.check()
-}
-
-// hasPassword reports whether text, if it is a URL, carries a password. It looks at the text and not at
-// how it parses: a password with an unescaped # / or ? in it parses as something else.
-func hasPassword(text string) bool {
-	_, rest, _ := strings.Cut(text, "://")
-	at := strings.LastIndex(rest, "@")
-	return at >= 0 && strings.Contains(rest[:at], ":")
-}
-
-// check says what is wrong with c, and prepares what is derived from it.
-func (c *config) check() (err error) {
-	if c.grpcAt, err = c.checkAddress("listen", c.Listen); err != nil {
-		return err
-	}
-	if c.HTTP != "" {
-		if c.httpAt, err = c.checkAddress("http", c.HTTP); err != nil {
-			return err
+// check adds what is wrong with c, and prepares what is derived from it.
+func (c *config) check(wrong *problems) {
+	add := func(setting string, err error) {
+		if err != nil {
+			wrong.add(setting, c.values[setting].origin, err)
 		}
 	}
-	if err := c.Limits.Validate(); err != nil {
-		return fmt.Errorf("min-ttl, default-ttl, max-ttl or max-wait: %w", err)
+	var err error
+	c.grpcAt, err = c.checkAddress("listen", c.Listen)
+	add("listen", err)
+	if c.HTTP != "" {
+		c.httpAt, err = c.checkAddress("http", c.HTTP)
+		add("http", err)
 	}
-	if want := []string{"debug", "info", "warn", "error"}; !slices.Contains(want, c.LogLevel) {
-		return fmt.Errorf("log-level is %q; want one of %s", c.LogLevel, strings.Join(want, ", "))
+	if limits := []string{"min-ttl", "default-ttl", "max-ttl", "max-wait"}; wrong.spare(limits...) {
+		if err := c.Limits.Validate(); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				wrong.addf("min-ttl, default-ttl, max-ttl or max-wait: %s", line)
+			}
+		}
 	}
-	if want := []string{"json", "console"}; !slices.Contains(want, c.LogFormat) {
-		return fmt.Errorf("log-format is %q; want one of %s", c.LogFormat, strings.Join(want, ", "))
+	add("log-level", oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error"))
+	add("log-format", oneOf("log-format", c.LogFormat, "json", "console"))
+	const fine = "redis://localhost" // so that what is wrong is not the URL
+	add("key-prefix", redisstore.Config{URL: fine, KeyPrefix: c.KeyPrefix}.Check())
+	add("redis-min-replicas", redisstore.Config{URL: fine, MinReplicas: c.RedisMinReplicas}.Check())
+	c.checkRedis(wrong)
+}
+
+func oneOf(setting, text string, want ...string) error {
+	if slices.Contains(want, text) {
+		return nil
 	}
-	return c.checkRedis()
+	return fmt.Errorf("%s is %q; want one of %s", setting, text, strings.Join(want, ", "))
 }
 
 func (c *config) checkAddress(setting, text string) (address, error) {
@@ -116,21 +113,38 @@ func (c *config) checkAddress(setting, text string) (address, error) {
 	return at, nil
 }
 
-func (c *config) checkRedis() error {
-	if c.Redis == "" {
-		if c.RedisFiles != (redisstore.SecretFiles{}) {
-			return errors.New("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key is set and redis is not; " +
-				"want both, or none of them for leases in memory")
-		}
-		return nil
+// readSecrets reads the files of passwords and certificates.
+func (c *config) readSecrets() (*redisstore.Secrets, error) {
+	if c.Redis == "" && c.RedisFiles != (redisstore.SecretFiles{}) {
+		return nil, errors.New("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key is set and redis is not; " +
+			"want both, or none of them for leases in memory")
 	}
 	secrets, err := redisstore.ReadSecrets(c.RedisFiles)
 	if err != nil {
-		return fmt.Errorf("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key: %w", err)
+		return nil, fmt.Errorf("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key: %w", err)
 	}
+	return secrets, nil
+}
+
+// checkRedis adds what is wrong with where leases are kept.
+func (c *config) checkRedis(wrong *problems) {
+	secrets, err := c.readSecrets()
+	if err != nil {
+		wrong.addf("%v", err)
+	}
+	origin := c.values["redis"].origin
 	c.redis = redisstore.Config{URL: c.Redis, Secrets: secrets, KeyPrefix: c.KeyPrefix, Shared: c.RedisShared, MinReplicas: c.RedisMinReplicas}
-	if err := c.redis.Check(); err != nil {
-		return fmt.Errorf("redis: %w", err)
+	switch password := passwordOf(c.Redis); {
+	case password != "" && origin == "--redis":
+		wrong.add("redis", origin, errors.New("there is a password in its value, where every user of this machine can read it; "+
+			"want it in LOCKD_REDIS, in the file given by --config, or in one given by --redis-password-file"))
+	case password == hidden:
+		wrong.add("redis", origin, fmt.Errorf("redis: the password is %s, which is what lockd shows instead of one; want the password itself", hidden))
+	case c.Redis != "" && secrets != nil: // without them it is not known what is missing
+		at := c.redis
+		at.KeyPrefix, at.MinReplicas = "", 0 // have been looked at
+		if err := at.Check(); err != nil {
+			wrong.add("redis", origin, fmt.Errorf("redis: %w", err))
+		}
 	}
-	return nil
 }

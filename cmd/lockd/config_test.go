@@ -15,20 +15,23 @@ import (
 	"github.com/lockd/lockd/test/certs"
 )
 
-// loaded answers what the settings are after args, environ and, unless it is "", a file of yaml.
-func loaded(t *testing.T, args, environ []string, yaml string) (*pflag.FlagSet, config, error) {
+// sourcesOf are args, environ and, unless it is "", a file of yaml.
+func sourcesOf(t *testing.T, args, environ []string, yaml string) sources {
 	t.Helper()
 	if yaml != "" {
 		args = append(args, "--config", write(t, "lockd.yaml", yaml))
 	}
-	var c config
-	flags := pflag.NewFlagSet("lockd", pflag.ContinueOnError)
-	c.define(flags)
-	if err := flags.Parse(args); err != nil {
+	line := new(config).flags()
+	if err := line.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	err := c.load(flags, environ)
-	return flags, c, err
+	return sources{line: line, environ: environ}
+}
+
+// loaded answers what the settings are after args, environ and, unless it is "", a file of yaml.
+func loaded(t *testing.T, args, environ []string, yaml string) (config, error) {
+	t.Helper()
+	return sourcesOf(t, args, environ, yaml).load()
 }
 
 func write(t *testing.T, name, text string) string {
@@ -45,7 +48,7 @@ func check(env []string, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // whoever asked somebody with it would fail
-	code = run(ctx, append(args, "--check-config"), env, &out, &err)
+	code = run(ctx, nil, append(args, "--check-config"), env, &out, &err)
 	return code, out.String(), err.String()
 }
 
@@ -79,9 +82,7 @@ func samples(t *testing.T) map[string][3]string {
 
 func TestFlagGoesBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 	all := samples(t)
-	var c config
-	flags := pflag.NewFlagSet("lockd", pflag.ContinueOnError)
-	c.define(flags)
+	flags := new(config).flags()
 	for _, name := range settingsOf(flags) {
 		value, ok := all[name]
 		if !ok {
@@ -102,11 +103,11 @@ func TestFlagGoesBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 			}
 			expect := func(want string, args, environ []string, yaml string) {
 				t.Helper()
-				flags, _, err := loaded(t, args, append(environ, also...), yaml)
+				c, err := loaded(t, args, append(environ, also...), yaml)
 				if err != nil {
 					t.Errorf("load(%v, %v, %q) = %v", args, environ, yaml, err)
 				}
-				if got := flags.Lookup(name).Value.String(); got != want {
+				if got := c.values[name].text; got != want {
 					t.Errorf("load(%v, %v, %q) sets %s to %q, want %q", args, environ, yaml, name, got, want)
 				}
 			}
@@ -130,7 +131,7 @@ func TestABooleanCanBeTurnedOffAgain(t *testing.T) {
 		{[]string{"--insecure=false"}, []string{"LOCKD_INSECURE=true"}, ""},
 		{nil, []string{"LOCKD_INSECURE=false"}, "insecure: true"},
 	} {
-		if _, c, err := loaded(t, source.args, source.env, source.yaml); err != nil || c.Insecure {
+		if c, err := loaded(t, source.args, source.env, source.yaml); err != nil || c.Insecure {
 			t.Errorf("load(%v, %v, %q) = insecure %t, %v, want false", source.args, source.env, source.yaml, c.Insecure, err)
 		}
 	}
@@ -142,7 +143,7 @@ func TestTheFileIsNamedByFlagOrEnvironment(t *testing.T) {
 		"a": {{"--config", a}, {"LOCKD_CONFIG=" + b}},
 		"b": {nil, {"LOCKD_CONFIG=" + b}},
 	} {
-		if _, c, err := loaded(t, source[0], source[1], ""); err != nil || c.KeyPrefix != want {
+		if c, err := loaded(t, source[0], source[1], ""); err != nil || c.KeyPrefix != want {
 			t.Errorf("load(%v) takes the prefix %q, %v, want %q", source, c.KeyPrefix, err, want)
 		}
 	}
@@ -153,7 +154,7 @@ func TestAnUnknownKeyOfTheFileIsRefusedWithTheNearest(t *testing.T) {
 		"max_ttl": "max-ttl", "lisen": "listen", "reds": "redis", "redis-pasword-file": "redis-password-file", "MAX-TTL": "max-ttl",
 		"config": "", "check-config": "", "version": "", "help": "", // flags, but no settings
 	} {
-		_, _, err := loaded(t, nil, nil, key+": x\n")
+		_, err := loaded(t, nil, nil, key+": x\n")
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) || !strings.Contains(err.Error(), fmt.Sprintf("%q?", want)) && want != "" {
 			t.Errorf("load of a file with %q = %v, want an error that names it and %q", key, err, want)
 		}
@@ -165,14 +166,14 @@ func TestAnUnknownVariableIsIgnored(t *testing.T) {
 		"LOCKD_PORT=tcp://10.0.0.1:7420", "LOCKD_SERVICE_HOST=10.0.0.1", "LOCKD_PORT_7420_TCP_ADDR=10.0.0.1", "LOCKD_TOKEN=7",
 		"LOCKD_CHECK_CONFIG=no", "LOCKD_VERSION=no", "LOCKD_HELP=no", "LOCKD_=", "LOCKD_MAX-TTL=no", "lockd_listen=no", "no equals sign",
 	}
-	if _, c, err := loaded(t, nil, environ, ""); err != nil || c.Listen != "127.0.0.1:7420" {
+	if c, err := loaded(t, nil, environ, ""); err != nil || c.Listen != "127.0.0.1:7420" {
 		t.Errorf("load(%v) = listen %q, %v, want the defaults", environ, c.Listen, err)
 	}
 }
 
 func TestNoSettingIsCalledLikeAVariableOfSomebodyElse(t *testing.T) {
 	reserved := []string{"LOCKD_NAME", "LOCKD_TOKEN", "LOCKD_LEASE_ID", "LOCKD_OWNER", "LOCKD_TTL_MS", "LOCKD_SERVER", "LOCKD_PORT"}
-	command(nil).Flags().VisitAll(func(f *pflag.Flag) {
+	command(nil, nil).Flags().VisitAll(func(f *pflag.Flag) {
 		name := variable(f.Name)
 		if slices.Contains(reserved, name) || strings.HasPrefix(name, "LOCKD_SERVICE") || strings.HasPrefix(name, "LOCKD_PORT_") {
 			t.Errorf("--%s has the variable %s, which is given by Kubernetes or lockctl", f.Name, name)
@@ -182,11 +183,11 @@ func TestNoSettingIsCalledLikeAVariableOfSomebodyElse(t *testing.T) {
 
 func TestHelpIsComplete(t *testing.T) {
 	var out, err bytes.Buffer
-	if code := run(t.Context(), []string{"--help"}, nil, &out, &err); code != exitDrained || err.Len() > 0 {
+	if code := run(t.Context(), nil, []string{"--help"}, nil, &out, &err); code != exitDrained || err.Len() > 0 {
 		t.Errorf("lockd --help exits %d and says %q on stderr, want 0 and nothing", code, err.String())
 	}
 	var want []string
-	command(nil).Flags().VisitAll(func(f *pflag.Flag) {
+	command(nil, nil).Flags().VisitAll(func(f *pflag.Flag) {
 		want = append(want, "--"+f.Name)
 		if !slices.Contains(notSettings, f.Name) {
 			want = append(want, "["+variable(f.Name)+"]")
@@ -217,13 +218,13 @@ func TestCheckConfigSaysWhetherItIsValidAndAsksNobody(t *testing.T) {
 		"flag":                {args: []string{"--ttl=1s"}, say: []string{"--ttl"}},
 		"duration":            {args: []string{"--max-ttl=60"}, say: []string{"--max-ttl", "missing unit"}},
 		"duration in env":     {env: []string{"LOCKD_MAX_TTL=60"}, say: []string{"LOCKD_MAX_TTL", `"60"`, "30s"}},
-		"duration in file":    {yaml: "max-ttl: 60", say: []string{"max-ttl in ", "lockd.yaml", `"60"`, "30s"}},
+		"duration in file":    {yaml: "max-ttl: 60", say: []string{"lockd.yaml:1: max-ttl", `"60"`, "30s"}},
 		"bool in env":         {env: []string{"LOCKD_INSECURE=maybe"}, say: []string{"LOCKD_INSECURE", "true or false"}},
-		"list in file":        {yaml: "listen: [a, b]", say: []string{"listen has no single value"}},
-		"nothing in file":     {yaml: "redis:", say: []string{"redis has no single value"}},
-		"nested in file":      {yaml: "redis:\n  url: x", say: []string{`"redis.url"`}},
-		"twice in file":       {yaml: "listen: a\nlisten: b", say: []string{"already defined"}},
-		"no yaml":             {yaml: "{", say: []string{"config file", "yaml"}},
+		"list in file":        {yaml: "listen: [a, b]", say: []string{"lockd.yaml:1: listen is a list", "single value"}},
+		"nothing in file":     {yaml: "redis:", say: []string{"lockd.yaml:1: redis has no value", "single value"}},
+		"nested in file":      {yaml: "redis:\n  url: x", say: []string{"lockd.yaml:1: redis has settings of its own"}},
+		"twice in file":       {yaml: "listen: a\nlisten: b", say: []string{"lockd.yaml:2: listen was already set in ", "lockd.yaml:1", "once"}},
+		"no yaml":             {yaml: "{", say: []string{"config file", "not valid YAML: line 1"}},
 		"no map":              {yaml: "just text", say: []string{"config file"}},
 		"no file":             {args: []string{"--config=/nonexistent/lockd.yaml"}, say: []string{"/nonexistent/lockd.yaml", "no such file"}},
 		"listen":              {args: []string{"--listen=7420"}, say: []string{`listen is "7420"`, "host:port"}},
@@ -290,14 +291,14 @@ func TestAPasswordComesFromEnvironmentOrFileNeverFromAFlag(t *testing.T) {
 			t.Errorf("lockd --redis URL with a password exits %d and says %q, want 64, the way out, and not the password", code, stderr)
 		}
 	}
-	if _, c, err := loaded(t, nil, []string{"LOCKD_REDIS=redis://:hunter2@localhost"}, ""); err != nil || strings.Contains(c.redis.Shown(), secret) {
-		t.Errorf("a password in the environment: %v, shown as %q, want it taken and hidden", err, c.redis.Shown())
+	if c, err := loaded(t, nil, []string{"LOCKD_REDIS=redis://:hunter2@localhost"}, ""); err != nil || strings.Contains(redacted(c.Redis), secret) {
+		t.Errorf("a password in the environment: %v, shown as %q, want it taken and hidden", err, redacted(c.Redis))
 	}
-	if _, c, err := loaded(t, nil, nil, "redis: redis://:hunter2@localhost"); err != nil || strings.Contains(c.redis.Shown(), secret) {
-		t.Errorf("a password in the file: %v, shown as %q, want it taken and hidden", err, c.redis.Shown())
+	if c, err := loaded(t, nil, nil, "redis: redis://:hunter2@localhost"); err != nil || strings.Contains(redacted(c.Redis), secret) {
+		t.Errorf("a password in the file: %v, shown as %q, want it taken and hidden", err, redacted(c.Redis))
 	}
 	file := write(t, "password", secret+"\r\nand a comment\n")
-	if _, c, err := loaded(t, []string{"--redis=redis://localhost", "--redis-password-file", file}, nil, ""); err != nil || c.RedisFiles.Password != file {
+	if c, err := loaded(t, []string{"--redis=redis://localhost", "--redis-password-file", file}, nil, ""); err != nil || c.RedisFiles.Password != file {
 		t.Errorf("a password file: %v, read from %q, want %q", err, c.RedisFiles.Password, file)
 	}
 	// Faults in a URL with a password, from where it may stand, show none of it either.

@@ -10,7 +10,12 @@ Every setting can be a flag, LOCKD_... in the environment (its name is in
 brackets) or a key of the file, named like the flag; the first of these counts,
 then the default. A key that is unknown is an error in the file and ignored in
 the environment. A password may be in the environment or a file, never in a
-flag's value.
+flag's value. "lockd config print" shows every setting and where it comes from.
+
+SIGHUP has the file read again, and those of passwords and certificates: these,
+log-level, min-ttl, max-ttl, default-ttl and max-wait change at once; of others
+that have changed, the log says that they take a restart. If anything is wrong,
+nothing changes.
 
 SIGTERM and SIGINT drain: health says NOT_SERVING, waits end with DRAINING,
 calls under way are finished (at most 5 s), leases stay. A second one ends
@@ -20,20 +25,28 @@ const examples = `  lockd
   lockd --redis redis://localhost:6379 --listen 0.0.0.0:7420 --insecure
   LOCKD_REDIS=redis://:secret@redis:6379 lockd --config /etc/lockd.yaml`
 
+const aboutPrint = `lockd config print writes every setting that lockd would start with, and where
+it comes from: a flag, a variable, a line of the file, or its default. What it
+writes is YAML for --config; passwords are hidden, and have to be put back. It
+asks nobody. If the configuration is not valid it says why and exits with 64.`
+
+const printExamples = `  lockd config print --config /etc/lockd.yaml
+  LOCKD_MAX_TTL=10m lockd config print | grep ttl`
+
 const helpTemplate = `{{.Long}}
 
 Usage:
-  lockd [flags]
+  {{.UseLine}}{{if .HasAvailableFlags}}
 
 Flags:
-{{.Flags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}
+{{.Flags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}{{end}}{{if not .HasParent}}
 
 Exit codes:
    0  drained after SIGTERM or SIGINT
    1  anything else, such as a port that is taken
   64  wrong usage or configuration
   69  the store cannot be reached
-  78  the store must not be used as it is set up: eviction, role, version, layout
+  78  the store must not be used as it is set up: eviction, role, version, layout{{end}}
 
 Examples:
 {{.Example}}

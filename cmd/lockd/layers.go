@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 )
 
@@ -17,78 +14,97 @@ import (
 // setting has such a name, and what is unknown in the environment is not ours.
 const prefix = "LOCKD_"
 
+// byDefault is the origin of what nobody has set.
+const byDefault = "default"
+
 // notSettings are the flags that neither environment nor file can set; the file's own name is in
 // the environment alone.
 var notSettings = []string{"config", "check-config", "version", "help"}
+
+// value is what a setting is set to.
+type value struct {
+	text   string // in the form of its type: 1m0s, not 60s
+	origin string // --flag, VARIABLE, file:line or byDefault
+}
+
+// sources are where settings come from: the command line, the environment, and the file that one of
+// them names. The first that has a setting counts.
+type sources struct {
+	line    *pflag.FlagSet // the command line, parsed; it is only read
+	environ []string
+}
+
+// load reads all sources anew and checks the whole, asking nobody. Its error says all that is wrong, a line
+// each in the order of --help, and shows no secret.
+func (s sources) load() (config, error) {
+	c := config{values: make(map[string]value)}
+	var wrong problems
+	flags := c.flags()
+	c.File = s.file()
+	inFile, err := readSettings(c.File, settingsOf(flags), &wrong)
+	if err != nil {
+		return c, err // what it would have set is missing everywhere, and not worth saying
+	}
+	for _, name := range settingsOf(flags) {
+		flag := flags.Lookup(name)
+		set := s.value(flag, inFile)
+		if err := flag.Value.Set(set.text); err != nil {
+			wrong.add(name, set.origin, fmt.Errorf("%s is %q; want %s", name, set.text, wanted(flag)))
+		}
+		c.values[name] = value{flag.Value.String(), set.origin}
+	}
+	c.check(&wrong)
+	return c, wrong.orNil()
+}
+
+// reload is load for the second time and later: the file must be one that can be read again. What came
+// through a pipe would be empty now, which is every setting's default.
+func (s sources) reload() (config, error) {
+	if path := s.file(); path != "" {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return config{}, fmt.Errorf("config file %s is no regular file and cannot be read a second time; want one that is, and a restart", plain(path))
+		}
+	}
+	return s.load()
+}
+
+// value answers what flag is to be set to, by the first source that says so.
+func (s sources) value(flag *pflag.Flag, inFile map[string]value) value {
+	if s.line.Changed(flag.Name) {
+		return value{s.line.Lookup(flag.Name).Value.String(), "--" + flag.Name}
+	}
+	if text, ok := lookup(s.environ, variable(flag.Name)); ok {
+		return value{text, variable(flag.Name)}
+	}
+	if set, ok := inFile[flag.Name]; ok {
+		return set
+	}
+	return value{flag.DefValue, byDefault}
+}
+
+// file answers the path of the file with settings, "" if there is none.
+func (s sources) file() string {
+	if path, ok := lookup(s.environ, variable("config")); ok && !s.line.Changed("config") {
+		return path
+	}
+	return s.line.Lookup("config").Value.String()
+}
 
 func variable(flag string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// layer sets every flag that the command line left alone to what the environment says, or else the
-// file.
-func layer(flags *pflag.FlagSet, environ []string) error {
-	settings := settingsOf(flags)
-	values := koanf.New(".")
-	path := flags.Lookup("config").Value.String()
-	if value, ok := lookup(environ, variable("config")); ok && !flags.Changed("config") {
-		path = value
-	}
-	if path != "" {
-		if err := loadFile(values, path, settings); err != nil {
-			return err
+// lookup answers what environ has for name: the last, if there are several.
+func lookup(environ []string, name string) (text string, ok bool) {
+	for _, entry := range environ {
+		if key, v, found := strings.Cut(entry, "="); found && key == name {
+			text, ok = v, true
 		}
 	}
-	source := map[string]string{}
-	for _, key := range values.Keys() {
-		source[key] = fmt.Sprintf("%s in %s", key, path)
-	}
-	provider := env.Provider(".", env.Opt{
-		Prefix:      prefix,
-		EnvironFunc: func() []string { return environ },
-		TransformFunc: func(name, value string) (string, any) {
-			i := slices.IndexFunc(settings, func(s string) bool { return variable(s) == name })
-			if i < 0 {
-				return "", nil
-			}
-			source[settings[i]] = name
-			return settings[i], value
-		},
-	})
-	if err := values.Load(provider, nil); err != nil {
-		return fmt.Errorf("environment: %w", err)
-	}
-	for _, key := range values.Keys() {
-		if flags.Changed(key) {
-			continue
-		}
-		// Set on the value, since Set on the flag would make it look as if it was on the command line.
-		if err := flags.Lookup(key).Value.Set(values.String(key)); err != nil {
-			return fmt.Errorf("%s is %q; want %s", source[key], values.String(key), wanted(flags.Lookup(key)))
-		}
-	}
-	return nil
+	return text, ok
 }
 
-// loadFile reads settings from a YAML file, which must know what it says.
-func loadFile(values *koanf.Koanf, path string, settings []string) error {
-	if err := values.Load(file.Provider(path), yaml.Parser()); err != nil {
-		return fmt.Errorf("config file %s: %w", path, err)
-	}
-	for _, key := range values.Keys() {
-		if !slices.Contains(settings, key) {
-			return fmt.Errorf("config file %s: there is no setting %q; did you mean %q?", path, key, nearest(key, settings))
-		}
-		switch values.Get(key).(type) {
-		case string, bool, int, float64:
-		default:
-			return fmt.Errorf("config file %s: %s has no single value; want one, such as \"\"", path, key)
-		}
-	}
-	return nil
-}
-
-// settingsOf answers the names of all settings.
+// settingsOf answers the names of all settings, in the order of their definition.
 func settingsOf(flags *pflag.FlagSet) (settings []string) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		if !slices.Contains(notSettings, f.Name) {
@@ -98,48 +114,13 @@ func settingsOf(flags *pflag.FlagSet) (settings []string) {
 	return settings
 }
 
-func lookup(environ []string, name string) (value string, ok bool) {
-	for _, entry := range environ {
-		if key, v, _ := strings.Cut(entry, "="); key == name {
-			value, ok = v, true
-		}
-	}
-	return value, ok
-}
-
 // wanted says what a flag's value must look like. Strings take everything.
 func wanted(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":
 		return "true or false"
-	case "int":
-		return "a whole number"
+	case "duration":
+		return "a duration with a unit, such as 30s or 5m"
 	}
-	return "a duration with a unit, such as 30s or 5m"
-}
-
-// nearest answers the one of names that takes the fewest edits to become key.
-func nearest(key string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int { return edits(key, a) - edits(key, b) })
-}
-
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return "a whole number"
 }

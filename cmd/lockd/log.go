@@ -18,8 +18,8 @@ import (
 // logTime is local time with its offset: for people and for machines.
 const logTime = "2006-01-02T15:04:05.000Z07:00"
 
-// newLogger answers a logger that writes to w. format and level have been checked.
-func newLogger(format, level string, w io.Writer) *zap.Logger {
+// newLogger answers a logger that writes to w what level lets through at the time. format has been checked.
+func newLogger(format string, level zapcore.LevelEnabler, w io.Writer) *zap.Logger {
 	var encoder zapcore.Encoder = newKeyValue()
 	if format == "json" {
 		encoder = zapcore.NewJSONEncoder(zapcore.EncoderConfig{
@@ -28,9 +28,14 @@ func newLogger(format, level string, w io.Writer) *zap.Logger {
 			EncodeDuration: zapcore.StringDurationEncoder,
 		})
 	}
-	least := zapcore.InfoLevel
-	_ = least.Set(level)
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), least))
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
+}
+
+// levelOf answers the level that is named so; the name has been checked.
+func levelOf(name string) zapcore.Level {
+	level := zapcore.InfoLevel
+	_ = level.Set(name)
+	return level
 }
 
 // keyValue writes a line as key=value pairs: time, level, msg, then the fields in their order. A

@@ -14,7 +14,7 @@ import (
 
 func TestTheConsoleFormatIsKeyValueInOrder(t *testing.T) {
 	var out bytes.Buffer
-	log := newLogger("console", "debug", &out).With(zap.String("z", "with"), zap.Int("a", 1))
+	log := newLogger("console", zap.DebugLevel, &out).With(zap.String("z", "with"), zap.Int("a", 1))
 	log.Info("serving", zap.String("grpc", "127.0.0.1:7420"), zap.String("http", "[::1]:7421"), zap.Duration("took", time.Second),
 		zap.Error(errors.New("two words")), zap.String("none", ""), zap.String("line", "a\nb"), zap.String("eq", "a=b"),
 		zap.String("quote", `a"b`), zap.String("bytes", "a\xff"), zap.String("word", "größe"))
@@ -31,7 +31,7 @@ func TestTheConsoleFormatIsKeyValueInOrder(t *testing.T) {
 
 func TestWithAddsToItsOwnLoggerOnly(t *testing.T) {
 	var out bytes.Buffer
-	log := newLogger("console", "info", &out)
+	log := newLogger("console", zap.InfoLevel, &out)
 	log.With(zap.String("own", "1"))
 	log.Info("plain")
 	if strings.Contains(out.String(), "own") {
@@ -42,7 +42,7 @@ func TestWithAddsToItsOwnLoggerOnly(t *testing.T) {
 func TestTheLevelKeepsLowerLinesOut(t *testing.T) {
 	for _, format := range []string{"json", "console"} {
 		var out bytes.Buffer
-		log := newLogger(format, "warn", &out)
+		log := newLogger(format, zap.WarnLevel, &out)
 		log.Info("low")
 		log.Warn("high")
 		if strings.Contains(out.String(), "low") || !strings.Contains(out.String(), "high") {
@@ -53,7 +53,7 @@ func TestTheLevelKeepsLowerLinesOut(t *testing.T) {
 
 func TestTheJSONFormatHasTheSameKeys(t *testing.T) {
 	var out bytes.Buffer
-	newLogger("json", "info", &out).Info("serving", zap.String("grpc", "127.0.0.1:7420"), zap.Duration("took", time.Second))
+	newLogger("json", zap.InfoLevel, &out).Info("serving", zap.String("grpc", "127.0.0.1:7420"), zap.Duration("took", time.Second))
 	got := map[string]any{}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatalf("%q is no JSON: %v", out.String(), err)

@@ -29,8 +29,10 @@ func main() {
 	// The first signal starts the drain, and then signals are nobody's again: a second one ends the
 	// process at once.
 	context.AfterFunc(ctx, stop)
+	hup := make(chan os.Signal, 1) // room for the one that comes while another is served; more say no more
+	signal.Notify(hup, syscall.SIGHUP)
 	ballast := make([]byte, ballastSize)
-	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	code := run(ctx, hup, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	runtime.KeepAlive(ballast)
 	os.Exit(code)
 }

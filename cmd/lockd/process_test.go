@@ -104,20 +104,25 @@ func TestSIGTERMAndSIGINTDrain(t *testing.T) {
 	}
 }
 
-func TestASecondSignalEndsLockdAtOnce(t *testing.T) {
-	s := lockdproc.Start(t)
-	// A client that hangs: it does not say good-bye when asked to, and holds the drain up for 5 s.
-	conn, err := net.Dial("tcp", s.Addr())
+// holdUp is a client that hangs: it does not say good-bye when asked to, and holds a drain up for 5 s.
+func holdUp(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
 	if _, err := io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadFull(conn, make([]byte, 9)); err != nil { // its settings: the connection stands
 		t.Fatal(err)
 	}
+	return conn
+}
+
+func TestASecondSignalEndsLockdAtOnce(t *testing.T) {
+	s := lockdproc.Start(t)
+	defer holdUp(t, s.Addr()).Close()
 	start := time.Now()
 	s.Signal(syscall.SIGTERM)
 	eventually(t, "the drain", 5*time.Second, func() bool { return strings.Contains(s.Log(), "reason=draining") })

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
 	"github.com/lockd/lockd/internal/redisstore"
@@ -27,16 +30,19 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// run is lockd: it ends when ctx does, and answers the exit code.
-func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	cmd := command(env)
+// run is lockd: it ends when ctx does, reads its settings again when hup says so, and answers the exit code.
+func run(ctx context.Context, hup <-chan os.Signal, args, env []string, stdout, stderr io.Writer) int {
+	cmd := command(hup, env)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	err := cmd.ExecuteContext(ctx)
 	code := exitCode(err)
 	if code == exitUsage {
-		fmt.Fprintf(stderr, "lockd: %v\nlockd --help says what can be set.\n", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintf(stderr, "lockd: %s\n", line)
+		}
+		fmt.Fprintln(stderr, "lockd --help says what can be set.")
 	}
 	return code
 }
@@ -60,53 +66,95 @@ func exitCode(err error) int {
 
 // command is lockd's command line. Faults of usage are for run to print; whatever goes wrong after
 // the configuration has been read is in the log.
-func command(env []string) *cobra.Command {
-	var c config
-	var checkOnly, showVersion bool
+func command(hup <-chan os.Signal, env []string) *cobra.Command {
+	from := sources{line: new(config).flags(), environ: env}
 	cmd := &cobra.Command{
 		Use:   "lockd",
 		Short: "Grants leases with fencing tokens over gRPC",
 		Long:  about, Example: examples,
-		SilenceUsage: true, SilenceErrors: true, DisableFlagsInUseLine: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unexpected argument %q; want flags only", args[0])}
-			}
-			return nil
-		},
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              noArguments,
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(flagError)
 	cmd.SetHelpTemplate(helpTemplate)
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	c.define(flags)
-	flags.BoolVar(&checkOnly, "check-config", false, "say whether the configuration is valid and exit; asks nobody")
-	flags.BoolVar(&showVersion, "version", false, "print the version and exit")
+	flags.AddFlagSet(from.line)
+	checkOnly := flags.Bool("check-config", false, "say whether the configuration is valid, or all that is wrong with it, and exit; asks nobody")
+	showVersion := flags.Bool("version", false, "print the version and exit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		is := versionOf(version, debug.ReadBuildInfo)
-		if showVersion {
+		if *showVersion {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "lockd", is)
 			return err
 		}
-		if err := c.load(flags, env); err != nil {
+		c, err := from.load()
+		if err != nil {
 			return usageError{err}
 		}
-		if checkOnly {
+		if *checkOnly {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "the configuration is valid")
 			return err
 		}
-		return logged(cmd.Context(), c, is, cmd.ErrOrStderr())
+		return logged(cmd.Context(), c, host{version: is, hup: hup, sources: from}, cmd.ErrOrStderr())
 	}
+	cmd.AddCommand(configCommand(from))
 	return cmd
 }
 
+// configCommand is lockd config, which has no use of its own.
+func configCommand(from sources) *cobra.Command {
+	show := &cobra.Command{
+		Use: "print", Short: "Print every setting and where it comes from", Long: aboutPrint, Example: printExamples,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := from.load()
+			if err != nil {
+				return usageError{err}
+			}
+			return c.print(cmd.OutOrStdout())
+		},
+	}
+	show.Flags().SortFlags = false
+	show.Flags().AddFlagSet(from.line)
+	cmd := &cobra.Command{
+		Use: "config", Short: "Look at the configuration", Long: aboutPrint, Example: printExamples,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("lockd config does nothing by itself; want lockd config print")}
+		},
+	}
+	cmd.AddCommand(show)
+	return cmd
+}
+
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q; want flags only, or lockd config print", args[0])}
+	}
+	return nil
+}
+
+// flagError is what is wrong with a flag, and the flag that may have been meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		err = fmt.Errorf("%w; did you mean --%s?", err, nearest(unknown.GetSpecifiedName(), names))
+	}
+	return usageError{err}
+}
+
 // logged serves with a log on stderr, which also says why lockd ended.
-func logged(ctx context.Context, c config, version string, stderr io.Writer) error {
-	log := newLogger(c.LogFormat, c.LogLevel, stderr)
-	defer func() { _ = log.Sync() }() // the last thing; a terminal cannot be synced, and says so
-	err := openAndServe(ctx, c, version, log)
+func logged(ctx context.Context, c config, h host, stderr io.Writer) error {
+	h.level = zap.NewAtomicLevelAt(levelOf(c.LogLevel))
+	h.log = newLogger(c.LogFormat, h.level, stderr)
+	defer func() { _ = h.log.Sync() }() // the last thing; a terminal cannot be synced, and says so
+	err := openAndServe(ctx, c, h)
 	if err != nil && exitCode(err) != exitUsage {
-		log.Error("ended", zap.Error(err))
+		h.log.Error("ended", zap.Error(err))
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -24,8 +25,8 @@ const (
 )
 
 // openAndServe opens the store that c names and serves it until ctx ends.
-func openAndServe(ctx context.Context, c config, version string, log *zap.Logger) error {
-	store, err := openStore(ctx, c, log)
+func openAndServe(ctx context.Context, c config, h host) error {
+	store, err := openStore(ctx, c, h.log)
 	if ctx.Err() != nil {
 		if err == nil {
 			return store.Close()
@@ -35,7 +36,7 @@ func openAndServe(ctx context.Context, c config, version string, log *zap.Logger
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c, store, version, log)
+	return serve(ctx, c, store, h)
 }
 
 func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, error) {
@@ -43,7 +44,7 @@ func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, err
 		log.Warn("leases are kept in memory and end with this process; set --redis to keep them")
 		return memstore.New(), nil
 	}
-	log.Info("leases are kept in redis", zap.String("url", c.redis.Shown()), zap.String("key_prefix", c.KeyPrefix))
+	log.Info("leases are kept in redis", zap.String("url", redacted(c.Redis)), zap.String("key_prefix", c.KeyPrefix))
 	settings := c.redis
 	settings.Notice = func(msg string) { log.Warn(msg) }
 	return redisstore.Open(ctx, settings)
@@ -51,12 +52,12 @@ func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, err
 
 // serve listens where c says and serves store until ctx ends or a listener fails; then it drains, and
 // closes the store in any case.
-func serve(ctx context.Context, c config, store lease.Store, version string, log *zap.Logger) error {
+func serve(ctx context.Context, c config, store lease.Store, h host) error {
 	grpcAt, httpAt, err := listen(c)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	return newProcess(c, store, version, log).run(ctx, grpcAt, httpAt)
+	return newProcess(c, store, h).run(ctx, grpcAt, httpAt)
 }
 
 // listen takes both ports, or none. httpAt is nil if it is off.
@@ -74,15 +75,24 @@ func listen(c config) (grpcAt, httpAt net.Listener, err error) {
 	return grpcAt, httpAt, nil
 }
 
+// host is what is around a lockd that serves.
+type host struct {
+	version string
+	log     *zap.Logger
+	level   zap.AtomicLevel  // log's
+	hup     <-chan os.Signal // says that sources are to be read again; nil if nobody does
+	sources sources
+}
+
 // process is a lockd that serves.
 type process struct {
-	log     *zap.Logger
-	version string
-	store   lease.Store
-	lessor  *lease.Lessor
-	rpc     *rpc.Server
-	http    *http.Server
-	ready   *readiness
+	host
+	store  lease.Store
+	lessor *lease.Lessor
+	rpc    *rpc.Server
+	http   *http.Server
+	ready  *readiness
+	live   *reloader
 
 	serving sync.WaitGroup
 	failed  chan error // why a server ended by itself
@@ -90,27 +100,31 @@ type process struct {
 	stop    context.CancelFunc // ends polling
 }
 
-func newProcess(c config, store lease.Store, version string, log *zap.Logger) *process {
+func newProcess(c config, store lease.Store, h host) *process {
 	lessor := lease.NewLessor(store, c.Limits)
-	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: log, Version: version, Reflection: c.Reflection})
-	ready := newReadiness(server.SetServing, log, lessor.Status().Refusal)
+	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: h.log, Version: h.version, Reflection: c.Reflection})
+	ready := newReadiness(server.SetServing, h.log, lessor.Status().Refusal)
 	return &process{
-		log: log, version: version, store: store, lessor: lessor, rpc: server, ready: ready,
-		http: newHTTP(ready.handler(), log), failed: make(chan error, 2),
+		host: h, store: store, lessor: lessor, rpc: server, ready: ready, live: newReloader(h, lessor, c),
+		http: newHTTP(ready.handler(), h.log), failed: make(chan error, 2),
 	}
 }
 
-// run serves until ctx ends or a listener fails, then ends everything.
+// run serves until ctx ends or a listener fails, then ends everything. It reloads settings when it is told to.
 func (p *process) run(ctx context.Context, grpcAt, httpAt net.Listener) error {
 	p.start(grpcAt, httpAt)
 	// Whoever started lockd may read the addresses from this line: its form is fixed.
 	p.log.Info("serving", zap.String("grpc", shown(grpcAt)), zap.String("http", shown(httpAt)), zap.String("version", p.version))
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-p.failed:
+	for {
+		select {
+		case <-ctx.Done():
+			return p.end()
+		case err := <-p.failed:
+			return errors.Join(err, p.end())
+		case <-p.hup:
+			p.live.reload(ctx) // one after the other: what was changed last is read last
+		}
 	}
-	return errors.Join(err, p.end())
 }
 
 // start begins to serve and to follow the store's state.

@@ -121,7 +121,7 @@ type served struct {
 
 func serveInProcess(t *testing.T, store lease.Store) *served {
 	t.Helper()
-	_, c, err := loaded(t, []string{"--listen=127.0.0.1:0", "--http=127.0.0.1:0"}, nil, "")
+	c, err := loaded(t, []string{"--listen=127.0.0.1:0", "--http=127.0.0.1:0"}, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func serveInProcess(t *testing.T, store lease.Store) *served {
 	s := &served{log: log, end: end, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
-		s.err = serve(ctx, c, store, "v1", zap.New(core))
+		s.err = serve(ctx, c, store, host{version: "v1", log: zap.New(core)})
 	}()
 	eventually(t, "the ready line", 5*time.Second, func() bool { return log.FilterMessage("serving").Len() == 1 })
 	line := log.FilterMessage("serving").All()[0].ContextMap()
@@ -234,11 +234,11 @@ func TestATakenPortEndsLockdAndClosesTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, c, err := loaded(t, []string{"--listen", l.Addr().String(), "--http="}, nil, "")
+	c, err := loaded(t, []string{"--listen", l.Addr().String(), "--http="}, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = serve(t.Context(), c, store, "v1", zap.NewNop())
+	err = serve(t.Context(), c, store, host{log: zap.NewNop()})
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || exitCode(err) != exitOther {
 		t.Errorf("serve on a taken port = %v, exit %d, want the address and 1", err, exitCode(err))
 	}
@@ -254,11 +254,11 @@ func TestTheHTTPPortTakenFreesTheOther(t *testing.T) {
 	}
 	defer taken.Close()
 	socket := filepath.Join(t.TempDir(), "lockd.sock")
-	_, c, err := loaded(t, []string{"--listen", "unix://" + socket, "--http", taken.Addr().String()}, nil, "")
+	c, err := loaded(t, []string{"--listen", "unix://" + socket, "--http", taken.Addr().String()}, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := serve(t.Context(), c, newSeen(), "v1", zap.NewNop()); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
+	if err := serve(t.Context(), c, newSeen(), host{log: zap.NewNop()}); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("serve with a taken HTTP port = %v, want its address", err)
 	}
 	l, err := net.Listen("unix", socket)
@@ -275,7 +275,7 @@ func (broken) Accept() (net.Conn, error) { return nil, errors.New("out of luck")
 
 func TestAListenerThatFailsDrainsAndEndsLockd(t *testing.T) {
 	for _, which := range []string{"gRPC", "HTTP"} {
-		_, c, err := loaded(t, nil, nil, "")
+		c, err := loaded(t, nil, nil, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestAListenerThatFailsDrainsAndEndsLockd(t *testing.T) {
 		if which == "gRPC" {
 			slices.Reverse(at)
 		}
-		err = newProcess(c, store, "v1", zap.NewNop()).run(t.Context(), at[0], at[1])
+		err = newProcess(c, store, host{log: zap.NewNop()}).run(t.Context(), at[0], at[1])
 		if err == nil || !strings.Contains(err.Error(), which+" on "+bad.Addr().String()) || !strings.Contains(err.Error(), "out of luck") {
 			t.Errorf("a %s listener that fails ends lockd with %v, want its address and the reason", which, err)
 		}

@@ -61,17 +61,6 @@ func (c Config) Check() error {
 	return err
 }
 
-// Shown is the URL without its password, "" if it cannot be read.
-func (c Config) Shown() string {
-	text, hosts := takeHosts(c.URL)
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	u.Host = hosts
-	return u.Redacted()
-}
-
 // target is where Redis is and who we are there.
 type target struct {
 	network            string // tcp or unix

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisstore"
+)
+
+// live are the settings that SIGHUP changes while lockd serves. The others take a restart.
+var live = []string{"min-ttl", "max-ttl", "default-ttl", "max-wait", "log-level"}
+
+// prepareFor bounds the question whether Redis takes new secrets.
+const prepareFor = 3 * time.Second
+
+// reloader puts in force what has changed in the sources and can change while lockd serves. One
+// goroutine uses it.
+type reloader struct {
+	host
+	lessor  *lease.Lessor
+	secrets *redisstore.Secrets // nil without files of them
+	values  map[string]value    // in force, which is not always what the sources say
+}
+
+func newReloader(h host, lessor *lease.Lessor, c config) *reloader {
+	r := &reloader{host: h, lessor: lessor, values: maps.Clone(c.values)}
+	if c.RedisFiles != (redisstore.SecretFiles{}) {
+		r.secrets = c.redis.Secrets
+	}
+	return r
+}
+
+// change is a setting that the sources set to something else than what is in force.
+type change struct {
+	setting  string
+	from, to string // as they may be shown
+	origin   string
+}
+
+// reload reads all sources anew, and the files of passwords and certificates. Is anything wrong in them,
+// nothing changes, and the log says what and what would be right. Otherwise the settings that can change do,
+// limits all in one step; of the others, which keep their values, the log says that they take a restart,
+// each time. It takes a second or so while Redis is asked, and no longer than ctx.
+func (r *reloader) reload(ctx context.Context) {
+	next, err := r.sources.reload()
+	var commit func()
+	if err == nil {
+		commit, err = r.prepare(ctx, next.values)
+	}
+	if err != nil {
+		for problem := range strings.SplitSeq(err.Error(), "\n") {
+			r.log.Error("not reloaded, nothing has changed", zap.String("problem", problem))
+		}
+		return
+	}
+	changed, waiting := r.take(next.values)
+	commit()
+	level := levelOf(next.LogLevel)
+	// Who turns the log down, and who turns it up, sees what has changed.
+	r.level.SetLevel(min(level, r.level.Level()))
+	r.lessor.SetLimits(next.Limits)
+	for _, c := range changed {
+		r.log.Info("setting changed", c.fields()...)
+	}
+	for _, c := range waiting {
+		r.log.Warn("setting changes at the next start of lockd, not before", c.fields()...)
+	}
+	r.log.Info("reloaded", zap.Int("changed", len(changed)), zap.Int("waiting", len(waiting)))
+	r.level.SetLevel(level)
+}
+
+// prepare reads the files of secrets again, sees whether Redis takes what they say, and answers what puts that
+// in force. If it is another Redis that lockd is to use, or other files, what they say waits with that.
+func (r *reloader) prepare(ctx context.Context, values map[string]value) (commit func(), err error) {
+	nothing := func() {}
+	for setting, is := range values {
+		if strings.HasPrefix(setting, "redis") && is.text != r.values[setting].text {
+			return nothing, nil
+		}
+	}
+	if r.secrets == nil {
+		return nothing, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, prepareFor)
+	defer cancel()
+	replace, err := r.secrets.Prepare(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("passwords and certificates: %w", err)
+	}
+	return func() {
+		replace()
+		r.log.Info("passwords and certificates have been read again; new connections to redis use them")
+	}, nil
+}
+
+// take puts in force, on paper, what of values can be, and answers that and what cannot.
+func (r *reloader) take(values map[string]value) (changed, waiting []change) {
+	for _, setting := range settingsOf(new(config).flags()) {
+		was, is := r.values[setting], values[setting]
+		c := change{setting, shownValue(setting, was.text), shownValue(setting, is.text), is.origin}
+		switch {
+		case was.text == is.text:
+		case slices.Contains(live, setting):
+			changed = append(changed, c)
+		default:
+			if c.from == c.to {
+				c.to += " with another password"
+			}
+			waiting = append(waiting, c)
+			continue
+		}
+		r.values[setting] = is
+	}
+	return changed, waiting
+}
+
+func (c change) fields() []zap.Field {
+	return []zap.Field{
+		zap.String("setting", c.setting), zap.String("from", c.from), zap.String("to", c.to), zap.String("origin", c.origin),
+	}
+}
