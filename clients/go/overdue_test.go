@@ -163,6 +163,29 @@ func TestOneWakeForTwo(t *testing.T) {
 	})
 }
 
+// What begins when the client has come too far for it is refused: nobody would end it any more.
+func TestNothingBeginsTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, c := newServers(t)
+		s := newStream(c.link, nil, func() {}, "a")
+		for _, until := range []stage{closing, abandoned} {
+			one := &call{slots: s.others, until: until}
+			if _, err := s.begin(one, new(releasing), time.Second); err != nil {
+				t.Errorf("begin before stage %d = %v, want nil", until, err)
+			}
+			c.link.reach(until)
+			if got := one.next(nil); got != cancelled {
+				t.Errorf("news = %d at stage %d, want that nobody waits", got, until)
+			}
+			if _, err := s.begin(&call{slots: s.others, until: until}, new(releasing), time.Second); !errors.Is(err, errStreamEnded) {
+				t.Errorf("begin at stage %d = %v, want an error", until, err)
+			}
+		}
+		s.end(io.EOF)
+		c.link.reached.Store(int32(working))
+	})
+}
+
 // A release that nobody answers ends when Close does, also if it began late.
 func TestCloseBoundsALateRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
