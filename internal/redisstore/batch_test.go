@@ -25,16 +25,6 @@ func busy(t *testing.T) (s *Store, f *proxy.Fault, first *sync.WaitGroup) {
 	return s, f, first
 }
 
-// inQueue waits until n operations are in the queue.
-func inQueue(t *testing.T, b *batch, n int) {
-	t.Helper()
-	until(t, 5*time.Second, fmt.Sprint(n, " operations in the queue"), func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.queue.len() == n
-	})
-}
-
 // inBatch is an operation in the queue, and what becomes of it.
 type inBatch struct {
 	name string
