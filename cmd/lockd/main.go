@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"syscall"
 )
 
@@ -32,7 +33,14 @@ func main() {
 	hup := make(chan os.Signal, 1) // room for the one that comes while another is served; more say no more
 	signal.Notify(hup, syscall.SIGHUP)
 	ballast := make([]byte, ballastSize)
+	running, done := context.WithCancel(context.Background())
+	var fitting sync.WaitGroup
+	if os.Getenv("GOMAXPROCS") == "" { // else somebody knows better
+		fitting.Go(func() { fitProcessors(running) })
+	}
 	code := run(ctx, hup, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	done()
+	fitting.Wait()
 	runtime.KeepAlive(ballast)
 	os.Exit(code)
 }

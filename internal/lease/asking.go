@@ -49,6 +49,7 @@ type Asking struct {
 	to      Asker
 	arrived time.Time
 	until   time.Time // when the wait is over
+	guest   guest
 
 	// The rest is guarded by mu, which is never held during a call.
 	mu      sync.Mutex
@@ -148,8 +149,8 @@ func (a *Asking) settle(g Grant, err error) {
 	if a.handed != nil { // its turn came while the call was under way, which proves more than its result
 		g, err = a.grantOf(*a.handed), nil
 	}
-	var held *HeldError
-	queued := errors.As(err, &held) && held.Place > 0 && a.next.Turn != nil
+	held := heldBy(err)
+	queued := held != nil && held.Place > 0 && a.next.Turn != nil
 	a.inLine = a.inLine || queued
 	left := time.Until(a.until)
 	// Once draining, nothing is waited for any more: what Drain did not find waiting ends here.
@@ -175,6 +176,16 @@ func (a *Asking) settle(g Grant, err error) {
 	default:
 		a.finish(g, err)
 	}
+}
+
+// heldBy answers who is in the way, nil if err says nothing of the kind.
+func heldBy(err error) *HeldError {
+	if err == nil {
+		return nil
+	}
+	var held *HeldError
+	errors.As(err, &held)
+	return held
 }
 
 // turn is the store's word that the lease is ours.

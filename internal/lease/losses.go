@@ -11,20 +11,30 @@ const maxRemembered = 1024
 // losses tells holders that their lease is gone, and why. It is a hint: a renewal finds out for sure.
 type losses struct {
 	mu         sync.Mutex
-	listening  map[string][]*listener // by name
+	listening  map[string]*Listener // by name, one after the other
 	remembered map[grantOf]Loss
 	order      []grantOf             // of remembered, oldest first
 	underWay   map[grantOf]Loss      // forces that are being tried here
 	telling    map[grantOf]time.Time // grants that an Asker is being told of, and when they are over
 }
 
-// listener is a holder that wants to be told.
-type listener struct {
+// Listener is a place to listen at for the loss of a lease. The zero value is ready.
+type Listener struct {
+	name  string
 	token Token
-	tell  func(Loss)
+	to    Holder
+
+	// Guarded by losses.mu.
+	next *Listener // for the same name
 	// over is when the lease and its grace are over, as far as is known here: it was granted or renewed
-	// here until then, and perhaps elsewhere for longer. The zero time: not known. Guarded by losses.mu.
+	// here until then, and perhaps elsewhere for longer. The zero time: not known.
 	over time.Time
+}
+
+// Holder is who wants to be told that it has lost a lease.
+type Holder interface {
+	// Lost must not block, nor call the Lessor.
+	Lost(why Loss)
 }
 
 // grantOf names one lease.
@@ -35,53 +45,64 @@ type grantOf struct {
 
 func newLosses() *losses {
 	return &losses{
-		listening: make(map[string][]*listener), remembered: make(map[grantOf]Loss),
+		listening: make(map[string]*Listener), remembered: make(map[grantOf]Loss),
 		underWay: make(map[grantOf]Loss), telling: make(map[grantOf]time.Time),
 	}
 }
 
-// Listen has tell called, at most once, if the lease with this token is known to have ended while its
+// Listen has holder told, at most once, if the lease with this token is known to have ended while its
 // holder believed in it: by force, or because the name was granted to another, which is CauseExpired if
 // the lease was known here to be over by then. That is known of what is renewed or granted here from then
 // on, and of the very grant that Listen is called for while its Asker is told of it. A force that was
-// heard of before is told at once, before Listen returns. stop ends that; call it when the lease ends
-// otherwise. tell must not block, nor call the Lessor.
-func (l *Lessor) Listen(name string, token Token, tell func(Loss)) (stop func()) {
-	return l.losses.listen(name, &listener{token: token, tell: tell})
+// heard of before is told at once, before Listen returns. Call StopListening when the lease ends
+// otherwise; until it is told or stopped, x is in use.
+func (l *Lessor) Listen(x *Listener, name string, token Token, holder Holder) {
+	*x = Listener{name: name, token: token, to: holder}
+	if loss, forced := l.losses.listen(x); forced {
+		holder.Lost(loss)
+	}
 }
 
-func (x *losses) listen(name string, one *listener) (stop func()) {
-	of := grantOf{name, one.token}
+// StopListening ends what Listen began, if anything. Lost may be under way still.
+func (l *Lessor) StopListening(x *Listener) {
+	l.losses.forget(x.name, func(other *Listener) bool { return other == x })
+}
+
+func (x *losses) listen(l *Listener) (loss Loss, forced bool) {
+	of := grantOf{l.name, l.token}
 	x.mu.Lock()
-	loss, forced := x.remembered[of]
-	if !forced {
-		one.over = x.telling[of]
-		x.listening[name] = append(x.listening[name], one)
+	defer x.mu.Unlock()
+	if loss, forced = x.remembered[of]; !forced {
+		l.over = x.telling[of]
+		l.next = x.listening[l.name]
+		x.listening[l.name] = l
 	}
-	x.mu.Unlock()
-	if forced {
-		one.tell(loss)
-	}
-	return func() { x.forget(name, func(l *listener) bool { return l == one }) }
+	return loss, forced
 }
 
-// forget takes those that match out and answers them.
-func (x *losses) forget(name string, match func(*listener) bool) (gone []*listener) {
+// forget takes those that match out and answers them, one after the other.
+func (x *losses) forget(name string, match func(*Listener) bool) (gone *Listener) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.forgetLocked(name, match)
 }
 
-func (x *losses) forgetLocked(name string, match func(*listener) bool) (gone []*listener) {
-	var stay []*listener
-	for _, l := range x.listening[name] {
-		if match(l) {
-			gone = append(gone, l)
-		} else {
-			stay = append(stay, l)
-		}
+func (x *losses) forgetLocked(name string, match func(*Listener) bool) (gone *Listener) {
+	first := x.listening[name]
+	if first == nil {
+		return nil
 	}
-	if len(stay) == 0 {
+	var stay *Listener
+	for l := first; l != nil; {
+		next := l.next
+		if match(l) {
+			l.next, gone = gone, l
+		} else {
+			l.next, stay = stay, l
+		}
+		l = next
+	}
+	if stay == nil {
 		delete(x.listening, name)
 	} else {
 		x.listening[name] = stay
@@ -89,13 +110,22 @@ func (x *losses) forgetLocked(name string, match func(*listener) bool) (gone []*
 	return gone
 }
 
+// tell tells those that were taken out.
+func (gone *Listener) tell(why func(*Listener) Loss) {
+	for l := gone; l != nil; {
+		next := l.next
+		l.next = nil // it may be used again from here on
+		l.to.Lost(why(l))
+		l = next
+	}
+}
+
 // forced is told of a lease that was ended by force.
 func (x *losses) forced(e Event) {
 	loss := Loss{Cause: CauseForced, By: e.By, Reason: e.Reason}
 	x.remember(grantOf{e.Name, e.Token}, loss)
-	for _, l := range x.forget(e.Name, func(l *listener) bool { return l.token == e.Token }) {
-		l.tell(loss)
-	}
+	gone := x.forget(e.Name, func(l *Listener) bool { return l.token == e.Token })
+	gone.tell(func(*Listener) Loss { return loss })
 }
 
 // granted is told of a grant that was made here, and when it will be over, before its Asker is; call told
@@ -104,11 +134,9 @@ func (x *losses) granted(lease Lease, over time.Time) {
 	x.mu.Lock()
 	x.telling[grantOf{lease.Name, lease.Token}] = over
 	x.standsLocked(lease, over)
-	gone := x.forgetLocked(lease.Name, func(l *listener) bool { return l.token < lease.Token })
+	gone := x.forgetLocked(lease.Name, func(l *Listener) bool { return l.token < lease.Token })
 	x.mu.Unlock()
-	for _, l := range gone {
-		l.tell(x.whyGranted(lease.Name, l))
-	}
+	gone.tell(x.whyGranted)
 }
 
 // told forgets a grant: it may be renewed elsewhere from here on.
@@ -127,7 +155,7 @@ func (x *losses) renewed(lease Lease, over time.Time) {
 
 // standsLocked notes that lease is not over before that.
 func (x *losses) standsLocked(lease Lease, over time.Time) {
-	for _, l := range x.listening[lease.Name] {
+	for l := x.listening[lease.Name]; l != nil; l = l.next {
 		if l.token == lease.Token && !l.over.After(over) {
 			l.over = over
 		}
@@ -143,11 +171,11 @@ func overAt(began time.Time, expiresIn time.Duration) time.Time {
 }
 
 // isOver reports whether l was known to be over by now.
-func (l *listener) isOver() bool { return !l.over.IsZero() && !time.Now().Before(l.over) }
+func (l *Listener) isOver() bool { return !l.over.IsZero() && !time.Now().Before(l.over) }
 
 // whyGranted answers why the lease of l is over, whose name has been granted to another.
-func (x *losses) whyGranted(name string, l *listener) Loss {
-	of := grantOf{name, l.token}
+func (x *losses) whyGranted(l *Listener) Loss {
+	of := grantOf{l.name, l.token}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if loss, forced := x.underWay[of]; forced {
@@ -196,7 +224,7 @@ func (x *losses) of(name string, token Token) (Loss, bool) {
 	if loss, known := x.remembered[grantOf{name, token}]; known {
 		return loss, true
 	}
-	for _, l := range x.listening[name] {
+	for l := x.listening[name]; l != nil; l = l.next {
 		if l.token == token && l.isOver() {
 			return Loss{Cause: CauseExpired}, true
 		}

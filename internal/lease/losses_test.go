@@ -13,8 +13,13 @@ import (
 // told is what a holder was told.
 type told []lease.Loss
 
+// Lost implements lease.Holder.
+func (x *told) Lost(loss lease.Loss) { *x = append(*x, loss) }
+
 func (x *told) listen(l *lease.Lessor, name string, token lease.Token) (stop func()) {
-	return l.Listen(name, token, func(loss lease.Loss) { *x = append(*x, loss) })
+	ear := new(lease.Listener)
+	l.Listen(ear, name, token, x)
+	return func() { l.StopListening(ear) }
 }
 
 func (x *told) want(t *testing.T, what string, want ...lease.Loss) {

@@ -98,7 +98,7 @@ func TestARunningStoreStopsGrantingWhileItsRedisEvicts(t *testing.T) {
 	a := asking("held")
 	acquire(t, s, a)
 	c.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru")
-	until(t, 10*time.Second, "grants are refused", func() bool { return s.Status().Refusal != "" })
+	until(t, 10*time.Second, "grants are refused", func() bool { return strings.Contains(s.Status().Refusal, "noeviction") })
 	if _, err := s.Acquire(soon(t), asking("new")); !errors.Is(err, lease.ErrGrantsRefused) || !strings.Contains(err.Error(), "noeviction") {
 		t.Errorf("Acquire = %v, want ErrGrantsRefused that says noeviction", err)
 	}

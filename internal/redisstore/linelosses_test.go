@@ -17,7 +17,11 @@ type listener struct {
 	lost   chan lease.Loss
 
 	answered chan struct{}
+	ear      lease.Listener
 }
+
+// Lost implements lease.Holder.
+func (x *listener) Lost(why lease.Loss) { x.lost <- why }
 
 // Asked implements lease.Asker.
 func (*listener) Asked() {}
@@ -27,7 +31,7 @@ func (x *listener) Queued(*lease.HeldError) {}
 func (x *listener) Answered(g lease.Grant, err error) {
 	if err == nil {
 		x.token = g.Lease.Token
-		x.lessor.Listen(g.Lease.Name, g.Lease.Token, func(why lease.Loss) { x.lost <- why })
+		x.lessor.Listen(&x.ear, g.Lease.Name, g.Lease.Token, x)
 	}
 	close(x.answered)
 }

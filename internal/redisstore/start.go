@@ -67,17 +67,18 @@ func (s *Store) settle(op *operation, got settled) {
 func (s *Store) settleAcquire(op *operation, got settled) {
 	c := op.call
 	granted, err := s.acquired(op, got)
-	var held *lease.HeldError
 	switch {
+	case err == nil:
+		c.To.Settled(lease.Result{Lease: granted})
 	case errors.Is(err, errLate) && op.lates < maxLates && time.Now().Before(op.deadline):
 		op.lates++
 		op.notAfter = s.clock.at(op.deadline)
 		op.over.Store(false)
 		s.batch.put(time.Now(), []*operation{op})
-	case errors.Is(err, errLine), c.Acquire.Turn != nil && errors.As(err, &held):
+	case errors.Is(err, errLine), c.Acquire.Turn != nil && errors.As(err, new(*lease.HeldError)):
 		s.startInLine(c)
 	default:
-		c.To.Settled(lease.Result{Lease: granted, Err: err})
+		c.To.Settled(lease.Result{Err: err})
 	}
 }
 

@@ -184,7 +184,7 @@ func TestACancellationBetweenTheGrantAndItsAnswerReleasesTheLease(t *testing.T) 
 	})
 	granted, leave := make(chan struct{}), make(chan struct{})
 	// Whoever held the name before is told of its loss just then.
-	defer s.lessor.Listen("a", 1, func(lease.Loss) { close(granted); <-leave })()
+	s.lessor.Listen(new(lease.Listener), "a", 1, former(func() { close(granted); <-leave }))
 	k := openSession(t, s)
 	op := k.do(&lockdv1.AcquireRequest{Name: "a", LeaseId: id1})
 	<-granted
@@ -201,3 +201,9 @@ func TestACancellationBetweenTheGrantAndItsAnswerReleasesTheLease(t *testing.T) 
 		t.Errorf("nothing was released within %s", patience)
 	}
 }
+
+// former is a lease.Holder.
+type former func()
+
+// Lost implements lease.Holder.
+func (f former) Lost(lease.Loss) { f() }

@@ -15,18 +15,25 @@ type holding struct {
 	token lease.Token
 	id    lease.ID // "" if resumed and not yet renewed here
 	op    uint64   // the acquisition that it answered; 0 if none here
-	stop  func()   // stop listening for its loss; nil before that began
+
+	session *session
+	ear     lease.Listener // for its loss
+	listens bool           // with ear; guarded by session.mu
 }
+
+// Lost implements lease.Holder.
+func (h *holding) Lost(why lease.Loss) { h.session.lose(h, why) }
 
 // holdings are the leases of a session: from a grant, a renewal or a resumption until a release or a loss. A
 // name has one lease, so it has one holding. They are guarded by session.mu.
 type holdings struct {
 	byName map[string]*holding
 	byOp   map[uint64]*holding // those that a cancellation would release
+	stop   func(*holding)      // no listening for its loss any more
 }
 
-func newHoldings() holdings {
-	return holdings{byName: make(map[string]*holding), byOp: make(map[uint64]*holding)}
+func newHoldings(stop func(*holding)) holdings {
+	return holdings{byName: make(map[string]*holding), byOp: make(map[uint64]*holding), stop: stop}
 }
 
 // of answers what an acquisition was granted, nil if that has ended.
@@ -70,8 +77,9 @@ func (s *holdings) add(h *holding) *holding {
 func (s *holdings) remove(h *holding) {
 	delete(s.byName, h.name)
 	delete(s.byOp, h.op)
-	if h.stop != nil {
-		h.stop()
+	if h.listens {
+		s.stop(h)
+		h.listens = false
 	}
 }
 
@@ -91,7 +99,7 @@ func (x *session) resume(r *lockdv1.Resumed) error {
 	if token <= 0 || token >= lease.MaxToken {
 		return invalid("resumed", "token is %d; want more than 0 and less than 2^53", token)
 	}
-	x.hold(&holding{name: r.GetName(), token: token})
+	x.hold(&holding{session: x, name: r.GetName(), token: token})
 	return nil
 }
 
@@ -111,14 +119,12 @@ func (x *session) hold(h *holding) {
 
 // listen has the client told when h, which has just been added, is lost.
 func (x *session) listen(h *holding) {
-	stop := x.service.lessor.Listen(h.name, h.token, func(why lease.Loss) { x.lose(h, why) })
+	x.service.lessor.Listen(&h.ear, h.name, h.token, h)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.holdings.byName[h.name] != h { // it has ended meanwhile
-		stop()
-		return
+	if h.listens = x.holdings.byName[h.name] == h; !h.listens { // it has ended meanwhile
+		x.holdings.stop(h)
 	}
-	h.stop = stop
 }
 
 // lose tells the client that h is gone.

@@ -145,15 +145,15 @@ func TestAReleaseIsNoLossThoughTheNextInLineHasItAtOnce(t *testing.T) {
 func TestHoldingsKeepTheNewestLeaseOfANameAndAtMost100000(t *testing.T) {
 	stopped := 0
 	hold := func(name string, token lease.Token, op uint64) *holding {
-		return &holding{name: name, token: token, op: op, stop: func() { stopped++ }}
+		return &holding{name: name, token: token, op: op, listens: true}
 	}
-	s := newHoldings()
+	s := newHoldings(func(*holding) { stopped++ })
 	first := hold("a", 5, 1)
 	for what, c := range map[string]struct {
 		h    *holding
 		want bool // whether to listen
 	}{"a renewal of the same": {hold("a", 5, 0), false}, "an older one": {hold("a", 4, 2), false}} {
-		s = newHoldings()
+		s = newHoldings(func(*holding) { stopped++ })
 		if s.add(first) == nil {
 			t.Error("the first one is not listened for")
 		}

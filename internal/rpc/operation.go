@@ -46,6 +46,9 @@ type released struct {
 	reply  lockdv1.ReleaseResponse
 }
 
+// sizeOfReleased is about what the answer to a release takes, in bytes.
+const sizeOfReleased = 16
+
 func newReleased(op uint64, o lease.Outcome) *released {
 	r := new(released)
 	r.reply.Outcome = encodeOutcome(o)
@@ -93,8 +96,8 @@ func (r *renewing) Renewed(renewed lease.Lease, err error) {
 	x.settled()
 	switch {
 	case err == nil:
-		h := &holding{name: r.req.GetName(), id: lease.ID(r.req.GetLeaseId()), token: renewed.Token}
-		x.answer(item{answer: &newRenewed(r.op, renewed).answer})
+		h := &holding{session: x, name: r.req.GetName(), id: lease.ID(r.req.GetLeaseId()), token: renewed.Token}
+		x.answer(item{answer: &newRenewed(r.op, renewed).answer, size: sizeOf(renewed)})
 		x.hold(h)
 	case errors.Is(err, lease.ErrLost):
 		x.letGo(r.req.GetName(), lease.ID(r.req.GetLeaseId()))
@@ -129,7 +132,7 @@ func (r *releasing) Released(outcome lease.Outcome, err error) {
 	switch {
 	case r.op == 0: // the Lessor repeats what failed
 	case err == nil:
-		x.answer(item{answer: &newReleased(r.op, outcome).answer})
+		x.answer(item{answer: &newReleased(r.op, outcome).answer, size: sizeOfReleased})
 	default:
 		x.refuse(r.op, err)
 	}
@@ -203,14 +206,14 @@ func (a *acquiring) Answered(g lease.Grant, err error) {
 // granted passes a grant on, unless its client has given it up or has gone.
 func (a *acquiring) granted(g lease.Grant) error {
 	x := a.session
-	h := &holding{name: a.name, id: a.id, token: g.Lease.Token, op: a.op}
+	h := &holding{session: x, name: a.name, id: a.id, token: g.Lease.Token, op: a.op}
 	if a.settled(h) {
 		// The cancellation came too late to be one: it is the client's word that it has no use for the lease.
 		x.running.Go(func() { x.giveUp(a.name, a.id) }) // running is not at 0: this operation is counted
 		return errCancelled
 	}
 	reply := newAcquired(a.op, g)
-	if !x.answer(item{answer: &reply.answer, grant: &reply.grant}) {
+	if !x.answer(item{answer: &reply.answer, grant: &reply.grant, size: sizeOf(g.Lease)}) {
 		x.service.lessor.TakeBack(g)
 		return nil
 	}

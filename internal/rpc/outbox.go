@@ -37,7 +37,17 @@ type item struct {
 
 	final bool         // answer is its operation's last
 	grant *lease.Grant // what answer grants: it goes back if it cannot be sent
-	size  int          // in bytes; set by put
+	size  int          // in bytes, about; 0: put finds out
+}
+
+// sizeOf is about what a lease takes in an answer, in bytes: counting exactly would cost as much as encoding it.
+func sizeOf(l lease.Lease) int {
+	const fixed = 128
+	size := fixed + len(l.Name) + len(l.Owner)
+	for k, v := range l.Metadata {
+		size += len(k) + len(v)
+	}
+	return size
 }
 
 // outbox is what a session has still to send, in order. Putting never blocks.
@@ -60,7 +70,9 @@ func newOutbox() *outbox {
 
 // put adds an item; it reports false, and has done nothing, if the outbox is closed.
 func (o *outbox) put(i item) bool {
-	i.size = proto.Size(i.answer) + proto.Size(i.lost)
+	if i.size == 0 {
+		i.size = proto.Size(i.answer) + proto.Size(i.lost)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {

@@ -67,7 +67,7 @@ func (s *leaseService) Session(stream sessionStream) error {
 	x := &session{
 		service: s, stream: stream, ctx: context.WithoutCancel(stream.Context()), out: newOutbox(),
 		why: make(chan error, 1), over: make(chan struct{}), slots: make(chan struct{}, maxAtOnce),
-		asking: make(map[uint64]*acquiring), holdings: newHoldings(),
+		asking: make(map[uint64]*acquiring), holdings: newHoldings(func(h *holding) { s.lessor.StopListening(&h.ear) }),
 	}
 	s.sessions.enter(x)
 	defer s.sessions.leave(x)
