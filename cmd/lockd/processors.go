@@ -9,7 +9,7 @@ import (
 
 // How many processors Go's scheduler may use at a time. Each one that has nothing to do looks for work
 // whenever anything wakes up, and a lockd that is not busy wakes up for every message: on two processors a
-// quarter of its time goes into that. So there are as many as it needs, see docs/decisions/0011.
+// quarter of its time goes into that. So there are as many as it needs, see docs/decisions/0013.
 const (
 	// measureEvery is how often the need is measured, and so how long lockd lacks processors at most.
 	measureEvery = 200 * time.Millisecond
