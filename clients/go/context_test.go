@@ -188,7 +188,7 @@ func TestContextAskedForLate(t *testing.T) {
 	if err := l.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := context.Cause(l.Context()); got != ErrReleased {
+	if got := context.Cause(l.context().Context); got != ErrReleased { // the inner one: it does not look by itself
 		t.Errorf("cause = %v, want ErrReleased", got)
 	}
 }
