@@ -229,3 +229,27 @@ func TestWhoListensAgainSaysSo(t *testing.T) {
 		t.Errorf("five times took %s, want less than the beats alone would", took)
 	}
 }
+
+// A line in which nobody waits any more who lives is looked at for as long as it stands, by whoever looked last:
+// else its keys would stay for as long as those waits would have lasted.
+func TestALineOfTheGoneIsLookedAt(t *testing.T) {
+	t.Parallel()
+	r := redisproc.Start(t)
+	b, a, p := behindProxy(t, r)
+	c := client(t, r)
+	holder := asking("job")
+	acquire(t, a, holder)
+	queued(t, b, "job")
+	known(t, b, c)
+	gone(t, b, p, c)
+	a.promote("job")
+	if _, wait := a.alarms.next(); wait > lease.Grace(holder.TTL)+holder.TTL+time.Second {
+		t.Errorf("the line is looked at in %s, want when the lease is over", wait)
+	}
+	a.promote("other")
+	a.alarms.mu.Lock()
+	defer a.alarms.mu.Unlock()
+	if a.alarms.byName["other"] != nil {
+		t.Error("a name with no line is looked at again, want not")
+	}
+}

@@ -144,7 +144,9 @@ func (s *Store) promote(name string) {
 func (s *Store) lookAtHolder(name string, found reply, waits bool) {
 	id, tag, _ := holder(found.text(1))
 	l, err := found.lease(name, 0, found.millis(2))
-	if err != nil || !waits {
+	// Where those in line are nobody's any more somebody has to step over them, or their keys stay for as long
+	// as they would have waited.
+	if lined := found.number(3) == 1; err != nil || !waits && !lined {
 		return
 	}
 	if here, twice := s.waiters.untold(name, id, tag, l.Token); twice {

@@ -2,7 +2,9 @@ package line
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,19 +45,23 @@ func TestKillingAtRandom(t *testing.T) {
 	for i := range clients {
 		fighting = append(fighting, start(i))
 	}
-	kills := map[string]int{}
+	kills, told := map[string]int{}, timeline{}
 	for began := time.Now(); time.Since(began) < *killFor; {
 		<-time.After(time.Duration(random.Int64N(int64(300 * time.Millisecond))))
 		switch n := random.IntN(10); {
 		case n < 5:
 			i := random.IntN(clients)
+			told.add("client %d", i)
 			fighting[i].Kill()
 			fighting[i] = start(i)
 			kills["client"]++
 		case n < 8:
-			f.Lockds[random.IntN(2)].Restart()
+			i := random.IntN(2)
+			told.add("lockd %d", i)
+			f.Lockds[i].Restart()
 			kills["lockd"]++
 		default:
+			told.add("redis")
 			f.CrashRedis()
 			kills["redis"]++
 		}
@@ -67,7 +73,7 @@ func TestKillingAtRandom(t *testing.T) {
 	holds := right(t, records)
 	for _, name := range names {
 		if s := history.LongestStall(records, name); s.Length() > bound {
-			t.Errorf("%s stood still for %s (the store being away not counted) while somebody waited, want at most %s", name, s.Length(), bound)
+			t.Errorf("%s stood still for %s (the store being away not counted) while somebody waited, want at most %s; killed meanwhile: %s", name, s.Length(), bound, told.during(s))
 		} else {
 			t.Logf("%s stood still for %s at most", name, s.Length())
 		}
@@ -77,6 +83,30 @@ func TestKillingAtRandom(t *testing.T) {
 		t.Errorf("%d grants, killed: %v: too little happened for anything to be proven", len(holds), kills)
 	}
 	wantEmpty(t, f, names)
+}
+
+// timeline is what was killed, and when.
+type timeline []struct {
+	at   int64
+	what string
+}
+
+func (l *timeline) add(format string, args ...any) {
+	*l = append(*l, struct {
+		at   int64
+		what string
+	}{history.Now(), fmt.Sprintf(format, args...)})
+}
+
+// during tells what was killed from shortly before a stall until its end, by the time after its beginning.
+func (l timeline) during(s history.Stall) string {
+	var some []string
+	for _, one := range l {
+		if s.From-one.at < int64(time.Second) && one.at <= s.To {
+			some = append(some, fmt.Sprintf("%s %+d ms", one.what, (one.at-s.From)/int64(time.Millisecond)))
+		}
+	}
+	return strings.Join(some, ", ")
 }
 
 // wantEmpty waits until nothing of names is left.

@@ -3,8 +3,8 @@
 --
 --   KEYS, ARGV[1..8]  see line.lua
 --
--- Reply: {HELD, value, expires in ms}, {FREE}, or {ERROR, text}. The hand-over says what became of FREE.
-if lock then return answer({'HELD', value, redis.call('PTTL', LOCK)}) end
+-- Reply: {HELD, value, expires in ms, 1 if there is a line}, {FREE}, or {ERROR, text}. The hand-over says what became of FREE.
+if lock then return answer({'HELD', value, redis.call('PTTL', LOCK), line and 1 or 0}) end
 if value then return answer({'ERROR', 'the lock key holds something that lockd did not write'}) end
 local handed = hand_over()
 if line then purge() end
