@@ -42,7 +42,7 @@ func (c *config) flags() *pflag.FlagSet {
 	flags.SortFlags = false
 	flags.StringVar(&c.Listen, "listen", "127.0.0.1:7420", "where to serve gRPC: `ADDR` is host:port or unix:///path")
 	flags.StringVar(&c.HTTP, "http", "127.0.0.1:7421", "where to serve /healthz and /readyz: `ADDR` as above, empty for nowhere")
-	flags.StringVar(&c.Redis, "redis", "", "keep leases in the Redis at `URL`: redis://[user@]host[:port][/db] (rediss:// for TLS), redis://sentinel,sentinel?master=NAME "+
+	flags.StringVar(&c.Redis, "redis", "", "keep leases in the Redis at `URL`: redis://[user@]host[:port][/db] (rediss:// for TLS), redis://sentinel,sentinel?master=NAME, redis://node,node for a Cluster "+
 		"or unix://[user@]/path/to.sock; empty: in memory")
 	flags.StringVar(&c.RedisFiles.Password, "redis-password-file", "", "`FILE` whose first line is Redis's password; goes before one in the URL")
 	flags.StringVar(&c.RedisFiles.SentinelPassword, "redis-sentinel-password-file", "", "`FILE` whose first line is the sentinels' password")

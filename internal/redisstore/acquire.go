@@ -104,7 +104,7 @@ func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, er
 // and whether anything is granted at all.
 func (s *Store) guard() []any {
 	grants := 1
-	if *s.refusal.Load() != "" {
+	if *s.front.refusal.Load() != "" {
 		grants = 0
 	}
 	return []any{time.Now().UnixMicro(), maxSkew.Microseconds(), grants}
@@ -144,7 +144,7 @@ func (s *Store) acquireError(name string, r reply) error {
 	case "FULL":
 		return lease.ErrLineFull
 	case "REFUSED":
-		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, *s.refusal.Load())
+		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, *s.front.refusal.Load())
 	case "SKEW":
 		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, skewProblem(time.Duration(r.decimal(1))*time.Microsecond))
 	default:

@@ -30,6 +30,7 @@ type batch struct {
 	settle                 func(*operation, settled) // tells what became of one, once; mu is free
 	fence, watched, events string                    // what every call names
 	beforeName             int
+	most                   int // calls under way
 
 	mu      sync.Mutex
 	queue   fifo[*operation]
@@ -43,9 +44,9 @@ type batch struct {
 // sharedCall is one that is under way.
 type sharedCall struct{ ops []*operation }
 
-func newBatch(s *Store) *batch {
+func newBatch(s *Store, most int) *batch {
 	b := &batch{
-		store: s, crew: newCrew(maxBatches), settle: s.settle, names: make(map[string]*operation, maxBatch),
+		store: s, crew: newCrew(most), most: most, settle: s.settle, names: make(map[string]*operation, maxBatch),
 		fence: s.keys.fence(), watched: s.keys.watched(), events: s.keys.events(), beforeName: s.keys.beforeName(),
 	}
 	b.sweeper = time.AfterFunc(sweepEvery, b.sweep)
@@ -65,7 +66,7 @@ func (b *batch) put(now time.Time, ops []*operation) {
 	room := min(maxQueued-b.queue.len(), len(ops))
 	b.queue.push(ops[:room]...)
 	begin := b.running == 0 || b.queue.len() >= maxBatch // as much as a call can do need not wait for another
-	if begin = begin && b.running < maxBatches; begin {
+	if begin = begin && b.running < b.most; begin {
 		b.running++
 	}
 	if !b.sweeps {
@@ -177,7 +178,7 @@ func (b *batch) sweep() {
 			}
 		}
 	}
-	begin := b.queue.len() > 0 && b.running < maxBatches && now.Sub(b.queue.waiting()[0].since) >= patience
+	begin := b.queue.len() > 0 && b.running < b.most && now.Sub(b.queue.waiting()[0].since) >= patience
 	if begin {
 		b.running++
 	}

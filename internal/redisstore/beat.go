@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -21,7 +22,6 @@ const (
 func (s *Store) keepBeating(ctx context.Context) {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
-	var dead []string
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,11 +29,17 @@ func (s *Store) keepBeating(ctx context.Context) {
 		case <-ticker.C:
 		case <-s.listens: // others have to know
 		}
-		s.waiters.forgetDoubts(time.Now().Add(-2 * callTimeout))
-		if len(s.waiters.all()) > 0 {
-			dead = s.beat(ctx, dead)
-			s.askAgain()
+		var beats sync.WaitGroup
+		for _, shard := range s.all() {
+			shard.waiters.forgetDoubts(time.Now().Add(-2 * callTimeout))
+			if len(shard.waiters.all()) > 0 {
+				beats.Go(func() {
+					shard.dead = shard.beat(ctx, shard.dead)
+					shard.askAgain()
+				})
+			}
 		}
+		beats.Wait()
 	}
 }
 
@@ -87,13 +93,18 @@ func (s *Store) beat(ctx context.Context, known []string) (dead []string) {
 
 // lookAtAll has every name looked at that somebody waits for here.
 func (s *Store) lookAtAll() {
-	for _, name := range s.waiters.all() {
-		s.alarms.arm(name, 0)
+	for _, shard := range s.all() {
+		for _, name := range shard.waiters.all() {
+			s.alarms.arm(name, 0)
+		}
 	}
 }
 
 // lastBeat takes our beats back, so that nobody here is handed anything any more.
 func (s *Store) lastBeat() {
+	if s.beaten.Load() == 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	_ = s.client.HDel(ctx, s.keys.beats(), s.instance).Err() // otherwise it is noticed within aliveFor

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,15 +31,24 @@ const oldestMajor, oldestMinor = 6, 2
 
 // checked is what a check of the Redis found.
 type checked struct {
-	node     lease.Node
+	nodes    []lease.Node
+	failed   string // why it, or one of its nodes, does not answer
 	refusal  string // why we grant no leases; "" if we do
 	blocked  string // why Redis would take none; "" if it would
 	warnings []string
 }
 
+// runs tells one set of server processes from another.
+func (c checked) runs() (all string) {
+	for _, n := range c.nodes {
+		all += n.RunID
+	}
+	return all
+}
+
 // unfit says why no lease can be had, or "".
 func (c checked) unfit() string {
-	for _, reason := range []string{c.node.Error, c.refusal, c.blocked} {
+	for _, reason := range []string{c.failed, c.refusal, c.blocked} {
 		if reason != "" {
 			return reason
 		}
@@ -53,11 +63,13 @@ func (s *Store) firstCheck(ctx context.Context) error {
 	var last error // that says more than that the time was over
 	for {
 		found, err := s.check(ctx)
-		if err == nil && found.node.Eviction != noEviction {
-			return s.refused("%s", evictionProblem(found.node.Eviction))
+		for _, n := range found.nodes {
+			if err == nil && n.Eviction != noEviction {
+				return &RefusedError{Address: n.Address, Problem: evictionProblem(n.Eviction)}
+			}
 		}
 		if err == nil {
-			err = s.checkRights(ctx)
+			err = errors.Join(s.checkRights(ctx), s.checkPrefix(ctx))
 		}
 		if err == nil {
 			s.accept(found)
@@ -96,20 +108,24 @@ func (s *Store) keepChecking(ctx context.Context) {
 // unreached is the last check's finding with what went wrong since.
 func (s *Store) unreached(err error) checked {
 	s.unanswered()
-	found := *s.node.Load()
+	found := *s.found.Load()
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		// It answers, but is not what it was, and connections made before that still lead there.
 		found.refusal = refused.Error()
 		s.conns.dropAll()
 	}
-	found.node.Error = fmt.Sprintf("redis at %s does not answer: %v", s.address, err)
+	found.failed = fmt.Sprintf("redis at %s does not answer: %v", s.address, err)
+	found.nodes = slices.Clone(found.nodes)
+	for i := range found.nodes {
+		found.nodes[i].Error = found.failed
+	}
 	return found
 }
 
 // accept makes found what is known, and tells the operator what came and what went.
 func (s *Store) accept(found checked) {
-	before := s.node.Swap(&found)
+	before := s.found.Swap(&found)
 	s.refusal.Store(&found.refusal)
 	told := func(was, is, gone string) {
 		switch {
@@ -119,7 +135,7 @@ func (s *Store) accept(found checked) {
 			s.notice(gone)
 		}
 	}
-	told(before.node.Error, found.node.Error, fmt.Sprintf("redis at %s answers again", s.address))
+	told(before.failed, found.failed, fmt.Sprintf("redis at %s answers again", s.address))
 	told(before.refusal, found.refusal, fmt.Sprintf("redis at %s: leases are granted again", s.address))
 	told(before.blocked, found.blocked, fmt.Sprintf("redis at %s takes writes again", s.address))
 	for _, warning := range found.warnings {
@@ -127,68 +143,107 @@ func (s *Store) accept(found checked) {
 			s.notice(warning)
 		}
 	}
-	if before.node.RunID != "" && before.node.RunID != found.node.RunID {
+	if runs := before.runs(); runs != "" && runs != found.runs() {
 		s.notice(fmt.Sprintf("redis at %s was restarted or replaced", s.address))
-		s.waiters.loseAll() // it may have forgotten the last who took a place
+		s.loseAll() // it may have forgotten the last who took a place
 	}
 }
 
 // Status implements lease.Store.
 func (s *Store) Status() lease.Status {
-	found := s.node.Load()
+	found := s.found.Load()
 	return lease.Status{
 		Kind: "redis", Refusal: found.unfit(), Warnings: found.warnings,
-		Nodes: []lease.Node{found.node}, Desynchronised: s.desynchronised.Load(),
+		Nodes: found.nodes, Desynchronised: s.desynchronised.Load(),
 	}
 }
 
-// check asks Redis for everything that decides whether leases are safe there.
+// check asks Redis, every node of it, for everything that decides whether leases are safe there.
 func (s *Store) check(ctx context.Context) (checked, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
 	defer cancel()
+	if s.cluster == nil {
+		return s.checkNode(ctx, master{client: s.client, shards: s.all()})
+	}
+	masters, _, err := s.masters(ctx)
+	if err != nil {
+		return checked{}, err
+	}
+	var all checked
+	for _, m := range masters {
+		one, err := s.checkNode(ctx, m)
+		if err != nil {
+			return checked{}, err
+		}
+		all.nodes, all.warnings = append(all.nodes, one.nodes...), append(all.warnings, one.warnings...)
+		all.refusal, all.blocked = cmp.Or(all.refusal, one.refusal), cmp.Or(all.blocked, one.blocked)
+	}
+	return all, nil
+}
+
+func (s *Store) checkNode(ctx context.Context, at master) (checked, error) {
 	sent := time.Now()
-	redisNow, err := s.client.Time(ctx).Result()
+	redisNow, err := at.client.Time(ctx).Result()
 	if err != nil {
 		return checked{}, s.connectError(err)
 	}
-	s.clock.learn(sent, redisNow.UnixMicro())
+	if at.address == "" { // known now that it has answered
+		at.address = s.nodeAddress()
+	}
+	for _, shard := range at.shards {
+		shard.clock.learn(sent, redisNow.UnixMicro())
+	}
 	// Half a round trip is the best guess at how old the answer is.
 	skew := redisNow.Sub(sent.Round(0)) - time.Since(sent)/2
 
-	text, err := s.client.Info(ctx).Result()
+	text, err := at.client.Info(ctx).Result()
 	if err != nil {
 		return checked{}, s.connectError(err)
 	}
 	info := parseInfo(text)
-	found := checked{node: lease.Node{
-		Address: s.nodeAddress(), Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
-		ClockSkew: skew, Persistence: s.persistence(ctx, info), Eviction: info["maxmemory_policy"],
-	}}
-	if problem := versionProblem(found.node.Version); problem != "" {
-		return checked{}, s.refused("%s", problem)
+	node := lease.Node{
+		Address: at.address, Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
+		ClockSkew: skew, Persistence: persistence(ctx, at.client, info), Eviction: info["maxmemory_policy"],
 	}
-	if found.node.Role != "master" {
-		return checked{}, s.refused("%s", roleProblem(found.node.Role))
+	if problem := s.nodeProblem(node, info); problem != "" {
+		return checked{}, &RefusedError{Address: at.address, Problem: problem}
 	}
-	found.refusal, found.warnings = s.judge(found.node)
-	if found.blocked = s.blocked(ctx); found.blocked == "" {
+	found := checked{nodes: []lease.Node{node}}
+	found.refusal, found.warnings = s.judge(node)
+	if found.blocked = s.blocked(ctx, at); found.blocked == "" {
 		found.blocked = s.replicasProblem(info)
 	}
-	return found, s.preload(ctx)
+	return found, s.preload(ctx, at.client)
+}
+
+// noCluster is said of a Cluster's node that is not taken for one.
+const noCluster = "is a node of a cluster; want ?cluster=true, or several of its nodes, in the URL"
+
+// nodeProblem says why a server is none that leases can be kept on, or "".
+func (s *Store) nodeProblem(n lease.Node, info map[string]string) string {
+	switch {
+	case versionProblem(n.Version) != "":
+		return versionProblem(n.Version)
+	case n.Role != "master":
+		return roleProblem(n.Role)
+	case s.cluster == nil && info["cluster_enabled"] == "1":
+		return noCluster
+	}
+	return ""
 }
 
 // judge says what of a node's state forbids granting, and what only endangers promises.
 func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 	switch {
 	case n.Eviction != noEviction:
-		refusal = fmt.Sprintf("redis at %s %s", s.address, evictionProblem(n.Eviction))
+		refusal = fmt.Sprintf("redis at %s %s", n.Address, evictionProblem(n.Eviction))
 	case n.ClockSkew.Abs() > maxSkew:
-		refusal = fmt.Sprintf("redis at %s: %s", s.address, skewProblem(n.ClockSkew))
+		refusal = fmt.Sprintf("redis at %s: %s", n.Address, skewProblem(n.ClockSkew))
 	}
 	if n.Persistence != "aof always" {
 		warnings = append(warnings, fmt.Sprintf(
 			"redis at %s persists by %q: a crash of it may forget leases that are held, and grant their names again; want appendonly yes and appendfsync always where that matters (tokens still increase)",
-			s.address, n.Persistence))
+			n.Address, n.Persistence))
 	}
 	return refusal, warnings
 }
@@ -196,11 +251,15 @@ func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 // blocked says why Redis takes no writes (it is full, lacks replicas, cannot persist), or "". It asks by
 // writing what is there anyway. Grants are not forbidden for it: Redis refuses them, and knows first
 // when it no longer does.
-func (s *Store) blocked(ctx context.Context) string {
-	err := s.client.SetXX(ctx, s.keys.layout(), layout, redis.KeepTTL).Err()
+func (s *Store) blocked(ctx context.Context, at master) string {
+	is := layout
+	if s.cluster != nil {
+		is = clusterLayout
+	}
+	err := s.client.SetXX(ctx, at.shards[0].keys.layout(), is, redis.KeepTTL).Err()
 	var answered redis.Error
 	if errors.As(err, &answered) && !errors.Is(err, redis.Nil) {
-		return fmt.Sprintf("redis at %s takes no writes: %v", s.address, answered)
+		return fmt.Sprintf("redis at %s takes no writes: %v", at.address, answered)
 	}
 	return ""
 }
@@ -210,6 +269,9 @@ func (s *Store) connectError(err error) error {
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		return refused
+	}
+	if errors.Is(err, errMoved) && s.cluster == nil {
+		return s.refused(noCluster)
 	}
 	if isAlert(err) { // TLS 1.3 says it only after the handshake
 		return tlsProblem(s.address, err)
@@ -234,16 +296,16 @@ func (s *Store) connectError(err error) error {
 }
 
 // preload loads the scripts that Redis does not know, so that no call pays for sending them.
-func (s *Store) preload(ctx context.Context) error {
+func (s *Store) preload(ctx context.Context, c redis.Scripter) error {
 	for _, script := range allScripts {
-		known, err := script.Exists(ctx, s.client).Result()
+		known, err := script.Exists(ctx, c).Result()
 		if err != nil {
 			return s.connectError(err)
 		}
 		if len(known) == 1 && known[0] {
 			continue
 		}
-		if err := script.Load(ctx, s.client).Err(); err != nil {
+		if err := script.Load(ctx, c).Err(); err != nil {
 			return s.connectError(err)
 		}
 	}
@@ -251,9 +313,9 @@ func (s *Store) preload(ctx context.Context) error {
 }
 
 // persistence says how Redis persists. Managed services refuse CONFIG; then only INFO speaks.
-func (s *Store) persistence(ctx context.Context, info map[string]string) string {
+func persistence(ctx context.Context, c redis.Cmdable, info map[string]string) string {
 	config := func(name string) (string, bool) {
-		got, err := s.client.ConfigGet(ctx, name).Result()
+		got, err := c.ConfigGet(ctx, name).Result()
 		value, ok := got[name]
 		return value, ok && err == nil
 	}

@@ -29,7 +29,8 @@ const (
 // Config says which Redis and how.
 type Config struct {
 	// URL is redis://[user[:password]@]host[:port][/db] or unix://[user[:password]@]/path/to.sock[?db=N]; rediss://
-	// speaks TLS. With ?master=NAME the hosts are those of sentinels, which know where the primary is.
+	// speaks TLS. With ?master=NAME the hosts are those of sentinels, which know where the primary is; several hosts
+	// without it, or ?cluster=true, are a Cluster.
 	URL string
 	// Secrets, if set, go before the URL's password, and may be replaced while a Store uses them.
 	Secrets *Secrets
@@ -66,6 +67,7 @@ type target struct {
 	network            string // tcp or unix
 	addrs              []string
 	master             string // its name, if addrs are of sentinels
+	cluster            bool
 	db                 int
 	tls                bool
 	username, password string
@@ -77,7 +79,7 @@ func (t target) String() string {
 	if t.master != "" {
 		return fmt.Sprintf("%q of the sentinels %s", t.master, strings.Join(t.addrs, ","))
 	}
-	return t.addrs[0]
+	return strings.Join(t.addrs, ",")
 }
 
 // login answers who we are at this moment.
@@ -120,6 +122,9 @@ func (c Config) target() (target, error) {
 	if !t.tls && t.secrets.now().forTLS() {
 		return target{}, fmt.Errorf("redis URL has the scheme %q, which speaks no TLS, but there are certificates for it; want rediss://", u.Scheme)
 	}
+	if t.cluster && c.MinReplicas > 0 {
+		return target{}, errors.New("replicas of a cluster cannot be asked to confirm a lease; want min-replicas 0, or a Sentinel group")
+	}
 	if t.master == "" && t.secrets.now().sentinelPassword != "" {
 		return target{}, errors.New("there is a password for sentinels, but the redis URL names none; want ?master=NAME")
 	}
@@ -149,10 +154,14 @@ func (t *target) place(u *url.URL, hosts string) error {
 	db := query.Get("db")
 	t.master = query.Get("master")
 	for key := range query {
-		if key != "db" && key != "master" {
-			return fmt.Errorf("redis URL has the parameter %q; want none but db or master", key)
+		if key != "db" && key != "master" && key != "cluster" {
+			return fmt.Errorf("redis URL has the parameter %q; want none but db, master or cluster", key)
 		}
 	}
+	if of := query.Get("cluster"); of != "" && of != "true" || of != "" && t.master != "" {
+		return fmt.Errorf("redis URL has cluster=%s; want cluster=true, and no master beside it", of)
+	}
+	t.cluster = query.Has("cluster") || t.master == "" && strings.Contains(hosts, ",")
 	switch u.Scheme {
 	case "redis", "rediss":
 		t.network, t.tls = "tcp", u.Scheme == "rediss"
@@ -177,7 +186,9 @@ func (t *target) place(u *url.URL, hosts string) error {
 	if err != nil || n < 0 {
 		return fmt.Errorf("redis URL has the database %q; want a number", db)
 	}
-	t.db = n
+	if t.db = n; n != 0 && t.cluster {
+		return fmt.Errorf("redis URL has the database %d; want none, a cluster has no other than 0", n)
+	}
 	return nil
 }
 
@@ -198,16 +209,18 @@ func (t *target) takeAddresses(hosts string) error {
 		}
 		t.addrs = append(t.addrs, net.JoinHostPort(u.Hostname(), at))
 	}
-	if len(t.addrs) > 1 && t.master == "" {
-		return errors.New("redis URL names several hosts; want one, or ?master=NAME if they are sentinels")
-	}
 	return nil
 }
 
 // options are go-redis's.
 func (t target) options() *redis.UniversalOptions {
+	size := poolSize
+	if t.cluster {
+		size += clusterShards // of each node
+	}
 	return &redis.UniversalOptions{
-		Addrs: t.addrs, MasterName: t.master, DB: t.db,
+		Addrs: t.addrs, MasterName: t.master, DB: t.db, IsClusterMode: t.cluster,
+		MaxRedirects:        maxRedirects,
 		CredentialsProvider: t.login,
 		SentinelPassword:    t.secrets.now().sentinelPassword,
 		Protocol:            2, // no pushes are used
@@ -219,7 +232,7 @@ func (t target) options() *redis.UniversalOptions {
 		WriteTimeout:          callTimeout,
 		PoolTimeout:           callTimeout,
 		DialerRetries:         1,
-		PoolSize:              poolSize,
+		PoolSize:              size,
 		PipelinePoolSize:      -1, // pipelines too take connections of this pool
 		DisableIdentity:       true,
 

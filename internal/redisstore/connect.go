@@ -28,6 +28,14 @@ func (s *Store) connect() {
 	options := s.target.options()
 	options.Dialer = s.conns.dial
 	options.OnConnect = s.onConnect
+	if s.target.cluster {
+		of := options.Cluster()
+		of.DisableRoutingPolicies = true // every command of ours has its keys, and COMMAND is one right less
+		s.cluster = redis.NewClusterClient(of)
+		s.cluster.OnNewNode(func(node *redis.Client) { node.AddHook(dials{s}) })
+		s.client = s.cluster
+		return
+	}
 	s.client = redis.NewUniversalClient(options)
 	s.client.AddHook(dials{s})
 }
@@ -45,7 +53,7 @@ func (d dials) DialHook(next redis.DialHook) redis.DialHook {
 		}
 		if made, ok := conn.(*connection); ok && d.store.conns.follow(made) {
 			d.store.notice(fmt.Sprintf("redis at %s: the primary is at %s now", d.store.address, made.address))
-			d.store.waiters.loseAll() // it may not have heard of the last who took a place
+			d.store.loseAll() // it may not have heard of the last who took a place
 		}
 		return conn, nil
 	}
@@ -63,6 +71,9 @@ func (dials) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPi
 // server than it did, and leases must be kept on a primary whose layout is ours. go-redis calls it for
 // connections to sentinels too.
 func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
+	if s.target.cluster {
+		return s.onNode(ctx, cn)
+	}
 	var role *redis.Cmd
 	var layoutIs, prefixIs recorded
 	_, err := cn.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -85,24 +96,55 @@ func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
 	case is != "master":
 		return connectProblem(s.refused("%s", roleProblem(is)))
 	}
-	got, err := layoutIs.value()
-	switch {
-	case err != nil:
+	if err := s.isOurs(layoutIs, layout); err != nil {
 		return connectProblem(err)
-	case got != layout:
-		return connectProblem(s.refused(
-			"keeps leases in another layout (%s is %q; this lockd's is %q): one name would have two places; use another key prefix or the lockd that wrote it",
-			s.keys.layout(), got, layout))
-	case s.shared:
+	}
+	if s.shared {
 		return nil
 	}
-	if got, err = prefixIs.value(); err != nil {
+	if err := s.isOurPrefix(prefixIs); err != nil {
 		return connectProblem(err)
 	}
-	if got != s.keys.prefix {
-		return connectProblem(s.refused(
+	return nil
+}
+
+// compareLayout compares that of one shard alone.
+func (s *Store) compareLayout(ctx context.Context, cn *redis.Conn, k keys, want string) error {
+	var is recorded
+	_, err := cn.Pipelined(ctx, func(p redis.Pipeliner) error {
+		is = record(ctx, p, k.layout(), want)
+		return nil
+	})
+	var answered redis.Error
+	if err == nil || errors.As(err, &answered) {
+		err = s.isOurs(is, want)
+	}
+	if err != nil {
+		return connectProblem(err)
+	}
+	return nil
+}
+
+func (s *Store) isOurs(is recorded, want string) error {
+	switch got, err := is.value(); {
+	case err != nil:
+		return err
+	case got != want:
+		return s.refused(
+			"keeps leases in another layout (%s is %q; this lockd's is %q): one name would have two places; use another key prefix or the lockd that wrote it",
+			is.key, got, want)
+	}
+	return nil
+}
+
+func (s *Store) isOurPrefix(is recorded) error {
+	switch got, err := is.value(); {
+	case err != nil:
+		return err
+	case got != s.keys.prefix:
+		return s.refused(
 			"is in use with the key prefix %q (in %s); this lockd's is %q: one name would have two places; want the same --key-prefix, "+
-				"another database or Redis, or --redis-shared if these are different services", got, prefixKey, s.keys.prefix))
+				"another database or Redis, or --redis-shared if these are different services", got, prefixKey, s.keys.prefix)
 	}
 	return nil
 }
@@ -123,8 +165,14 @@ func record(ctx context.Context, p redis.Pipeliner, key, value string) recorded 
 	return recorded{key: key, set: p.SetNX(ctx, key, value, 0), got: p.Get(ctx, key)}
 }
 
+// errMoved: a node of a Cluster says that the key is not there.
+var errMoved = errors.New("it " + noCluster)
+
 func (r recorded) value() (string, error) {
 	got, err := r.got.Result()
+	if redis.HasErrorPrefix(err, "MOVED") {
+		return "", errMoved
+	}
 	if errors.Is(err, redis.Nil) {
 		// A full server's refusal to write it: nothing of ours can be there either.
 		return "", fmt.Errorf("%s could not be recorded: %w", r.key, r.set.Err())

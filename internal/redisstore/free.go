@@ -13,6 +13,7 @@ import (
 // arrive no more; what arrived before that has then been seen. From its beginning on, this process asks
 // for the lease id no more.
 func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
+	s = s.of(u.Name)
 	// Half a second beyond the deadline covers what our reckoning of Redis's clock may be off by:
 	// it is learnt from replies that were under way for no longer than that.
 	sure := s.waiters.leave(u).Add(callTimeout)
@@ -103,6 +104,7 @@ func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
 
 // ForceRelease implements lease.Store.
 func (s *Store) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
+	s = s.of(r.Name)
 	answer, err := s.runLine(ctx, freeScript, r.Name, "FORCE", int64(r.Token), r.By, r.Reason)
 	if err != nil {
 		return lease.Lease{}, s.failed("force-release", r.Name, err)

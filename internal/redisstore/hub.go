@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/lockd/lockd/internal/lease"
 )
 
@@ -88,11 +90,24 @@ func (h *hub) gap() {
 	}
 }
 
-// catchUp publishes a mark and waits until it comes: then every message that was published before the
-// call has been taken. Errors: why it did not come.
+// catchUp publishes a mark at every node and waits until all come: then every message that was published before the
+// call has been taken. Errors: why one did not come.
 func (h *hub) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	nodes, err := h.store.nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes { // those that are published last come last
+		if err := h.catchUpWith(ctx, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *hub) catchUpWith(ctx context.Context, node redis.Cmdable) error {
 	mark, came := randomMark(), make(chan struct{})
 	h.mu.Lock()
 	h.marks[mark] = came
@@ -105,7 +120,7 @@ func (h *hub) catchUp(ctx context.Context) error {
 	again := time.NewTicker(markAgain)
 	defer again.Stop()
 	for {
-		if err := h.store.publishMark(ctx, mark); err != nil {
+		if err := h.store.publishMark(ctx, node, mark); err != nil {
 			return err
 		}
 		select {

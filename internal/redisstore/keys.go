@@ -6,7 +6,8 @@ import (
 )
 
 // keys spells every key and channel. A name belongs to a shard, and the shard is the hash tag, so that
-// all keys of a name lie in one slot and braces in a name steer nothing. One Redis has one shard.
+// all keys of a name lie in one slot and braces in a name steer nothing. One Redis has one shard, a Cluster 256;
+// see shards.go.
 //
 //	lockd:{0}:lock:<name>     STRING, see scripts/value.lua; expires with the lease and its grace
 //	lockd:{0}:line:<name>     STRING, the last ticket given in the line; there while anybody has a place in it
@@ -24,7 +25,8 @@ import (
 // lockd:<db>:<instance> for what is handed to waiters there.
 type keys struct {
 	prefix string
-	shard  string // with the colons around it
+	tag    string // of a Cluster's shard
+	shard  string // with the braces and colons around the tag
 	db     int
 }
 
@@ -35,10 +37,24 @@ func newKeys(prefix string, db int) keys {
 	return keys{prefix: prefix, shard: ":{0}:", db: db}
 }
 
+// inShard are those of a Cluster's shard.
+func (k keys) inShard(tag string) keys {
+	k.tag, k.shard = tag, ":{"+tag+"}:"
+	return k
+}
+
 // prefixKey is the one key whose name does not depend on the prefix: it holds the prefix.
 const prefixKey = "lockd:prefix"
 
-func (k keys) layout() string           { return k.prefix + ":layout" }
+// layout is compared wherever a connection leads, so in a Cluster every shard has one.
+func (k keys) layout() string {
+	if k.tag != "" {
+		return k.prefix + k.shard + "layout"
+	}
+	return k.prefix + ":layout"
+}
+
+func (k keys) slot() int                { return slotOf(k.tag) }
 func (k keys) rights() string           { return k.prefix + k.shard + "rights" }
 func (k keys) lock(name string) string  { return string(k.appendLock(nil, name)) }
 func (k keys) line(name string) string  { return string(k.appendLine(nil, name)) }
@@ -72,8 +88,12 @@ func (k keys) beforeName() int { return len(k.lock("")) }
 func (k keys) channels() string { return k.prefix + ":" + strconv.Itoa(k.db) + ":" }
 func (k keys) events() string   { return k.channels() + "events" }
 
-// name is the inverse of lock.
-func (k keys) name(lock string) (string, bool) { return strings.CutPrefix(lock, k.lock("")) }
+// name answers whose lock a key may be; of which shard it is remains to be seen.
+func (k keys) name(lock string) (string, bool) {
+	rest, ours := strings.CutPrefix(lock, k.prefix+":{")
+	_, name, found := strings.Cut(rest, "}:lock:")
+	return name, ours && found
+}
 
 // locksUnder is a glob that matches the locks of every name that begins with prefix, and of no
 // others: what means something in a glob is escaped.
@@ -81,6 +101,9 @@ func (k keys) locksUnder(prefix string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 	return escape.Replace(k.lock(prefix)) + "*"
 }
+
+// inAnyShard makes such a glob, of a Cluster's front, match in every shard.
+func (k keys) inAnyShard(glob string) string { return strings.Replace(glob, k.shard, ":{*}:", 1) }
 
 // layout says how names are laid out: two that differ would put one name in two places, and two
 // holders on it.

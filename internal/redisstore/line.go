@@ -170,7 +170,8 @@ func (s *Store) told(text string) {
 	}
 	// Whether it stands still, and for whom, Redis knows. Should too much be under way, the note is
 	// looked at again with the next beat.
-	s.errand(func() { s.askFor(f[3], lease.ID(f[0])) })
+	shard := s.of(f[3])
+	shard.errand(func() { shard.askFor(f[3], lease.ID(f[0])) })
 }
 
 // askFor asks once more for a waiter, with the tag that it has: what was handed to it is taken up, for a

@@ -47,9 +47,9 @@ func TestARestartedRedisIsAskedAgain(t *testing.T) {
 	acquire(t, s, holder)
 	w := queued(t, s, "job")
 	c.Del(t.Context(), s.keys.ofLine("job")[1:4]...)
-	before := *s.node.Load()
-	before.node.RunID = "another"
-	s.node.Store(&before) // as if this had been another Redis
+	before := *s.found.Load()
+	before.nodes = []lease.Node{{RunID: "another"}}
+	s.found.Store(&before) // as if this had been another Redis
 	until(t, 5*time.Second, "the waiter stands in line again", func() bool {
 		standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"})
 		return err == nil && standing.Waiting == 1

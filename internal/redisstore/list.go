@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
 )
@@ -25,25 +28,42 @@ const (
 // SCAN may answer more, or less, at the same cursor when keys have come or gone. It has answered the
 // same range of keys as before if it goes on at the same cursor, next; otherwise last means nothing,
 // and names are shown again rather than passed over.
+//
+// In a Cluster it is the cursor at one of the masters, in their order, for as long as the slots are divided between
+// the same ones; when they are not any more, the list begins anew: names may be shown again, and none is passed over.
 type position struct {
-	cursor uint64
-	next   uint64
-	last   string
+	node     int
+	division string // "" where there is one Redis
+	cursor   uint64
+	next     uint64
+	last     string
 }
 
 func (p position) String() string {
+	text := ""
 	switch {
 	case p.last != "":
-		return fmt.Sprintf("%d %d %s", p.cursor, p.next, p.last)
-	case p.cursor != 0:
-		return strconv.FormatUint(p.cursor, 10)
+		text = fmt.Sprintf("%d %d %s", p.cursor, p.next, p.last)
+	case p.cursor != 0 || p.division != "":
+		text = strconv.FormatUint(p.cursor, 10)
 	}
-	return ""
+	if p.division != "" {
+		text = fmt.Sprintf("%d@%s:%s", p.node, p.division, text)
+	}
+	return text
 }
 
 func parsePosition(token string) (p position, err error) {
 	if token == "" {
 		return p, nil
+	}
+	if at, rest, cut := strings.Cut(token, ":"); cut && strings.Contains(at, "@") && !strings.Contains(at, " ") {
+		var node string
+		node, p.division, _ = strings.Cut(at, "@")
+		if p.node, err = strconv.Atoi(node); err != nil || p.node < 0 || p.division == "" {
+			return position{}, errPosition
+		}
+		token = rest
 	}
 	cursor, rest, cut := strings.Cut(token, " ")
 	if p.cursor, err = strconv.ParseUint(cursor, 10, 64); err == nil && cut {
@@ -52,10 +72,12 @@ func parsePosition(token string) (p position, err error) {
 		p.next, err = strconv.ParseUint(next, 10, 64)
 	}
 	if err != nil || cut && p.last == "" {
-		return position{}, &lease.InvalidError{Field: "page_token", Problem: "is none that an earlier page answered; want its next_page_token"}
+		return position{}, errPosition
 	}
 	return p, nil
 }
+
+var errPosition = &lease.InvalidError{Field: "page_token", Problem: "is none that an earlier page answered; want its next_page_token"}
 
 // List implements lease.Store.
 func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, error) {
@@ -66,7 +88,9 @@ func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, erro
 	var page lease.Page
 	count := min(scanCount, r.Size)
 	for range scansPerPage {
-		names, next, err := s.scan(ctx, at, r.Prefix, count)
+		var names []string
+		var next position
+		names, at, next, err = s.scan(ctx, at, r.Prefix, count)
 		if err != nil {
 			return lease.Page{}, err
 		}
@@ -76,8 +100,8 @@ func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, erro
 			if err := s.show(ctx, &page, names); err != nil {
 				return lease.Page{}, err
 			}
-			at = position{cursor: next}
-			if page.Next = at.String(); next == 0 {
+			at = next
+			if page.Next = at.String(); at == (position{}) {
 				return page, nil
 			}
 		case len(page.Leases) > 0:
@@ -85,7 +109,8 @@ func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, erro
 		case count > 1:
 			count /= 2
 		default:
-			page.Next = position{cursor: at.cursor, next: next, last: names[room-1]}.String()
+			at.next, at.last = next.cursor, names[room-1]
+			page.Next = at.String()
 			return page, s.show(ctx, &page, names[:room])
 		}
 	}
@@ -108,26 +133,59 @@ func (s *Store) show(ctx context.Context, page *lease.Page, names []string) erro
 	return nil
 }
 
-// scan answers, in order, the names under prefix that SCAN finds at a position, and the next cursor.
-func (s *Store) scan(ctx context.Context, at position, prefix string, count int) ([]string, uint64, error) {
+// scan answers, in order, the names under prefix that SCAN finds at a position, or that one where it has to begin anew,
+// and the next position, the zero value after the last.
+func (s *Store) scan(ctx context.Context, from position, prefix string, count int) (names []string, at, next position, err error) {
+	at, node, nodes, err := s.scanned(ctx, from)
+	if err != nil {
+		return nil, at, next, fmt.Errorf("list: %w: %w", lease.ErrUnavailable, err)
+	}
 	if at.last != "" {
 		count = 1 // as when it was cut
 	}
-	found, next, err := s.client.Scan(ctx, at.cursor, s.keys.locksUnder(prefix), int64(count)).Result()
+	glob := s.keys.locksUnder(prefix)
+	if s.cluster != nil {
+		glob = s.keys.inAnyShard(glob)
+	}
+	found, cursor, err := node.Scan(ctx, at.cursor, glob, int64(count)).Result()
 	if err != nil {
-		return nil, 0, fmt.Errorf("list: %w: %w", lease.ErrUnavailable, err)
+		return nil, at, next, fmt.Errorf("list: %w: %w", lease.ErrUnavailable, err)
 	}
 	last := at.last
-	if next != at.next {
+	if cursor != at.next {
 		last = ""
 	}
-	names := make([]string, 0, len(found))
 	for _, key := range found {
 		name, ok := s.keys.name(key)
-		if ok && lease.CheckName(name) == nil && lease.Under(name, prefix) && name > last {
+		if ok && s.of(name).keys.lock(name) == key && lease.CheckName(name) == nil && lease.Under(name, prefix) && name > last {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), next, nil
+	switch {
+	case cursor != 0:
+		next = position{node: at.node, division: at.division, cursor: cursor}
+	case at.node+1 < nodes:
+		next = position{node: at.node + 1, division: at.division}
+	}
+	return slices.Compact(names), at, next, nil
+}
+
+// scanned answers which of so many nodes is meant by from, or the first one if they are not those any more.
+func (s *Store) scanned(ctx context.Context, from position) (at position, node redis.Cmdable, nodes int, err error) {
+	if s.cluster == nil {
+		from.node, from.division = 0, ""
+		return from, s.client, 1, nil
+	}
+	masters, text, err := s.masters(ctx)
+	if err != nil {
+		return from, nil, 0, err
+	}
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(text)) // it never fails
+	division := strconv.FormatUint(sum.Sum64(), 16)
+	if from.division != division || from.node >= len(masters) {
+		from = position{division: division}
+	}
+	return from, masters[from.node].client, len(masters), nil
 }

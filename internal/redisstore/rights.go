@@ -18,7 +18,32 @@ var rightsScript = newScript(rightsLua)
 // checkRights tries everything that Redis may deny us, in ways that change nothing: a right that is missing shall
 // be known at the start, and not when the first one waits in line.
 func (s *Store) checkRights(ctx context.Context) error {
-	if err := rightsScript.Load(ctx, s.client).Err(); err != nil { // the others may be there already
+	if s.cluster == nil {
+		return s.checkRightsAt(ctx)
+	}
+	masters, _, err := s.masters(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range masters { // each has its own users
+		if err := m.shards[0].checkRightsAt(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRightsAt does so where the shard is.
+func (s *Store) checkRightsAt(ctx context.Context) error {
+	node := s.client
+	if s.cluster != nil {
+		at, err := s.cluster.MasterForKey(ctx, s.keys.rights())
+		if err != nil {
+			return s.connectError(err)
+		}
+		node = at
+	}
+	if err := rightsScript.Load(ctx, node).Err(); err != nil { // the others may be there already
 		return s.connectError(err)
 	}
 	a, err := s.run(ctx, rightsScript, []string{s.keys.rights()}, s.keys.events())
@@ -29,7 +54,7 @@ func (s *Store) checkRights(ctx context.Context) error {
 	for i := range a.replies {
 		denied = append(denied, a.replies[i].text(0))
 	}
-	if denied, err = s.tryOutside(ctx, denied); err != nil {
+	if denied, err = s.tryOutside(ctx, node, denied); err != nil {
 		return s.connectError(err)
 	}
 	if len(denied) == 0 {
@@ -42,9 +67,9 @@ func (s *Store) checkRights(ctx context.Context) error {
 }
 
 // tryOutside adds to denied what is denied of the commands that are no part of scripts.
-func (s *Store) tryOutside(ctx context.Context, denied []string) ([]string, error) {
+func (s *Store) tryOutside(ctx context.Context, node redis.UniversalClient, denied []string) ([]string, error) {
 	var cmds []redis.Cmder
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := node.Pipelined(ctx, func(p redis.Pipeliner) error {
 		cmds = []redis.Cmder{
 			p.Scan(ctx, 0, s.keys.rights(), 1), p.GetEx(ctx, s.keys.rights(), watchedFor), p.HDel(ctx, s.keys.rights(), "none"),
 			p.Publish(ctx, s.keys.events(), ""), p.Ping(ctx), p.SetXX(ctx, s.keys.rights(), "", redis.KeepTTL),
@@ -65,7 +90,7 @@ func (s *Store) tryOutside(ctx context.Context, denied []string) ([]string, erro
 			return nil, err
 		}
 	}
-	sub := s.client.Subscribe(ctx, s.keys.events())
+	sub := node.Subscribe(ctx, s.keys.events())
 	defer sub.Close()
 	_, err = sub.ReceiveTimeout(ctx, callTimeout)
 	if err == nil {

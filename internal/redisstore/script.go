@@ -131,7 +131,7 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 	}
 	a, ok := decodeAnswer(raw, nonce)
 	if !ok {
-		s.desynchronised.Add(1)
+		s.front.desynchronised.Add(1)
 		s.conns.dropAll()
 		s.notice(fmt.Sprintf("redis at %s answered one call with another's reply; all connections were dropped", s.address))
 		return answer{}, errDesynchronised
@@ -150,6 +150,10 @@ func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, 
 	command := make([]any, 0, 4+len(keys)+len(args))
 	command = append(command, "evalsha", script.Hash(), len(keys))
 	command = append(append(append(command, keys...), nonce), args...)
+	if s.cluster != nil {
+		raw, err = s.doInCluster(ctx, script, s.keys.fence(), command)
+		return raw, "", err
+	}
 	raw, unconfirmed, err = s.do(ctx, script, command)
 	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
 		return raw, unconfirmed, err

@@ -13,6 +13,10 @@ import (
 // lines, and so does one that is held for who does not want to wait; the rest is left to the scripts that
 // know lines, each in a call of its own.
 func (s *Store) Start(calls []*lease.Call) {
+	if s.shards != nil {
+		s.startEach(calls)
+		return
+	}
 	now := time.Now()
 	ops := make([]*operation, 0, len(calls))
 	for _, c := range calls {

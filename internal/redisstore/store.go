@@ -33,6 +33,9 @@ type Store struct {
 	// minReplicas is how many replicas have to have a lease before it is told; see replicas.go.
 	minReplicas int
 	client      redis.UniversalClient
+	cluster     *redis.ClusterClient // client, if it is one
+	front       *Store               // of a shard: what all share is there; otherwise the Store itself
+	shards      []*Store             // of a Cluster's front; see shards.go
 	conns       *connections
 	keys        keys
 	clock       *clock
@@ -44,7 +47,7 @@ type Store struct {
 
 	refusal        atomic.Pointer[string] // why nothing new is granted, as last checked; never nil
 	desynchronised atomic.Int64
-	node           atomic.Pointer[checked] // as last checked; never nil
+	found          atomic.Pointer[checked] // as last checked; never nil
 
 	instance string // this process, for the line: random, new at every start
 	waiters  *waiters
@@ -56,6 +59,8 @@ type Store struct {
 	beaten   atomic.Int64  // when the last beat began that is known to have succeeded, in ns since clock.base; 0: none
 	missed   atomic.Int64  // when Redis last did not serve a call, as beaten
 	since    atomic.Int64  // since when Redis knows that this instance lives, as last heard; see scripts/alive.lua
+
+	dead []string // instances, as the last beat said; keepBeating's own
 
 	background context.Context // ends with Close
 	stop       context.CancelFunc
@@ -76,23 +81,27 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
 		listens: make(chan struct{}, 1),
 	}
-	s.hub = newHub(s)
-	s.batch, s.crew = newBatch(s), newCrew(maxCalls)
+	s.front, s.hub = s, newHub(s)
+	s.batch, s.crew = newBatch(s, maxBatches), newCrew(maxCalls)
 	if s.notice == nil {
 		s.notice = func(string) {}
 	}
 	s.connect()
 	s.refusal.Store(new(string))
-	s.node.Store(&checked{node: lease.Node{Address: s.address}})
+	s.found.Store(&checked{nodes: []lease.Node{{Address: s.address}}})
+	s.background, s.stop = context.WithCancel(context.Background())
+	if at.cluster {
+		s.makeShards()
+	}
 	if err := s.firstCheck(ctx); err != nil {
+		s.stop()
 		return nil, errors.Join(err, s.client.Close())
 	}
 	at.secrets.tryWith(s.trySecret)
-	s.background, s.stop = context.WithCancel(context.Background())
 	s.running.Go(func() { s.keepChecking(s.background) })
 	s.running.Go(func() { s.keepListening(s.background) })
 	s.running.Go(func() { s.keepBeating(s.background) })
-	s.running.Go(func() { s.alarms.ring(s.background, s.promoteSoon) })
+	s.running.Go(func() { s.alarms.ring(s.background, func(name string) { s.of(name).promoteSoon(name) }) })
 	return s, nil
 }
 
@@ -103,11 +112,16 @@ func newInstance() string { return fmt.Sprintf("%016x", rand.Uint64()) }
 func (s *Store) Close() error {
 	s.stop()
 	s.running.Wait()
-	s.batch.stop()
+	for _, shard := range s.all() {
+		shard.running.Wait()
+		shard.batch.stop()
+	}
 	s.crew.stop()
 	s.target.secrets.tryWith(nil)
 	s.hub.close()
-	s.lastBeat()
+	for _, shard := range s.all() {
+		shard.lastBeat()
+	}
 	return s.client.Close()
 }
 
@@ -138,6 +152,7 @@ const maxShown = 1000
 
 // Get implements lease.Store.
 func (s *Store) Get(ctx context.Context, r lease.GetRequest) (lease.Standing, error) {
+	s = s.of(r.Name)
 	answer, err := s.runLine(ctx, standingScript, r.Name, min(r.Waiters, maxShown))
 	if err != nil {
 		return lease.Standing{}, s.failed("look at", r.Name, err)
@@ -173,6 +188,23 @@ func decodeStanding(name string, holder, line reply) (lease.Standing, error) {
 
 // look answers the leases among names that are held. With errForeign the others are answered still.
 func (s *Store) look(ctx context.Context, names []string) (found []lease.Lease, foreign error) {
+	parts := make(map[*Store][]string)
+	for _, name := range names {
+		shard := s.of(name)
+		parts[shard] = append(parts[shard], name)
+	}
+	for shard, part := range parts {
+		some, err := shard.lookInShard(ctx, part)
+		if err != nil && !errors.Is(err, errForeign) {
+			return nil, err
+		}
+		found, foreign = append(found, some...), errors.Join(foreign, err)
+	}
+	return found, foreign
+}
+
+// lookInShard is look for names of one shard.
+func (s *Store) lookInShard(ctx context.Context, names []string) (found []lease.Lease, foreign error) {
 	keys := make([]string, len(names))
 	for i, name := range names {
 		keys[i] = s.keys.lock(name)

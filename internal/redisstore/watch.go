@@ -46,29 +46,35 @@ func (s *Store) Forced(deliver func(lease.Event)) {
 func (s *Store) keepWatched(ctx context.Context) (watched string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var set *redis.BoolCmd
-	var found *redis.StringCmd
+	var set []*redis.BoolCmd
+	var found []*redis.StringCmd
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		set = p.SetNX(ctx, s.keys.watched(), randomMark(), watchedFor)
-		found = p.GetEx(ctx, s.keys.watched(), watchedFor)
+		for _, shard := range s.all() {
+			set = append(set, p.SetNX(ctx, shard.keys.watched(), randomMark(), watchedFor))
+			found = append(found, p.GetEx(ctx, shard.keys.watched(), watchedFor))
+		}
 		return nil
 	})
 	// A full Redis refuses the first and still does the second, which is all that a standing key needs.
-	if watched, missing := found.Result(); missing == nil {
-		return watched, nil
+	for i := range found {
+		mark, missing := found[i].Result()
+		if missing != nil {
+			return "", errors.Join(err, set[i].Err())
+		}
+		watched += mark
 	}
-	return "", errors.Join(err, set.Err())
+	return watched, nil
 }
 
 // publishMark sends a mark through the events channel.
-func (s *Store) publishMark(ctx context.Context, mark string) error {
+func (s *Store) publishMark(ctx context.Context, node redis.Cmdable, mark string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	text, err := json.Marshal(map[string]string{"kind": markKind, "mark": mark})
 	if err != nil {
 		return err
 	}
-	return s.client.Publish(ctx, s.keys.events(), text).Err()
+	return node.Publish(ctx, s.keys.events(), text).Err()
 }
 
 func randomMark() string { return strconv.FormatUint(rand.Uint64(), 16) }

@@ -145,7 +145,7 @@ func (v *vigil) list(ctx context.Context) {
 	}
 	for start := time.Now(); v.listing && time.Since(start) < workFor; {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
-		names, next, err := v.store.scan(call, position{cursor: v.cursor}, "", scanCount)
+		names, _, next, err := v.store.scan(call, v.at, "", scanCount)
 		cancel()
 		if err != nil {
 			return
@@ -155,7 +155,7 @@ func (v *vigil) list(ctx context.Context) {
 				return
 			}
 		}
-		v.cursor, v.listing = next, next != 0
+		v.at, v.listing = next, next != position{}
 	}
 }
 

@@ -25,7 +25,7 @@ type vigil struct {
 	unlisted bool                // leases may stand under a watched prefix that the book does not know
 	ended    map[string]struct{} // names whose events came during a look that lists; else nil
 
-	cursor  uint64 // of the listing; the goroutine's own, as listing
+	at      position // of the listing; the goroutine's own, as listing
 	listing bool
 }
 

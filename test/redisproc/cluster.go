@@ -1,0 +1,140 @@
+package redisproc
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Cluster is three primaries that share the slots evenly, each with a replica.
+type Cluster struct {
+	Servers []*Server // the primaries first, as they were at the start
+	t       testing.TB
+}
+
+// primaries of a Cluster.
+const primaries = 3
+
+// StartCluster runs six servers and returns when all of them know of all slots.
+func StartCluster(t testing.TB, args ...string) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	args = append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"}, args...)
+	for range 2 * primaries {
+		c.Servers = append(c.Servers, Start(t, TCP(), Args(args...)))
+	}
+	for i, s := range c.Servers {
+		if i < primaries {
+			c.Do(s, "CLUSTER", "ADDSLOTSRANGE", i*16384/primaries, (i+1)*16384/primaries-1)
+		}
+		c.Do(s, "CLUSTER", "SET-CONFIG-EPOCH", i+1)
+		c.Do(s, "CLUSTER", "MEET", "127.0.0.1", c.Servers[0].Port())
+	}
+	await(t, "the nodes know each other", func(ctx context.Context) bool {
+		for _, s := range c.Servers {
+			if strings.Count(c.ask(ctx, s, "CLUSTER", "NODES"), "connected") < 2*primaries {
+				return false
+			}
+		}
+		return true
+	})
+	for i, s := range c.Servers[primaries:] {
+		c.Do(s, "CLUSTER", "REPLICATE", c.ID(c.Servers[i]))
+	}
+	await(t, "the cluster serves", func(ctx context.Context) bool {
+		for i, s := range c.Servers {
+			if !strings.Contains(c.ask(ctx, s, "CLUSTER", "INFO"), "cluster_state:ok") || strings.Count(c.ask(ctx, s, "CLUSTER", "NODES"), "slave") != primaries {
+				return false
+			}
+			if i >= primaries && !strings.Contains(c.ask(ctx, s, "INFO", "replication"), "master_link_status:up") {
+				return false
+			}
+		}
+		return true
+	})
+	return c
+}
+
+// URL is what lockd --redis takes.
+func (c *Cluster) URL() string {
+	var addrs []string
+	for _, s := range c.Servers {
+		addrs = append(addrs, s.Addr())
+	}
+	return "redis://" + strings.Join(addrs, ",")
+}
+
+// ID is what the nodes call s.
+func (c *Cluster) ID(s *Server) string { return c.Do(s, "CLUSTER", "MYID") }
+
+// Do has one node do a command, and answers what it says.
+func (c *Cluster) Do(s *Server, command ...any) string {
+	c.t.Helper()
+	client := s.Client()
+	defer client.Close()
+	got, err := client.Do(context.Background(), command...).Result()
+	if err != nil {
+		c.t.Fatalf("%v at %s: %v", command, s.Addr(), err)
+	}
+	return fmt.Sprint(got)
+}
+
+func (c *Cluster) ask(ctx context.Context, s *Server, command ...any) string {
+	client := s.Client()
+	defer client.Close()
+	got, _ := client.Do(ctx, command...).Text()
+	return got
+}
+
+// Forget makes a slot nobody's.
+func (c *Cluster) Forget(slot int) {
+	c.t.Helper()
+	for _, s := range c.Servers {
+		c.Do(s, "CLUSTER", "DELSLOTS", slot)
+	}
+}
+
+// Move moves a slot, with what is in it, from one primary to another, as redis-cli --cluster reshard does.
+func (c *Cluster) Move(slot int, from, to *Server) {
+	c.t.Helper()
+	c.Do(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", c.ID(from))
+	c.Do(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", c.ID(to))
+	client := from.Client()
+	defer client.Close()
+	for {
+		keys, err := client.ClusterGetKeysInSlot(context.Background(), slot, 100).Result()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(keys) == 0 {
+			break
+		}
+		command := []any{"MIGRATE", "127.0.0.1", to.Port(), "", 0, 5000, "KEYS"}
+		for _, key := range keys {
+			command = append(command, key)
+		}
+		c.Do(from, command...)
+	}
+	for _, s := range []*Server{to, from} {
+		c.Do(s, "CLUSTER", "SETSLOT", slot, "NODE", c.ID(to))
+	}
+}
+
+// AwaitPrimary waits until s, which was a replica, is a primary and the cluster serves.
+func (c *Cluster) AwaitPrimary(s *Server) {
+	c.t.Helper()
+	await(c.t, "the replica is a primary", func(ctx context.Context) bool {
+		return roleOf(ctx, s) == "master" && strings.Contains(c.ask(ctx, s, "CLUSTER", "INFO"), "cluster_state:ok")
+	})
+}
+
+// Flush empties all nodes, which are not otherwise changed.
+func (c *Cluster) Flush() {
+	c.t.Helper()
+	for _, s := range c.Servers {
+		if roleOf(context.Background(), s) == "master" {
+			c.Do(s, "FLUSHALL")
+		}
+	}
+}
