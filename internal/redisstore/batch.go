@@ -133,8 +133,10 @@ func (b *batch) landed(c *sharedCall) {
 
 // takeLocked takes the operations of a call out of the queue: the oldest, and for one name either acquisitions or
 // one of the others, as the script wants it. Any number may try to acquire one name, and whoever holds it
-// must not have to wait for each of them.
+// must not have to wait for each of them. What is late already is left to the sweep: not sent, it is known not to
+// have been done.
 func (b *batch) takeLocked() []*operation {
+	now := time.Now()
 	queue := b.queue.waiting()
 	ops := make([]*operation, 0, min(len(queue), maxBatch))
 	var left []*operation // of those that were looked at
@@ -142,7 +144,8 @@ func (b *batch) takeLocked() []*operation {
 	seen := 0
 	for ; seen < len(queue) && len(ops) < maxBatch; seen++ {
 		op := queue[seen]
-		if first := b.names[op.name]; first != nil && !(op.acquires() && first.acquires()) {
+		first := b.names[op.name]
+		if op.late(now) || first != nil && !(op.acquires() && first.acquires()) {
 			left = append(left, op)
 			continue
 		}
@@ -159,10 +162,9 @@ func (b *batch) takeLocked() []*operation {
 func (b *batch) sweep() {
 	now := time.Now()
 	b.mu.Lock()
-	late := func(op *operation) bool { return !now.Before(op.deadline) }
 	var unsent, unknown, queue []*operation
 	for _, op := range b.queue.waiting() {
-		if late(op) {
+		if op.late(now) {
 			unsent = append(unsent, op)
 		} else {
 			queue = append(queue, op)
@@ -173,7 +175,7 @@ func (b *batch) sweep() {
 	}
 	for _, c := range b.calls {
 		for _, op := range c.ops {
-			if late(op) {
+			if op.late(now) {
 				unknown = append(unknown, op)
 			}
 		}

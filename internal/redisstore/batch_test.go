@@ -303,6 +303,20 @@ func TestWhatWasNotSentIsNotUnknown(t *testing.T) {
 	}
 }
 
+// What comes when its time is over is not sent: to Redis, whose clock we only reckon, it might seem to be in time.
+func TestWhatIsLateIsNotSent(t *testing.T) {
+	s := open(t, redisproc.Shared(t).URL())
+	s.clock.offset.Add(time.Minute.Microseconds()) // as wrong as can be
+	a, done := asking("job"), make(ended, 1)
+	s.Start([]*lease.Call{{Acquire: &a, To: done, Deadline: time.Now()}})
+	if got := <-done; !errors.Is(got.Err, lease.ErrUnavailable) || errors.Is(got.Err, lease.ErrUnknown) {
+		t.Errorf("Acquire that came too late = %v, want ErrUnavailable and not ErrUnknown", got.Err)
+	}
+	if held(t, s, "job") {
+		t.Error("the name is held, want it free")
+	}
+}
+
 // What is in a call still when its time is over is unknown from then on, however long the call takes.
 func TestWhatHasNoAnswerInTimeIsUnknown(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func (d dials) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := next(ctx, network, address)
 		if err != nil {
-			return nil, &dialError{err}
+			return stillborn{connectProblem(err)}, nil
 		}
 		if made, ok := conn.(*connection); ok && d.store.conns.follow(made) {
 			d.store.notice(fmt.Sprintf("redis at %s: the primary is at %s now", d.store.address, made.address))

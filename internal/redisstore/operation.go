@@ -82,5 +82,8 @@ func (s *Store) renewing(r lease.Renewal) *operation {
 	return op
 }
 
+// late reports whether nobody waits for op any more.
+func (op *operation) late(now time.Time) bool { return !now.Before(op.deadline) }
+
 // acquires reports whether op is an ACQUIRE.
 func (op *operation) acquires() bool { return op.times != "" }
