@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
 // What is granted counts from little before its sending, however long ago the clocks were read last.
@@ -205,5 +207,23 @@ func TestCloseBoundsALateRelease(t *testing.T) {
 		}
 		c.work.end()
 		<-closed
+	})
+}
+
+// An answer that comes just when nobody waits for it any more is nobody's: neither reads what the other writes. Only
+// the race detector can tell.
+func TestAnAnswerThatComesAsItIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "job", WithoutKeepalive())
+		s := f.stream("a")
+		s.grant()
+		<-done
+		here := c.link.ready(false).(*stream)
+		go func() { _, _ = here.release(t.Context(), "job", "id") }()
+		id := s.operation().GetId()
+		<-time.After(releaseTry)
+		s.answer(&lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Released{Released: &lockdv1.ReleaseResponse{Outcome: lockdv1.ReleaseResponse_HELD}}})
+		synctest.Wait()
 	})
 }

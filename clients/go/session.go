@@ -76,8 +76,10 @@ func (c *call) tell(a *acquisition, held *lockdv1.Held) {
 
 func (s *stream) renew(ctx context.Context, l *Lease) (terms, error) {
 	c := &call{name: l.name, owner: l.owner}
-	err := s.do(ctx, c, renewing{l}, maxRenewal)
-	return c.final.terms, err
+	if err := s.do(ctx, c, renewing{l}, maxRenewal); err != nil {
+		return terms{}, err // the answer may come yet
+	}
+	return c.final.terms, nil
 }
 
 // releaseTry bounds one try of a release on a stream, so that one to a mute server gives way to another.
@@ -89,8 +91,10 @@ func (s *stream) release(ctx context.Context, name, id string) (lockdv1.ReleaseR
 		releasing
 	}
 	one.releasing = releasing{name, id}
-	err := s.do(ctx, &one.call, &one.releasing, releaseTry)
-	return one.final.outcome, err
+	if err := s.do(ctx, &one.call, &one.releasing, releaseTry); err != nil {
+		return 0, err // the answer may come yet
+	}
+	return one.final.outcome, nil
 }
 
 // do sends an operation that has one answer and waits for it until ctx ends, and no longer than that.
