@@ -132,6 +132,11 @@ func TestASwappedReplyIsNotBelieved(t *testing.T) {
 	var both sync.WaitGroup
 	for i, x := range []lease.Acquisition{a, b} {
 		both.Go(func() { _, errs[i] = s.Renew(soon(t), lease.Renewal{Name: x.Name, ID: x.ID}) })
+		until(t, 5*time.Second, "one more call is under way", func() bool { // which they do not share
+			s.batch.mu.Lock()
+			defer s.batch.mu.Unlock()
+			return len(s.batch.calls) == i+1 || swapped.Hits() > 0
+		})
 	}
 	both.Wait()
 	if swapped.Hits() == 0 {

@@ -39,7 +39,7 @@ var troubles = []trouble{
 	}, []error{lease.ErrUnknown, lease.ErrUnavailable}},
 	{"maxclients", func(ctx context.Context, t *testing.T, _ *redisproc.Server, direct *redis.Client) {
 		most := configGet(t, direct, "maxclients")
-		direct.ConfigSet(ctx, "maxclients", "3") // ours, and two
+		direct.ConfigSet(ctx, "maxclients", "1") // ours; one for all of the store's calls would do
 		direct.Do(ctx, "CLIENT", "KILL", "SKIPME", "yes")
 		<-ctx.Done()
 		direct.ConfigSet(context.WithoutCancel(ctx), "maxclients", most)
