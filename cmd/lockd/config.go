@@ -80,11 +80,7 @@ func (c *config) check(wrong *problems) {
 		add("http", err)
 	}
 	if limits := []string{"min-ttl", "default-ttl", "max-ttl", "max-wait"}; wrong.spare(limits...) {
-		if err := c.Limits.Validate(); err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") {
-				wrong.addf("min-ttl, default-ttl, max-ttl or max-wait: %s", line)
-			}
-		}
+		c.addAbout(wrong, limits, c.Limits.Validate())
 	}
 	add("log-level", oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error"))
 	add("log-format", oneOf("log-format", c.LogFormat, "json", "console"))
@@ -113,25 +109,43 @@ func (c *config) checkAddress(setting, text string) (address, error) {
 	return at, nil
 }
 
-// readSecrets reads the files of passwords and certificates.
-func (c *config) readSecrets() (*redisstore.Secrets, error) {
-	if c.Redis == "" && c.RedisFiles != (redisstore.SecretFiles{}) {
-		return nil, errors.New("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key is set and redis is not; " +
-			"want both, or none of them for leases in memory")
+// addAbout adds each line of err, which is about some of these settings, with where those were set that were.
+func (c *config) addAbout(wrong *problems, settings []string, err error) {
+	if err == nil {
+		return
 	}
-	secrets, err := redisstore.ReadSecrets(c.RedisFiles)
-	if err != nil {
-		return nil, fmt.Errorf("redis-password-file, redis-sentinel-password-file, redis-ca, redis-cert or redis-key: %w", err)
+	var origins []string
+	for _, name := range settings {
+		if origin := c.values[name].origin; origin != byDefault {
+			origins = append(origins, origin)
+		}
 	}
-	return secrets, nil
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		wrong.addf("%s: %s", strings.Join(origins, ", "), line)
+	}
+}
+
+// secretFiles are the settings that name files to be read.
+var secretFiles = []string{"redis-password-file", "redis-sentinel-password-file", "redis-ca", "redis-cert", "redis-key"}
+
+// checkNoRedis adds what is set for a Redis, and would be believed to work, while leases are kept in memory.
+func (c *config) checkNoRedis(wrong *problems) {
+	none := new(config).flags()
+	for _, name := range append(slices.Clone(secretFiles), "redis-min-replicas") {
+		if set := c.values[name]; set.text != none.Lookup(name).DefValue {
+			wrong.add(name, set.origin, fmt.Errorf("%s is set and redis is not; want both, or none of them for leases in memory", name))
+		}
+	}
 }
 
 // checkRedis adds what is wrong with where leases are kept.
 func (c *config) checkRedis(wrong *problems) {
-	secrets, err := c.readSecrets()
-	if err != nil {
-		wrong.addf("%v", err)
+	if c.Redis == "" {
+		c.checkNoRedis(wrong)
+		return
 	}
+	secrets, err := redisstore.ReadSecrets(c.RedisFiles)
+	c.addAbout(wrong, secretFiles, err)
 	origin := c.values["redis"].origin
 	c.redis = redisstore.Config{URL: c.Redis, Secrets: secrets, KeyPrefix: c.KeyPrefix, Shared: c.RedisShared, MinReplicas: c.RedisMinReplicas}
 	switch password := passwordOf(c.Redis); {
@@ -140,9 +154,10 @@ func (c *config) checkRedis(wrong *problems) {
 			"want it in LOCKD_REDIS, in the file given by --config, or in one given by --redis-password-file"))
 	case password == hidden:
 		wrong.add("redis", origin, fmt.Errorf("redis: the password is %s, which is what lockd shows instead of one; want the password itself", hidden))
-	case c.Redis != "" && secrets != nil: // without them it is not known what is missing
+	case secrets != nil: // without them it is not known what is missing
 		at := c.redis
-		at.KeyPrefix, at.MinReplicas = "", 0 // have been looked at
+		at.KeyPrefix = "" // has been looked at, and so has a negative number of replicas
+		at.MinReplicas = max(at.MinReplicas, 0)
 		if err := at.Check(); err != nil {
 			wrong.add("redis", origin, fmt.Errorf("redis: %w", err))
 		}

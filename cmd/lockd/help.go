@@ -36,7 +36,8 @@ const printExamples = `  lockd config print --config /etc/lockd.yaml
 const helpTemplate = `{{.Long}}
 
 Usage:
-  {{.UseLine}}{{if .HasAvailableFlags}}
+  {{.UseLine}}{{if not .HasParent}}
+  lockd config print [flags]{{end}}{{if .HasAvailableFlags}}
 
 Flags:
 {{.Flags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}{{end}}{{if not .HasParent}}
@@ -46,7 +47,8 @@ Exit codes:
    1  anything else, such as a port that is taken
   64  wrong usage or configuration
   69  the store cannot be reached
-  78  the store must not be used as it is set up: eviction, role, version, layout{{end}}
+  78  the store must not be used as it is set up, or refuses lockd:
+      password, rights, certificate, eviction, role, version, layout, key prefix{{end}}
 
 Examples:
 {{.Example}}

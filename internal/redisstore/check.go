@@ -69,7 +69,10 @@ func (s *Store) firstCheck(ctx context.Context) error {
 			}
 		}
 		if err == nil {
-			err = errors.Join(s.checkRights(ctx), s.checkPrefix(ctx))
+			err = s.checkRights(ctx)
+		}
+		if err == nil {
+			err = s.claimPrefix(ctx)
 		}
 		if err == nil {
 			s.accept(found)
@@ -82,7 +85,7 @@ func (s *Store) firstCheck(ctx context.Context) error {
 			last = err
 		}
 		if !sleep(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%w at %s: %w", ErrUnreachable, s.address, last)
+			return fmt.Errorf("%w at %s: %w%s", ErrUnreachable, s.address, last, s.tlsHint(last))
 		}
 	}
 }
@@ -240,7 +243,13 @@ func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 	case n.ClockSkew.Abs() > maxSkew:
 		refusal = fmt.Sprintf("redis at %s: %s", n.Address, skewProblem(n.ClockSkew))
 	}
-	if n.Persistence != "aof always" {
+	switch n.Persistence {
+	case "aof always":
+	case "aof": // CONFIG is denied us
+		warnings = append(warnings, fmt.Sprintf(
+			"redis at %s has appendonly yes, and lockd may not ask for its appendfsync (CONFIG GET): unless that is always, a crash of it may forget leases that are held, and grant their names again (tokens still increase)",
+			n.Address))
+	default:
 		warnings = append(warnings, fmt.Sprintf(
 			"redis at %s persists by %q: a crash of it may forget leases that are held, and grant their names again; want appendonly yes and appendfsync always where that matters (tokens still increase)",
 			n.Address, n.Persistence))
@@ -338,6 +347,9 @@ func persistence(ctx context.Context, c redis.Cmdable, info map[string]string) s
 const noEviction = "noeviction"
 
 func roleProblem(role string) string {
+	if role == "sentinel" {
+		return "is a sentinel; want ?master=NAME in the URL, for it to say where the primary is"
+	}
 	return fmt.Sprintf("is a %s; want a primary: a replica's leases are nobody's", role)
 }
 

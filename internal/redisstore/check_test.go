@@ -51,7 +51,8 @@ func TestOpenRefusesAnotherPrefix(t *testing.T) {
 	r := redisproc.Shared(t)
 	open(t, r.URL())
 	_, err := Open(t.Context(), Config{URL: r.URL(), KeyPrefix: "other"})
-	if !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), `key prefix "lockd"`) || !strings.Contains(err.Error(), "--redis-shared") {
+	if !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), `key prefix "lockd"`) || !strings.Contains(err.Error(), "--redis-shared") ||
+		!strings.Contains(err.Error(), "DEL lockd:prefix") {
 		t.Errorf("Open with another prefix = %v, want a *RefusedError about the prefix", err)
 	}
 	s, err := Open(t.Context(), Config{URL: r.URL(), KeyPrefix: "other", Shared: true})
@@ -59,6 +60,52 @@ func TestOpenRefusesAnotherPrefix(t *testing.T) {
 		t.Fatalf("Open with another prefix, shared = %v, want nil", err)
 	}
 	s.Close()
+}
+
+// A lockd that is refused claims nothing: one that was started once with a mistyped prefix must not keep out all others.
+func TestARefusedStoreClaimsNoPrefix(t *testing.T) {
+	r := redisproc.Start(t)
+	direct := client(t, r)
+	if err := direct.Do(t.Context(), documentedUser(t)...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	at := "unix://lockd:secret@" + r.Addr()
+	for _, prefix := range []string{"team", "lockd:team"} { // the keys are denied it; then the channel's right alone is away
+		if err := direct.Do(t.Context(), "ACL", "SETUSER", "lockd", "-subscribe").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), Config{URL: at, KeyPrefix: prefix}); !errors.As(err, new(*RefusedError)) {
+			t.Fatalf("Open with the prefix %q, without a right = %v, want a *RefusedError", prefix, err)
+		}
+	}
+	if got := direct.Exists(t.Context(), prefixKey).Val(); got != 0 {
+		t.Errorf("the refused ones have left %s = %q, want none", prefixKey, direct.Get(t.Context(), prefixKey).Val())
+	}
+	if err := direct.Do(t.Context(), "ACL", "SETUSER", "lockd", "+subscribe").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), Config{URL: at})
+	if err != nil {
+		t.Fatalf("Open with the right prefix = %v, want nil", err)
+	}
+	defer s.Close()
+	if got := direct.Get(t.Context(), prefixKey).Val(); got != "lockd" {
+		t.Errorf("%s = %q, want that of the first one to open", prefixKey, got)
+	}
+	// Whoever uses it has claimed it anew, should it be lost, by the next connection.
+	direct.Del(t.Context(), prefixKey)
+	s.conns.dropAll()
+	until(t, 5*time.Second, "the prefix is claimed again", func() bool {
+		return direct.Get(t.Context(), prefixKey).Val() == "lockd"
+	})
+}
+
+// Who may not ask for appendfsync is not told to set what may be set.
+func TestAPolicyThatCannotBeReadIsNotCalledWrong(t *testing.T) {
+	_, warnings := new(Store).judge(lease.Node{Persistence: "aof", Eviction: noEviction})
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "CONFIG GET") || strings.Contains(warnings[0], "want appendonly") {
+		t.Errorf("warnings = %q, want one that names the right", warnings)
+	}
 }
 
 // The layout is compared on every new connection, not only at the start.

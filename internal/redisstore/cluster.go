@@ -25,17 +25,6 @@ type master struct {
 	shards  []*Store
 }
 
-// checkPrefix compares the key prefix in a Cluster, where its key is in one slot of many; elsewhere every connection does.
-func (s *Store) checkPrefix(ctx context.Context) error {
-	if s.cluster == nil || s.shared {
-		return nil
-	}
-	if err := s.cluster.SetNX(ctx, prefixKey, s.keys.prefix, 0).Err(); err != nil {
-		return s.connectError(err)
-	}
-	return s.isOurPrefix(recorded{key: prefixKey, got: s.cluster.Get(ctx, prefixKey)})
-}
-
 // masters answers the nodes that have shards, by address, and what tells one division of the slots from another. Errors:
 // the Cluster does not answer; a *RefusedError if some of the slots are nobody's.
 func (s *Store) masters(ctx context.Context) (all []master, division string, err error) {

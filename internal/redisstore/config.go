@@ -117,7 +117,7 @@ func (c Config) target() (target, error) {
 	}
 	if _, password := t.login(); t.username != "" && password == "" {
 		// go-redis would not log in at all, and be Redis's default user.
-		return target{}, fmt.Errorf("redis URL names the user %q, but there is no password", t.username)
+		return target{}, fmt.Errorf("redis URL names the user %q, but there is no password; want one in a file (--redis-password-file), or the URL", t.username)
 	}
 	if !t.tls && t.secrets.now().forTLS() {
 		return target{}, fmt.Errorf("redis URL has the scheme %q, which speaks no TLS, but there are certificates for it; want rediss://", u.Scheme)
@@ -160,6 +160,9 @@ func (t *target) place(u *url.URL, hosts string) error {
 	}
 	if of := query.Get("cluster"); of != "" && of != "true" || of != "" && t.master != "" {
 		return fmt.Errorf("redis URL has cluster=%s; want cluster=true, and no master beside it", of)
+	}
+	if query.Has("master") && t.master == "" {
+		return errors.New("redis URL has a master without a name; want ?master=NAME, as the sentinels call it")
 	}
 	t.cluster = query.Has("cluster") || t.master == "" && strings.Contains(hosts, ",")
 	switch u.Scheme {

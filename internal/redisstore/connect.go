@@ -80,7 +80,7 @@ func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
 		role = p.Do(ctx, "ROLE")
 		layoutIs = record(ctx, p, s.keys.layout(), layout)
 		if !s.shared {
-			prefixIs = record(ctx, p, prefixKey, s.keys.prefix)
+			prefixIs = s.recordPrefix(ctx, p)
 		}
 		return nil
 	})
@@ -137,14 +137,39 @@ func (s *Store) isOurs(is recorded, want string) error {
 	return nil
 }
 
+// recordPrefix is record for the prefix. A store that is not open yet only looks: what is refused, for another reason
+// or for a mistyped prefix, must leave nothing behind for which the next one would be.
+func (s *Store) recordPrefix(ctx context.Context, p redis.Pipeliner) recorded {
+	if !s.claimed.Load() {
+		return recorded{key: prefixKey, got: p.Get(ctx, prefixKey)}
+	}
+	return record(ctx, p, prefixKey, s.keys.prefix)
+}
+
+// claimPrefix writes the prefix where none is, and compares it: the last thing that is done before the store is open. In
+// a Cluster, where its key is in one slot of many, nothing else compares it.
+func (s *Store) claimPrefix(ctx context.Context) error {
+	if s.shared {
+		return nil
+	}
+	is := recorded{key: prefixKey, set: s.client.SetNX(ctx, prefixKey, s.keys.prefix, 0), got: s.client.Get(ctx, prefixKey)}
+	if err := s.isOurPrefix(is); err != nil {
+		return s.connectError(err)
+	}
+	s.claimed.Store(true)
+	return nil
+}
+
 func (s *Store) isOurPrefix(is recorded) error {
 	switch got, err := is.value(); {
+	case errors.Is(err, redis.Nil): // nobody's so far
+		return nil
 	case err != nil:
 		return err
 	case got != s.keys.prefix:
 		return s.refused(
-			"is in use with the key prefix %q (in %s); this lockd's is %q: one name would have two places; want the same --key-prefix, "+
-				"another database or Redis, or --redis-shared if these are different services", got, prefixKey, s.keys.prefix)
+			"is in use with the key prefix %[1]q (in %[2]s); this lockd's is %[3]q: one name would have two places; want the same --key-prefix, "+
+				"another database or Redis, or --redis-shared if these are different services; if no lockd uses %[1]q any more, DEL %[2]s", got, prefixKey, s.keys.prefix)
 	}
 	return nil
 }
@@ -154,7 +179,7 @@ func (s *Store) refused(format string, args ...any) *RefusedError {
 	return &RefusedError{Address: s.address, Problem: fmt.Sprintf(format, args...)}
 }
 
-// recorded is a key that the first one to come writes, and all who come later compare.
+// recorded is a key that the first one to come writes, and all who come later compare. set is nil for who only looks.
 type recorded struct {
 	key string
 	set *redis.BoolCmd
@@ -173,7 +198,7 @@ func (r recorded) value() (string, error) {
 	if redis.HasErrorPrefix(err, "MOVED") {
 		return "", errMoved
 	}
-	if errors.Is(err, redis.Nil) {
+	if errors.Is(err, redis.Nil) && r.set != nil && r.set.Err() != nil {
 		// A full server's refusal to write it: nothing of ours can be there either.
 		return "", fmt.Errorf("%s could not be recorded: %w", r.key, r.set.Err())
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -94,6 +95,14 @@ func tlsProblem(address string, err error) error {
 		return &RefusedError{Address: address, Problem: "speaks no TLS there; want its TLS port, or redis:// for plaintext"}
 	}
 	return fmt.Errorf("TLS handshake: %w (a Redis that speaks no TLS there does not answer one; want its TLS port, or redis:// for plaintext)", err)
+}
+
+// tlsHint says what it may mean that a server ends every connection, or "".
+func (s *Store) tlsHint(err error) string {
+	if s.target.tls || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+		return ""
+	}
+	return " (a Redis that speaks TLS there ends what does not; want rediss://, or its port for plaintext)"
 }
 
 // isAlert reports whether err is what the other side says, in TLS, of why it does not want us.

@@ -44,7 +44,7 @@ func noSecrets() *Secrets {
 	return s
 }
 
-// ReadSecrets reads and checks the files. Its errors name the file and what it should be, and show no secret.
+// ReadSecrets reads and checks the files. Its errors, a line each, name the file and what it should be, and show no secret.
 func ReadSecrets(files SecretFiles) (*Secrets, error) {
 	s := &Secrets{files: files}
 	read, err := files.read()
@@ -83,35 +83,46 @@ func (s *Secrets) tryWith(try func(context.Context, *secret) error) {
 	s.try = try
 }
 
-func (f SecretFiles) read() (read *secret, err error) {
-	read = new(secret)
-	if read.password, err = firstLine(f.Password); err != nil {
+func (f SecretFiles) read() (*secret, error) {
+	read := new(secret)
+	var wrong [4]error
+	read.password, wrong[0] = firstLine(f.Password)
+	read.sentinelPassword, wrong[1] = firstLine(f.SentinelPassword)
+	read.roots, wrong[2] = rootsIn(f.CA)
+	read.certificates, wrong[3] = pairIn(f.Cert, f.Key)
+	if err := errors.Join(wrong[:]...); err != nil {
 		return nil, err
-	}
-	if read.sentinelPassword, err = firstLine(f.SentinelPassword); err != nil {
-		return nil, err
-	}
-	if f.CA != "" {
-		pem, err := os.ReadFile(f.CA)
-		if err != nil {
-			return nil, err
-		}
-		read.roots = x509.NewCertPool()
-		if !read.roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s has no certificate in it; want PEM, as in -----BEGIN CERTIFICATE-----", f.CA)
-		}
-	}
-	if (f.Cert == "") != (f.Key == "") {
-		return nil, errors.New("there is a certificate without its key, or a key without its certificate; want both or neither")
-	}
-	if f.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
-		if err != nil {
-			return nil, fmt.Errorf("%s and %s: %w; want a certificate and its key, both PEM", f.Cert, f.Key, err)
-		}
-		read.certificates = []tls.Certificate{pair}
 	}
 	return read, nil
+}
+
+func rootsIn(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s has no certificate in it; want PEM, as in -----BEGIN CERTIFICATE-----", path)
+	}
+	return roots, nil
+}
+
+func pairIn(cert, key string) ([]tls.Certificate, error) {
+	if (cert == "") != (key == "") {
+		return nil, errors.New("there is a certificate without its key, or a key without its certificate; want both or neither")
+	}
+	if cert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w; want a certificate and its key, both PEM", cert, key, err)
+	}
+	return []tls.Certificate{pair}, nil
 }
 
 func firstLine(path string) (string, error) {

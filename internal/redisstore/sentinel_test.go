@@ -17,7 +17,7 @@ func TestSentinel(t *testing.T) {
 	for _, test := range []struct{ name, url, says string }{
 		{"wrong master name", "redis://" + addrs + "?master=other", "want ?master= to be one of mymaster"},
 		{"no sentinel", "redis://" + g.Servers[0].Addr() + "?master=" + g.Name, "is no sentinel"},
-		{"a sentinel as Redis", "redis://" + g.Sentinels[0].Addr(), "is a sentinel; want a primary"},
+		{"a sentinel as Redis", "redis://" + g.Sentinels[0].Addr(), "is a sentinel; want ?master=NAME"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{URL: test.url})

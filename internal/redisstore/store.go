@@ -28,8 +28,9 @@ const maxSkew = 2 * time.Second
 // Store keeps leases in one Redis. It is a lease.Store, safe for concurrent use.
 type Store struct {
 	target  target
-	address string // as messages name it
-	shared  bool   // see Config.Shared
+	address string      // as messages name it
+	shared  bool        // see Config.Shared
+	claimed atomic.Bool // whether our key prefix has been recorded; see recordPrefix
 	// minReplicas is how many replicas have to have a lease before it is told; see replicas.go.
 	minReplicas int
 	client      redis.UniversalClient

@@ -102,6 +102,10 @@ func TestTLSRefuses(t *testing.T) {
 	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "want its TLS port") {
 		t.Errorf("Open of a plain port = %v, want ErrUnreachable and what is probably wrong", err)
 	}
+	_, err = Open(t.Context(), Config{URL: "redis://" + address})
+	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "want rediss://") {
+		t.Errorf("Open of a TLS port in plaintext = %v, want ErrUnreachable and what is probably wrong", err)
+	}
 	if n, _ := client(t, r).DBSize(t.Context()).Result(); n != 0 {
 		t.Errorf("%d keys were written, want none", n)
 	}
@@ -122,6 +126,7 @@ func TestSecretFilesAreChecked(t *testing.T) {
 		{SecretFiles{SentinelPassword: empty}, "want the password"},
 		{SecretFiles{CA: empty}, "want PEM"},
 		{SecretFiles{CA: empty + "x"}, "no such file"},
+		{SecretFiles{CA: empty + "x", Password: empty}, "want the password\nopen "},
 		{SecretFiles{Cert: pair.Cert}, "want both or neither"},
 		{SecretFiles{Key: pair.Key}, "want both or neither"},
 		{SecretFiles{Cert: pair.Cert, Key: other.Key}, "want a certificate and its key"},
