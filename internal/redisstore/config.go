@@ -225,7 +225,6 @@ func (t target) options() *redis.UniversalOptions {
 		Addrs: t.addrs, MasterName: t.master, DB: t.db, IsClusterMode: t.cluster,
 		MaxRedirects:        maxRedirects,
 		CredentialsProvider: t.login,
-		SentinelPassword:    t.secrets.now().sentinelPassword,
 		Protocol:            2, // no pushes are used
 
 		MaxRetries:            -1, // 0 would mean 3: a lost reply is ours to judge

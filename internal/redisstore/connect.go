@@ -89,6 +89,8 @@ func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
 		return connectProblem(err)
 	}
 	switch is, err := roleOf(role); {
+	case s.target.master != "" && redis.HasErrorPrefix(err, "NOAUTH"):
+		return s.enterSentinel(ctx, cn, err)
 	case err != nil:
 		return connectProblem(err)
 	case is == "sentinel" && s.target.master != "":

@@ -22,7 +22,7 @@ type SecretFiles struct {
 
 // Secrets are what lets us in, and whom we take for Redis. Their files may change while a Store uses them:
 // after Prepare and its commit the next connection uses what they say now, and those made before are
-// closed before their next use. The sentinels' password alone is read once.
+// closed before their next use.
 type Secrets struct {
 	files   SecretFiles
 	current atomic.Pointer[secret]
@@ -55,9 +55,9 @@ func ReadSecrets(files SecretFiles) (*Secrets, error) {
 	return s, nil
 }
 
-// Prepare reads the files again, checks them and, if a Store is open, sees whether Redis lets us in with them.
-// Nothing has changed until commit is called, which cannot fail. A Redis that does not answer is no reason
-// to refuse them.
+// Prepare reads the files again, checks them and, if a Store is open, sees whether Redis, and each sentinel, lets us in
+// with them. Nothing has changed until commit is called, which cannot fail. Who does not answer is no reason to
+// refuse them.
 func (s *Secrets) Prepare(ctx context.Context) (commit func(), err error) {
 	next, err := s.files.read()
 	if err != nil {
@@ -148,7 +148,11 @@ func (s *secret) config(host string) *tls.Config {
 	return &tls.Config{ServerName: host, RootCAs: s.roots, Certificates: s.certificates, MinVersion: tls.VersionTLS12}
 }
 
-// trySecret answers whether Redis lets us in with another secret, as far as it answers at all.
+// trySecret answers whether Redis and its sentinels let us in with another secret, as far as they answer at all.
 func (s *Store) trySecret(ctx context.Context, with *secret) error {
-	return s.connectError(s.conns.try(ctx, with))
+	err := s.connectError(s.conns.try(ctx, with))
+	if s.target.master == "" || errors.As(err, new(*RefusedError)) {
+		return err
+	}
+	return s.trySentinels(ctx, with)
 }

@@ -22,7 +22,68 @@ func (s *Store) sentinelProblem(ctx context.Context, err error) error {
 			return refused
 		}
 	}
+	if errors.Is(err, errPassword) { // so it is not a sentinel that wants one
+		return s.refused("wants a password; want it in --redis-password-file or the URL")
+	}
 	return err
+}
+
+var errPassword = errors.New("want redis's password in --redis-password-file or the URL, and " + inSentinelFile)
+
+const inSentinelFile = "the sentinels' in --redis-sentinel-password-file"
+
+// enterSentinel shows the sentinels' password, as it is now, to who wants one, and err is how that was said: go-redis would go
+// on with the first that it was given. A Redis that wants one has none of its own, and is not entered. The error is no
+// *RefusedError: one of several sentinels may be behind while the Redis that we have goes on.
+func (s *Store) enterSentinel(ctx context.Context, cn *redis.Conn, err error) error {
+	if password := s.target.secrets.now().sentinelPassword; password != "" {
+		var role *redis.Cmd
+		_, err = cn.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.Auth(ctx, password)
+			role = p.Do(ctx, "ROLE")
+			return nil
+		})
+		if is, _ := roleOf(role); err == nil && is != "sentinel" {
+			err = fmt.Errorf("a %s wants a password", is)
+		}
+	}
+	if err != nil {
+		return connectProblem(fmt.Errorf("%v; %w", err, errPassword)) // err is not wrapped: it would be taken for the primary's word
+	}
+	return nil
+}
+
+// trySentinels answers whether one of them would refuse secret.
+func (s *Store) trySentinels(ctx context.Context, secret *secret) error {
+	for _, address := range s.target.addrs {
+		client := s.sentinelAt(address, secret)
+		err := sentinelRefusal(address, client.Ping(ctx).Err())
+		_ = client.Close()
+		if errors.As(err, new(*RefusedError)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sentinelRefusal makes a sentinel's refusal of our password a *RefusedError.
+func sentinelRefusal(address string, err error) error {
+	if redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") {
+		return &RefusedError{Address: address, Problem: fmt.Sprintf("is a sentinel and refuses us: %v; want %s", err, inSentinelFile)}
+	}
+	return err
+}
+
+// sentinelAt is a client for one question.
+func (s *Store) sentinelAt(address string, secret *secret) *redis.SentinelClient {
+	return redis.NewSentinelClient(&redis.Options{
+		Addr: address, Password: secret.sentinelPassword, Protocol: 2, MaxRetries: -1, DialerRetries: 1,
+		DialTimeout: callTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, DisableIdentity: true,
+		Dialer: func(ctx context.Context, _, address string) (net.Conn, error) {
+			conn, _, err := s.conns.reach(ctx, address, secret)
+			return conn, err
+		},
+	})
 }
 
 // nodeAddress is where the primary is, as last known.
@@ -35,23 +96,14 @@ func (s *Store) nodeAddress() string {
 
 // askSentinel answers what is wrong with a sentinel.
 func (s *Store) askSentinel(ctx context.Context, address string) error {
-	client := redis.NewSentinelClient(&redis.Options{
-		Addr: address, Password: s.target.secrets.now().sentinelPassword, Protocol: 2, MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: callTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, DisableIdentity: true,
-		Dialer: func(ctx context.Context, _, address string) (net.Conn, error) {
-			conn, _, err := s.conns.reach(ctx, address, s.target.secrets.now())
-			return conn, err
-		},
-	})
+	client := s.sentinelAt(address, s.target.secrets.now())
 	defer client.Close()
 	found, err := client.Masters(ctx).Result()
 	switch {
-	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
-		return &RefusedError{Address: address, Problem: fmt.Sprintf("is a sentinel and refuses us: %v; want its password in --redis-sentinel-password-file", err)}
 	case redis.HasErrorPrefix(err, "unknown command"):
 		return &RefusedError{Address: address, Problem: "is no sentinel; want the addresses of sentinels with ?master=NAME, or none of both"}
 	case err != nil:
-		return err
+		return sentinelRefusal(address, err)
 	}
 	var names []string
 	for _, master := range found {

@@ -2,9 +2,13 @@ package redisstore
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/test/redisproc"
@@ -26,6 +30,7 @@ func TestSentinel(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the sentinels' password is replaced", func(t *testing.T) { testSentinelPassword(t, g) })
 	t.Run("a failover loses nothing that was replicated", func(t *testing.T) { testFailover(t, g) })
 }
 
@@ -67,4 +72,95 @@ func testFailover(t *testing.T, g *redisproc.Group) {
 	})
 	w.within(t, 5*time.Second)
 	until(t, 5*time.Second, "Status shows the new primary", func() bool { return s.Status().Nodes[0].Address == now.Addr() && s.Status().Refusal == "" })
+}
+
+// A Store goes on over a rotation as operations.md says, and a password that a sentinel refuses is refused.
+func testSentinelPassword(t *testing.T, g *redisproc.Group) {
+	var admins []*redis.Client
+	for _, s := range g.Sentinels {
+		admin := client(t, s)
+		admins = append(admins, admin)
+	}
+	everywhere := func(command ...any) {
+		t.Helper()
+		for _, admin := range admins {
+			if err := admin.Do(t.Context(), command...).Err(); err != nil {
+				t.Fatalf("%v: %v", command, err)
+			}
+		}
+	}
+	file := filepath.Join(t.TempDir(), "password")
+	put := func(password string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuses := func(secrets *Secrets, says string) {
+		t.Helper()
+		if _, err := Open(t.Context(), Config{URL: g.URL(), Secrets: secrets}); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), says) {
+			t.Errorf("Open = %v, want a *RefusedError with %q", err, says)
+		}
+	}
+	put("first")
+	current := secrets(t, SecretFiles{SentinelPassword: file})
+	primary := client(t, g.Primary())
+	primary.Do(t.Context(), "ACL", "SETUSER", "default", "resetpass", ">redis's")
+	refuses(nil, "--redis-password-file")
+	everywhere("ACL", "SETUSER", "default", "resetpass", ">first")
+	defer everywhere("ACL", "SETUSER", "default", "nopass")
+	refuses(current, "--redis-password-file")
+	primary.Do(t.Context(), "ACL", "SETUSER", "default", "nopass")
+	refuses(nil, "--redis-sentinel-password-file")
+	put("wrong")
+	refuses(secrets(t, SecretFiles{SentinelPassword: file}), "--redis-sentinel-password-file")
+
+	s, err := Open(t.Context(), Config{URL: g.URL(), Secrets: current})
+	if err != nil {
+		t.Fatalf("Open = %v", err)
+	}
+	defer s.Close()
+	last := acquire(t, s, asking("before"))
+
+	put("second")
+	if _, err := current.Prepare(t.Context()); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), "is a sentinel") {
+		t.Errorf("Prepare with a password that no sentinel knows = %v, want a *RefusedError about a sentinel", err)
+	}
+	for _, admin := range admins[1:] {
+		admin.Do(t.Context(), "ACL", "SETUSER", "default", ">second")
+	}
+	if _, err := current.Prepare(t.Context()); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), g.Sentinels[0].Addr()) {
+		t.Errorf("Prepare with a password that one sentinel does not know = %v, want a *RefusedError that names it", err)
+	}
+	everywhere("ACL", "SETUSER", "default", ">second")
+	commit, err := current.Prepare(t.Context())
+	if err != nil {
+		t.Fatalf("Prepare = %v", err)
+	}
+	commit()
+	everywhere("ACL", "SETUSER", "default", "<first")
+	for _, admin := range admins {
+		killOthers(t, admin)
+	}
+	s.conns.dropAll() // whoever connects now has to ask a sentinel
+	until(t, 5*time.Second, "a lease, by way of the sentinels", func() bool {
+		l, err := s.Acquire(soon(t), asking("after"))
+		return err == nil && l.Token > last.Token
+	})
+}
+
+// killOthers cuts all connections to a sentinel but those of other sentinels and the caller's own.
+func killOthers(t *testing.T, admin *redis.Client) {
+	t.Helper()
+	list, err := admin.ClientList(t.Context()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(list) {
+		if strings.Contains(line, "name=sentinel-") || strings.Contains(line, "cmd=client") {
+			continue
+		}
+		id, _, _ := strings.Cut(strings.TrimPrefix(line, "id="), " ")
+		admin.Do(t.Context(), "CLIENT", "KILL", "ID", id) // it may have gone by itself
+	}
 }
