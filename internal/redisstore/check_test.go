@@ -100,6 +100,16 @@ func TestARefusedStoreClaimsNoPrefix(t *testing.T) {
 	})
 }
 
+// Of two that come at once with different prefixes, and both see none, the second to claim is refused.
+func TestAClaimThatIsLostIsRefused(t *testing.T) {
+	r := redisproc.Shared(t)
+	s := open(t, r.URL())
+	client(t, r).Set(t.Context(), prefixKey, "other", 0) // no new connection sees it: it was made before
+	if err := s.claimPrefix(t.Context()); !errors.As(err, new(*RefusedError)) {
+		t.Errorf("claimPrefix = %v, want a *RefusedError", err)
+	}
+}
+
 // Who may not ask for appendfsync is not told to set what may be set.
 func TestAPolicyThatCannotBeReadIsNotCalledWrong(t *testing.T) {
 	_, warnings := new(Store).judge(lease.Node{Persistence: "aof", Eviction: noEviction})
