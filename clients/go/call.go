@@ -162,7 +162,7 @@ func (c *call) stood(within time.Duration) *lockdv1.Held {
 	defer s.mu.Unlock()
 	held := c.queued
 	c.queued, c.late = nil, false
-	if s.calls[c.id] == c {
+	if s.calls[c.id] == c && s.link.stage() < c.until {
 		s.oweLocked(c, time.Now(), within)
 	} else {
 		c.signal() // one wake was for both

@@ -43,16 +43,17 @@ func (s *stream) hear(message []byte) error {
 	}
 	last := s.retired && len(s.calls) == 0
 	s.mu.Unlock()
-	s.passOn()
-	if last {
-		s.wakeWriter()
-	}
+	// Before the answers: whoever is granted what is gone already shall not see it stand.
 	for _, b := range lost {
 		notice := new(lockdv1.Lost)
 		if err := proto.Unmarshal(b, notice); err != nil {
-			return err
+			return err // end passes the answers on
 		}
 		s.link.lost(notice)
+	}
+	s.passOn()
+	if last {
+		s.wakeWriter()
 	}
 	if draining {
 		s.drains()

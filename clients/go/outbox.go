@@ -25,11 +25,16 @@ func (o *outbox) room() *[]byte {
 	if o.operations != nil && len(*o.operations) >= fullMessage {
 		o.full, o.operations = append(o.full, o.operations), nil
 	}
+	o.begin()
+	return o.operations
+}
+
+// begin begins a message of operations unless one is begun.
+func (o *outbox) begin() {
 	if o.operations == nil {
 		o.operations = mem.DefaultBufferPool().Get(max(leastMessage, o.usual))
 		*o.operations = (*o.operations)[:0]
 	}
-	return o.operations
 }
 
 // take returns the next message, nil if there is nothing to send. What belongs into one message is one:
@@ -43,7 +48,8 @@ func (o *outbox) take() *parcel {
 	if o.operations == nil && len(o.resumed)+len(o.cancels) == 0 {
 		return nil
 	}
-	m := &parcel{o.room()}
+	o.begin() // and no other if that is full: what cancels its operations must not come before them
+	m := &parcel{o.operations}
 	o.operations = nil
 	n := 0
 	for ; n < len(o.resumed) && len(*m.data) < fullMessage; n++ {

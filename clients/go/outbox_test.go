@@ -100,3 +100,27 @@ func TestOutboxBatches(t *testing.T) {
 		t.Errorf("then %v, want nothing", m)
 	}
 }
+
+// A message that its last operation has filled goes before what cancels that one, and no empty one goes at all.
+func TestOutboxFilledByTheLast(t *testing.T) {
+	var o outbox
+	var last uint64
+	for o.operations == nil || len(*o.operations) < fullMessage {
+		last++
+		room := o.room()
+		*room = largest().write(*room, last)
+	}
+	o.cancels = []uint64{last}
+	var seen uint64
+	for m := o.next(t); m != nil; m = o.next(t) {
+		for _, op := range m.GetOperations() {
+			seen = op.GetId()
+		}
+		if len(m.GetOperations())+len(m.GetCancels()) == 0 {
+			t.Error("an empty message was sent")
+		}
+		if len(m.GetCancels()) > 0 && seen != last {
+			t.Errorf("operation %d is cancelled after %d were sent", last, seen)
+		}
+	}
+}

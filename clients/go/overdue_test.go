@@ -165,6 +165,33 @@ func TestOneWakeForTwo(t *testing.T) {
 	})
 }
 
+// Close is seen also when one wake was for it and for the word that the call stands in line.
+func TestOneWakeForThePlaceAndClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, c := newServers(t)
+		s := newStream(c.link, nil, func() {}, "a")
+		one := &call{slots: s.trying, until: closing}
+		slot(one.slots)
+		if _, err := s.begin(one, new(releasing), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		one.queued = heldAt(1)
+		one.signal()
+		c.link.reached.Store(int32(closing))
+		s.wakeAll()
+		if got := one.next(nil); got != inLine {
+			t.Fatalf("news = %d, want the place in line", got)
+		}
+		one.stood(time.Minute)
+		begun := time.Now()
+		if got, took := one.next(nil), time.Since(begun); got != cancelled || took > 0 {
+			t.Errorf("news = %d after %s, want that nobody waits, at once", got, took)
+		}
+		s.end(io.EOF)
+		c.link.reached.Store(int32(working))
+	})
+}
+
 // What begins when the client has come too far for it is refused: nobody would end it any more.
 func TestNothingBeginsTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

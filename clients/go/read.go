@@ -20,6 +20,7 @@ const (
 	answerAcquired = 2
 	answerRenewed  = 3
 	answerReleased = 4
+	answerQueued   = 6 // the last of the results
 )
 
 // fields reads a message field by field.
@@ -83,13 +84,14 @@ type terms struct {
 	ttl, waited time.Duration
 }
 
-// readAnswer reads an answer as far as must be known to find its call: body is the result.
+// readAnswer reads an answer as far as must be known to find its call: body is the result. What else a lockd of
+// tomorrow adds is none.
 func readAnswer(b []byte) (id uint64, kind protowire.Number, body []byte, err error) {
 	f := fields{rest: b}
 	for f.next() {
 		if f.field == answerID {
 			id = f.number
-		} else if f.bytes != nil { // the last one counts, as always in protobuf
+		} else if f.field <= answerQueued && f.bytes != nil { // the last one counts, as always in protobuf
 			kind, body = f.field, f.bytes
 		}
 	}

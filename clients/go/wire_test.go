@@ -62,6 +62,8 @@ func TestRead(t *testing.T) {
 		TtlLeft: durationpb.New(time.Hour), Metadata: map[string]string{"a": "b"},
 	}
 	l.ProtoReflect().SetUnknown([]byte{0x7d, 1, 2, 3, 4}) // field 15, of 32 bits
+	more := &lockdv1.Answer{Result: &lockdv1.Answer_Released{Released: &lockdv1.ReleaseResponse{Outcome: 1}}}
+	more.ProtoReflect().SetUnknown([]byte{0x7a, 2, 'h', 'i'}) // field 15, a text
 	another := proto.Clone(l).(*lockdv1.Lease)
 	another.Name, another.Owner = "jobs", "her"
 	for name, test := range map[string]struct {
@@ -75,7 +77,8 @@ func TestRead(t *testing.T) {
 		"granted nothing": {&lockdv1.Answer{Result: &lockdv1.Answer_Acquired{Acquired: new(lockdv1.AcquireResponse)}}, answer{kind: 2}},
 		"renewed": {&lockdv1.Answer{Result: &lockdv1.Answer_Renewed{Renewed: &lockdv1.RenewResponse{Lease: l}}},
 			answer{kind: 3, terms: terms{named: true, token: 1<<53 - 1, owner: "me", ttl: -time.Second - 1}}},
-		"released": {&lockdv1.Answer{Result: &lockdv1.Answer_Released{Released: &lockdv1.ReleaseResponse{Outcome: 3}}}, answer{kind: 4, outcome: 3}},
+		"released":           {&lockdv1.Answer{Result: &lockdv1.Answer_Released{Released: &lockdv1.ReleaseResponse{Outcome: 3}}}, answer{kind: 4, outcome: 3}},
+		"more than a result": {more, answer{kind: 4, outcome: 1}},
 		"refused": {errorOf(7, &lockdv1.Error{Code: 9, Reason: reasonLost}),
 			answer{kind: 5, rest: errorOf(7, &lockdv1.Error{Code: 9, Reason: reasonLost})}},
 		"queued":  {queuedAt(7, 3), answer{kind: 6, rest: queuedAt(7, 3)}},
