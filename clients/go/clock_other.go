@@ -4,9 +4,9 @@ package lockd
 
 import "time"
 
-// bootTime reads the wall clock, which goes on while the machine is suspended. It may be set: forward
+// readBootTime reads the wall clock, which goes on while the machine is suspended. It may be set: forward
 // ends leases too early, which is safe; backward takes this second look away, and the monotonic
 // clock remains.
-func bootTime() time.Duration {
+func readBootTime() time.Duration {
 	return time.Duration(time.Now().UnixNano())
 }

@@ -9,6 +9,9 @@ type instant struct {
 	boot time.Duration // a clock that goes on then, see bootTime
 }
 
+// bootTime reads the second clock. It is a variable for tests on synctest's clock, from which the real one would part.
+var bootTime = readBootTime
+
 // now reads both clocks.
 func now() instant {
 	return instant{mono: time.Now(), boot: bootTime()}

@@ -25,7 +25,7 @@ type Lease struct {
 	release  *releaseRun   // the last one begun
 	ctx      *leaseContext // nil until somebody asks for it
 
-	failures   int  // renewals that failed in a row; owned by the renewal under way
+	failures   int  // renewals that failed in a row; owned by the renewal under way, and by the schedule between two
 	unanswered bool // a release was sent whose answer never came; owned by the release under way
 	due             // guarded by client.schedule.mu
 }

@@ -68,13 +68,13 @@ func (c *Client) renewed(t instant, l *Lease, err error) {
 	until, ttl := l.lasts(t)
 	if err != nil {
 		l.failures++
-		c.schedule.renewed(l, until, t.mono.Add(renewalPause(l.failures, ttl)))
+		c.schedule.renewed(t, l, until, t.mono.Add(renewalPause(l.failures, ttl)))
 		return
 	}
 	l.failures = 0
 	// Asking again at once cannot help a ttl so short, or a network so slow, that two thirds of it are never
 	// left.
-	c.schedule.renewed(l, until, later(renewAt(until, ttl), t.mono.Add(ttl/10)))
+	c.schedule.renewed(t, l, until, later(renewAt(until, ttl), t.mono.Add(ttl/10)))
 }
 
 // renewOnce asks once to restart the lease and moves the deadline on. Only the lease's own end is final.

@@ -33,6 +33,7 @@ type schedule struct {
 	next     time.Time     // when run will look again; zero: when it is woken
 	origin   time.Time     // what mono is counted from where the clocks are held against each other
 	apart    time.Duration // boot − mono when all leases were last looked at
+	stale    bool          // one was planned since that looked at them before
 	closed   bool
 	wake     chan struct{} // to look again at once; holds one
 }
@@ -56,19 +57,19 @@ func (s *schedule) add(t instant, l *Lease, renewAt time.Time) bool {
 		return false
 	}
 	until, _ := l.lasts(t)
-	l.plan(until, renewAt)
+	s.plan(t, l, until, renewAt)
 	s.leases.push(l)
 	s.wakeFor(l)
 	return true
 }
 
-// renewed notes that a renewal of l, which lasts until then, has ended; the next is at renewAt.
-func (s *schedule) renewed(l *Lease, until, renewAt time.Time) {
+// renewed notes that a renewal of l, which lasts until then as it looks at t, has ended; the next is at renewAt.
+func (s *schedule) renewed(t instant, l *Lease, until, renewAt time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
 	if l.index >= 0 {
-		l.plan(until, renewAt)
+		s.plan(t, l, until, renewAt)
 		s.leases.fix(l.index)
 		s.wakeFor(l)
 	}
@@ -157,9 +158,10 @@ func (s *schedule) look(t instant) (expired, renewals []*Lease, pause time.Durat
 	return expired, renewals, pause
 }
 
-// early is by how much the renewal of l may come before it is due, so as to go with that many others.
+// early is by how much the renewal of l may come before it is due, so as to go with that many others. One that failed
+// pauses for as long as it is to: those that failed together would come back together.
 func (s *schedule) early(l *Lease, ttl time.Duration, others int) time.Duration {
-	if !l.renew || others == 0 || others >= atOnce || len(s.leases) < manyLeases {
+	if !l.renew || l.failures > 0 || others == 0 || others >= atOnce || len(s.leases) < manyLeases {
 		return 0
 	}
 	return min(together, ttl/30)
@@ -170,11 +172,10 @@ func (s *schedule) early(l *Lease, ttl time.Duration, others int) time.Duration 
 // keep together, deadlines come in the same order on both, and the heap, ordered by one, does for
 // both.
 func (s *schedule) rejudge(t instant) {
-	apart := t.boot - t.mono.Sub(s.origin)
-	if d := apart - s.apart; -drift < d && d < drift {
+	if s.asBefore(t) && !s.stale {
 		return
 	}
-	s.apart = apart
+	s.apart, s.stale = s.apartAt(t), false
 	for _, p := range s.leases {
 		var next time.Time
 		l := p.Lease
@@ -185,6 +186,21 @@ func (s *schedule) rejudge(t instant) {
 		l.plan(until, next)
 	}
 	s.leases.init()
+}
+
+// plan plans l as it looks at t. That may have been before a suspension, and all leases have been looked at since: then
+// they are once more, or the deadline of this one would pass unseen.
+func (s *schedule) plan(t instant, l *Lease, until, renewAt time.Time) {
+	l.plan(until, renewAt)
+	s.stale = s.stale || !s.asBefore(t)
+}
+
+func (s *schedule) apartAt(t instant) time.Duration { return t.boot - t.mono.Sub(s.origin) }
+
+// asBefore reports whether the clocks at t are as far apart as when all leases were last looked at.
+func (s *schedule) asBefore(t instant) bool {
+	d := s.apartAt(t) - s.apart
+	return -drift < d && d < drift
 }
 
 // takeReady takes leases that are due for renewal, as many as may be under way.

@@ -63,6 +63,34 @@ func TestScheduleAfterAShortSuspension(t *testing.T) {
 	}
 }
 
+// A lease that is planned after a suspension, by a look at the clocks from before it, ends at its deadline all the same.
+func TestScheduleOfWhatCameBeforeASuspension(t *testing.T) {
+	for name, plan := range map[string]func(s *schedule, l *Lease, before, woken instant){
+		"acquired": func(s *schedule, l *Lease, before, _ instant) { s.add(before, l, before.mono.Add(20*time.Second)) },
+		"renewed": func(s *schedule, l *Lease, before, woken instant) {
+			s.add(woken, l, time.Time{})
+			s.inFlight++
+			until, _ := l.lasts(before)
+			s.renewed(before, l, until, before.mono.Add(20*time.Second))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, before := newSchedule(), now()
+			woken := before.add(time.Millisecond)
+			woken.boot += 50 * time.Second
+			s.look(woken)
+			l := &Lease{keep: true, ttl: time.Minute, deadline: before.add(time.Minute), due: due{index: -1}}
+			plan(s, l, before, woken)
+			if _, renewals, _ := s.look(woken.add(tick)); len(renewals) != 1 {
+				t.Errorf("%d renewals of what lasts 10 s more of a minute, want one at once", len(renewals))
+			}
+			if expired, _, _ := s.look(woken.add(10 * time.Second)); len(expired) != 1 {
+				t.Error("not expired at its deadline on the clock that went on")
+			}
+		})
+	}
+}
+
 // While leases are held the clocks are looked at every 25 ms, and not at all while there is none.
 func TestScheduleTicks(t *testing.T) {
 	s := newSchedule()
@@ -86,7 +114,7 @@ func TestScheduleForgetsWhatHasEnded(t *testing.T) {
 		t.Fatalf("%d renewals, %d ready, want %d and 1", len(renewals), len(s.ready), maxRenewals)
 	}
 	s.remove(s.ready[0])
-	s.renewed(renewals[0], renewals[0].Deadline(), start.mono.Add(time.Minute))
+	s.renewed(start, renewals[0], renewals[0].Deadline(), start.mono.Add(time.Minute))
 	if _, renewals, _ := s.look(start); len(renewals) != 0 {
 		t.Errorf("%d renewals, want 0: the lease that was ready has ended", len(renewals))
 	}
@@ -104,7 +132,7 @@ func TestSchedulePassesPlacesOn(t *testing.T) {
 		go s.run(t.Context(), func(due []*Lease) {
 			for _, l := range due {
 				go func() {
-					s.renewed(l, l.Deadline(), start.mono.Add(time.Minute))
+					s.renewed(start, l, l.Deadline(), start.mono.Add(time.Minute))
 					done <- time.Since(start.mono)
 				}()
 			}
@@ -141,6 +169,18 @@ func TestScheduleRenewsManyTogether(t *testing.T) {
 		if len(renewals) != 0 {
 			t.Errorf("%d are renewed before any is due, want none", len(renewals))
 		}
+	}
+}
+
+// Who failed pauses, also among many of whom one is due.
+func TestScheduleLetsWhoFailedPause(t *testing.T) {
+	s, start := newSchedule(), now()
+	for i := range manyLeases {
+		l := s.hold(t, start, time.Minute, start.mono.Add(time.Duration(i)*time.Microsecond))
+		l.ttl, l.failures = time.Minute, min(i, 1)
+	}
+	if _, renewals, _ := s.look(start); len(renewals) != 1 {
+		t.Errorf("%d are renewed, want the one that is due", len(renewals))
 	}
 }
 
