@@ -57,7 +57,7 @@ type Asking struct {
 	open    Undoing       // the last execution
 	call    Call          // the same, as the store has it
 	waited  time.Duration // until it began
-	resumed bool          // it was begun by a timer, and Close waits for it
+	resumed bool          // it was begun by a timer, which has counted it among what Close waits for
 	state   state
 	handed  *Handover   // came while a call was under way
 	timer   *time.Timer // while waiting: the end of the wait; while pausing: the next try
@@ -133,14 +133,11 @@ func (a *Asking) Run() {
 
 // Settled implements Settler.
 func (a *Asking) Settled(got Result) {
-	resumed := a.resumed // it may be once more, as soon as this one is settled
-	if !resumed {
+	defer a.lessor.cleanup.running.Done() // after what is to be undone has been counted
+	if !a.resumed {
 		a.to.Asked()
 	}
 	a.settle(Grant{Lease: got.Lease, Waited: a.waited}, got.Err)
-	if resumed {
-		a.lessor.cleanup.running.Done()
-	}
 }
 
 // settle takes the result of an execution.

@@ -113,6 +113,9 @@ func (c *Calls) Acquire(a *Asking) {
 		}
 		return
 	}
+	if !a.resumed {
+		a.lessor.cleanup.running.Add(1) // until it is settled: should its caller be gone by then, Close waits for it
+	}
 	a.call = Call{Acquire: &a.next, To: a}
 	c.add(&a.call, a.next.TTL)
 	a.open = Undoing{Name: a.next.Name, ID: a.next.ID, Tag: a.next.Tag, Deadline: a.call.Deadline}

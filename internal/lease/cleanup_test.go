@@ -7,9 +7,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/lease/leasetest"
+	"github.com/lockd/lockd/internal/memstore"
 )
 
 // While too many outcomes are unknown nothing more is acquired, and nothing of it reaches the store;
@@ -198,6 +201,36 @@ func TestCloseIsBounded(t *testing.T) {
 		}
 		if took := time.Since(start); took != 100*time.Millisecond {
 			t.Errorf("Close took %s, want 100ms", took)
+		}
+	})
+}
+
+// Close waits for the call of an acquisition whose caller has gone meanwhile, and for the undoing of what it was granted.
+func TestCloseWaitsForTheCallOfWhoHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &fake{Store: memstore.New()}
+		defer s.Close()
+		l := lease.NewLessor(s, lease.Limits{}.WithDefaults())
+		var underWay []*lease.Call
+		s.start = func(calls []*lease.Call) { underWay = append(underWay, calls...) }
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := begin(ctx, l, request("job", 1))
+		synctest.Wait()
+		cancel()
+		wantErr(t, "Acquire of a caller who has gone", (<-ended).err, context.Canceled)
+
+		closed := make(chan error, 1)
+		go func() { closed <- l.Close(t.Context()) }()
+		synctest.Wait()
+		if len(closed) > 0 {
+			t.Error("Close has returned while a call was under way")
+		}
+		leasetest.Start(s, underWay)
+		if err := <-closed; err != nil {
+			t.Errorf("Close = %v, want nil", err)
+		}
+		if s.tokenOf("job") != 0 {
+			t.Error("the name is held by nobody after Close, want it free")
 		}
 	})
 }

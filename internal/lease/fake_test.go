@@ -22,6 +22,7 @@ type fake struct {
 	undo    func(context.Context, lease.Undoing) error
 	release func(context.Context, lease.ReleaseRequest) (lease.Released, error)
 	force   func(context.Context, lease.ForceRequest) (lease.Lease, error)
+	start   func([]*lease.Call)
 	renewed func() // before a renewal is answered
 
 	mu    sync.Mutex
@@ -119,7 +120,13 @@ func (f *fake) Release(ctx context.Context, r lease.ReleaseRequest) (lease.Relea
 	return f.Store.Release(ctx, r)
 }
 
-func (f *fake) Start(calls []*lease.Call) { leasetest.Start(f, calls) }
+func (f *fake) Start(calls []*lease.Call) {
+	if f.start != nil {
+		f.start(calls)
+		return
+	}
+	leasetest.Start(f, calls)
+}
 
 func (f *fake) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.Lease, error) {
 	f.note(ctx, "ForceRelease", r)

@@ -190,7 +190,8 @@ func (l *Lessor) Drain() {
 	}
 }
 
-// Close waits until everything given up is gone from the store, or for ctx. No call may be under way.
+// Close waits until everything given up is gone from the store, acquisitions included whose callers have gone
+// while the store was asked, or for ctx. No method may be under way.
 func (l *Lessor) Close(ctx context.Context) error { return l.cleanup.close(ctx) }
 
 // jittered spreads d over [d/2, 3d/2), so that those who wait do not ask in step.

@@ -38,8 +38,12 @@ type batch struct {
 	calls   []*sharedCall         // under way
 	running int                   // who makes calls, or is about to
 	sweeps  bool                  // there will be another sweep
+	stopped bool                  // nothing is queued any more, nor swept
 	sweeper *time.Timer
 }
+
+// leftBehind stands for a name of which an operation was left in the queue: it shares a call with nobody.
+var leftBehind = new(operation)
 
 // sharedCall is one that is under way.
 type sharedCall struct{ ops []*operation }
@@ -62,10 +66,23 @@ func (b *batch) put(now time.Time, ops []*operation) {
 	for _, op := range ops {
 		op.since = now
 	}
+	begin, room := b.push(ops)
+	if begin {
+		b.crew.start(b.serve)
+	}
+	b.tell(ops[room:], settled{err: errNotSent})
+}
+
+// push queues as many of ops as there is room for, and reports whether a call is to be begun, which is counted already.
+func (b *batch) push(ops []*operation) (begin bool, room int) {
 	b.mu.Lock()
-	room := min(maxQueued-b.queue.len(), len(ops))
+	defer b.mu.Unlock()
+	if b.stopped {
+		return false, 0
+	}
+	room = min(maxQueued-b.queue.len(), len(ops))
 	b.queue.push(ops[:room]...)
-	begin := b.running == 0 || b.queue.len() >= maxBatch // as much as a call can do need not wait for another
+	begin = b.running == 0 || b.queue.len() >= maxBatch // as much as a call can do need not wait for another
 	if begin = begin && b.running < b.most; begin {
 		b.running++
 	}
@@ -73,11 +90,7 @@ func (b *batch) put(now time.Time, ops []*operation) {
 		b.sweeps = true
 		b.sweeper.Reset(sweepEvery)
 	}
-	b.mu.Unlock()
-	if begin {
-		b.crew.start(b.serve)
-	}
-	b.tell(ops[room:], settled{err: errNotSent})
+	return begin, room
 }
 
 // serve makes one call after the other until nobody asks any more.
@@ -133,8 +146,8 @@ func (b *batch) landed(c *sharedCall) {
 
 // takeLocked takes the operations of a call out of the queue: the oldest, and for one name either acquisitions or
 // one of the others, as the script wants it. Any number may try to acquire one name, and whoever holds it
-// must not have to wait for each of them. What is late already is left to the sweep: not sent, it is known not to
-// have been done.
+// must not have to wait for each of them; nobody overtakes another's release. What is late already is left to the
+// sweep: not sent, it is known not to have been done.
 func (b *batch) takeLocked() []*operation {
 	now := time.Now()
 	queue := b.queue.waiting()
@@ -144,9 +157,13 @@ func (b *batch) takeLocked() []*operation {
 	seen := 0
 	for ; seen < len(queue) && len(ops) < maxBatch; seen++ {
 		op := queue[seen]
-		first := b.names[op.name]
-		if op.late(now) || first != nil && !(op.acquires() && first.acquires()) {
+		if op.late(now) {
 			left = append(left, op)
+			continue
+		}
+		if first := b.names[op.name]; first != nil && !(op.acquires() && first.acquires()) {
+			left = append(left, op)
+			b.names[op.name] = leftBehind // and so is whoever comes after it
 			continue
 		}
 		b.names[op.name] = op
@@ -162,6 +179,10 @@ func (b *batch) takeLocked() []*operation {
 func (b *batch) sweep() {
 	now := time.Now()
 	b.mu.Lock()
+	if b.stopped {
+		b.mu.Unlock()
+		return
+	}
 	var unsent, unknown, queue []*operation
 	for _, op := range b.queue.waiting() {
 		if op.late(now) {
@@ -195,9 +216,14 @@ func (b *batch) sweep() {
 	b.tell(unknown, settled{err: context.DeadlineExceeded})
 }
 
-// stop ends what put began; nothing may be under way.
+// stop waits for the calls that are under way. What is in the queue is not sent, nor is what comes later.
 func (b *batch) stop() {
+	b.mu.Lock()
+	unsent := b.queue.waiting()
+	b.queue, b.stopped = fifo[*operation]{}, true
 	b.sweeper.Stop()
+	b.mu.Unlock()
+	b.tell(unsent, settled{err: errNotSent})
 	b.crew.stop()
 }
 

@@ -107,6 +107,9 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	case <-ctx.Done():
 		return answer{}, errNoConnection
 	}
+	if ctx.Err() != nil { // both came at once, or it had ended before; go-redis would not say that nothing was sent
+		return answer{}, errNoConnection
+	}
 	list := make([]any, len(keys))
 	for i := range keys {
 		list[i] = &keys[i]

@@ -112,12 +112,14 @@ func newInstance() string { return fmt.Sprintf("%016x", rand.Uint64()) }
 // from then on.
 func (s *Store) Close() error {
 	s.stop()
-	s.running.Wait()
 	for _, shard := range s.all() {
-		shard.running.Wait()
 		shard.batch.stop()
 	}
 	s.crew.stop()
+	s.running.Wait() // after what was asked for, which may leave errands
+	for _, shard := range s.all() {
+		shard.running.Wait()
+	}
 	s.target.secrets.tryWith(nil)
 	s.hub.close()
 	for _, shard := range s.all() {

@@ -34,8 +34,9 @@ type sessionStream = grpc.BidiStreamingServer[lockdv1.SessionRequest, lockdv1.Se
 //
 // The end: nothing is begun any more; who waits is cancelled and keeps its place; grants that have not
 // been given to gRPC go back to the Lessor, and so does every later one; nobody listens for losses any
-// more; then the handler waits for the operations under way. A read or a write that is under way ends
-// when the handler has returned, since that is what ends a stream; sessions.tails waits for them.
+// more; then the handler waits for the operations under way, but for cancelled acquisitions, for which
+// Lessor.Close waits. A read or a write that is under way ends when the handler has returned, since that is
+// what ends a stream; sessions.tails waits for them.
 type session struct {
 	service *leaseService
 	stream  sessionStream
