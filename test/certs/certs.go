@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -59,6 +60,18 @@ func (a *Authority) Sign(t testing.TB, name string) Pair {
 	write(t, p.Cert, "CERTIFICATE", sign(t, template, a.cert, key, a.key))
 	write(t, p.Key, "EC PRIVATE KEY", raw)
 	return p
+}
+
+// Config is that of who shows p and trusts a.
+func (a *Authority) Config(t testing.TB, p Pair) *tls.Config {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(p.Cert, p.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(a.cert)
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}
 }
 
 func template(name string) *x509.Certificate {

@@ -16,13 +16,13 @@ type Cluster struct {
 // primaries of a Cluster.
 const primaries = 3
 
-// StartCluster runs six servers and returns when all of them know of all slots.
-func StartCluster(t testing.TB, args ...string) *Cluster {
+// StartCluster runs six servers and returns when all of them know of all slots. opts are for each.
+func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
-	args = append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"}, args...)
+	opts = append(opts, TCP(), Args("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"))
 	for range 2 * primaries {
-		c.Servers = append(c.Servers, Start(t, TCP(), Args(args...)))
+		c.Servers = append(c.Servers, Start(t, opts...))
 	}
 	for i, s := range c.Servers {
 		if i < primaries {
@@ -62,7 +62,7 @@ func (c *Cluster) URL() string {
 	for _, s := range c.Servers {
 		addrs = append(addrs, s.Addr())
 	}
-	return "redis://" + strings.Join(addrs, ",")
+	return c.Servers[0].scheme() + strings.Join(addrs, ",")
 }
 
 // ID is what the nodes call s.

@@ -26,18 +26,18 @@ type Group struct {
 	t         testing.TB
 }
 
-// StartGroup runs a primary with so many replicas, and three sentinels that know of all of them.
-func StartGroup(t testing.TB, replicas int, args ...string) *Group {
+// StartGroup runs a primary with so many replicas, and three sentinels that know of all of them. opts are for each.
+func StartGroup(t testing.TB, replicas int, opts ...Option) *Group {
 	t.Helper()
 	g := &Group{Name: "mymaster", t: t}
-	args = append([]string{"--repl-diskless-sync-delay", "0"}, args...)
-	primary := Start(t, TCP(), Args(args...))
+	start := func(also ...Option) *Server { return Start(t, append(append([]Option{TCP()}, opts...), also...)...) }
+	primary := start(Args("--repl-diskless-sync-delay", "0"))
 	g.Servers = append(g.Servers, primary)
 	for range replicas {
-		g.Servers = append(g.Servers, Start(t, TCP(), Args(append(args[:len(args):len(args)], "--replicaof", "127.0.0.1 "+primary.Port())...)))
+		g.Servers = append(g.Servers, start(Args("--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 "+primary.Port())))
 	}
 	for range 3 {
-		g.Sentinels = append(g.Sentinels, Start(t, TCP(), func(s *Server) {
+		g.Sentinels = append(g.Sentinels, start(func(s *Server) {
 			s.conf = func(s *Server) string { return g.conf(s, primary) }
 		}))
 	}
@@ -56,10 +56,13 @@ func StartGroup(t testing.TB, replicas int, args ...string) *Group {
 // conf is what a sentinel is told.
 func (g *Group) conf(s, primary *Server) string {
 	lines := []string{
-		"bind 127.0.0.1", "port " + s.Port(), "dir " + s.dir,
+		"dir " + s.dir,
 		"sentinel monitor " + g.Name + " 127.0.0.1 " + primary.Port() + " 2",
 		fmt.Sprintf("sentinel down-after-milliseconds %s %d", g.Name, downAfter),
 		"sentinel failover-timeout " + g.Name + " 3000",
+	}
+	for setting := range slices.Chunk(s.listening(), 2) {
+		lines = append(lines, strings.Join(setting, " "))
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
@@ -70,7 +73,7 @@ func (g *Group) URL() string {
 	for _, s := range g.Sentinels {
 		addrs = append(addrs, s.Addr())
 	}
-	return "redis://" + strings.Join(addrs, ",") + "?master=" + g.Name
+	return g.Servers[0].scheme() + strings.Join(addrs, ",") + "?master=" + g.Name
 }
 
 // Primary is the server that most sentinels take for the primary.
@@ -155,7 +158,7 @@ func (g *Group) ask(ctx context.Context, s *Server) map[string]string {
 }
 
 func sentinelClient(s *Server) *redis.SentinelClient {
-	return redis.NewSentinelClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DisableIdentity: true})
+	return redis.NewSentinelClient(s.Options())
 }
 
 func roleOf(ctx context.Context, s *Server) string {

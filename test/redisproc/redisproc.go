@@ -7,6 +7,7 @@ package redisproc
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lockd/lockd/test/certs"
 	"github.com/lockd/lockd/test/freeport"
 	"github.com/lockd/lockd/test/proc"
 )
@@ -43,6 +45,19 @@ func TCP() Option {
 	return func(s *Server) { s.tcp = true }
 }
 
+// TLS makes the server speak TLS alone, on a free loopback port, and with its peers. by has signed its certificate, and has
+// to have signed its clients'.
+func TLS(t testing.TB, by *certs.Authority) Option {
+	pair := by.Sign(t, "redis")
+	config := by.Config(t, pair)
+	return func(s *Server) {
+		s.tcp, s.tls = true, config
+		s.certificates = []string{
+			"tls-cert-file", pair.Cert, "tls-key-file", pair.Key, "tls-ca-cert-file", by.CA, "tls-replication", "yes", "tls-cluster", "yes",
+		}
+	}
+}
+
 // Server is one redis-server process, or what is left of it to be started again. Its methods fail
 // the test it was started for. One goroutine at a time controls it.
 type Server struct {
@@ -52,6 +67,9 @@ type Server struct {
 	tcp  bool
 	args []string
 	conf func(s *Server) string // of a sentinel: what its configuration file begins as
+
+	tls          *tls.Config // its clients'; nil: plain text
+	certificates []string    // settings and their values, in turn
 }
 
 // Start runs a server until the test ends.
@@ -94,19 +112,29 @@ func (s *Server) Port() string {
 // URL is what lockd --redis and redis.ParseURL take.
 func (s *Server) URL() string {
 	if s.tcp {
-		return "redis://" + s.addr
+		return s.scheme() + s.addr
 	}
 	return "unix://" + s.addr
+}
+
+func (s *Server) scheme() string {
+	if s.tls != nil {
+		return "rediss://"
+	}
+	return "redis://"
 }
 
 // Dir is where the server keeps its data.
 func (s *Server) Dir() string { return s.dir }
 
 // Client returns a new client of this server; the caller closes it. It does not retry.
-func (s *Server) Client() *redis.Client {
-	return redis.NewClient(&redis.Options{
-		Network: s.Network(), Addr: s.addr, MaxRetries: -1, ContextTimeoutEnabled: true, DisableIdentity: true,
-	})
+func (s *Server) Client() *redis.Client { return redis.NewClient(s.Options()) }
+
+// Options are Client's.
+func (s *Server) Options() *redis.Options {
+	return &redis.Options{
+		Network: s.Network(), Addr: s.addr, MaxRetries: -1, ContextTimeoutEnabled: true, DisableIdentity: true, TLSConfig: s.tls,
+	}
 }
 
 // Restart starts the server again at the same address, in the same directory and with the same
@@ -148,9 +176,12 @@ func (s *Server) create() error {
 
 // run starts the process and waits until it answers.
 func (s *Server) run() error {
-	args := []string{"--port", "0", "--unixsocket", s.addr}
-	if s.tcp {
-		args = []string{"--bind", "127.0.0.1", "--port", s.Port()}
+	var args []string
+	for i, word := range s.listening() {
+		if i%2 == 0 {
+			word = "--" + word
+		}
+		args = append(args, word)
 	}
 	args = append(args, "--dir", s.dir, "--save", "", "--appendonly", "no")
 	if s.conf != nil {
@@ -165,6 +196,17 @@ func (s *Server) run() error {
 		return err
 	}
 	return s.ready()
+}
+
+// listening are the settings of where it listens, and their values, in turn.
+func (s *Server) listening() []string {
+	switch {
+	case !s.tcp:
+		return []string{"port", "0", "unixsocket", s.addr}
+	case s.tls != nil:
+		return append([]string{"bind", "127.0.0.1", "port", "0", "tls-port", s.Port()}, s.certificates...)
+	}
+	return []string{"bind", "127.0.0.1", "port", s.Port()}
 }
 
 // ready asks until the server answers. Being told to authenticate is an answer; LOADING is not.
