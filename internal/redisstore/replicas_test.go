@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,13 +39,18 @@ func TestAGrantIsToldWhenReplicasHaveIt(t *testing.T) {
 	s, _, replica, direct := withReplica(t)
 	after := client(t, replica)
 	held := asking("held")
+	var told lease.Lease
 	until(t, 5*time.Second, "a lease is told", func() bool { // a busy machine may take longer than replicas have
-		_, err := s.Acquire(soon(t), held)
+		var err error
+		told, err = s.Acquire(soon(t), held)
 		held = retry(held)
 		return err == nil
 	})
 	if n, _ := after.Exists(t.Context(), s.keys.lock("held")).Result(); n != 1 {
 		t.Error("the replica does not have a lease that was told")
+	}
+	if fence := after.Get(t.Context(), s.keys.fence()).Val(); fence != fmt.Sprint(told.Token) {
+		t.Errorf("the replica has the fence %q, want %d: it grants larger tokens than what was told", fence, told.Token)
 	}
 	replica.Pause()
 	lost, again := asking("lost"), asking("again")
