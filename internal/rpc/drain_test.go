@@ -142,13 +142,13 @@ func TestASessionOpenedWhileDrainingIsToldWithItsWelcome(t *testing.T) {
 	none := s.drain()
 	s.enter(second)
 	for _, x := range []*session{first, second} {
-		if m := message(x.out.take()); m.GetDraining() {
+		if m := message(t, x.out.take()); m.GetDraining() {
 			t.Errorf("a session that was not greeted is told %v, want the welcome before anything else", m)
 		}
 		if err := x.greet(new(lockdv1.Hello)); err != nil {
 			t.Fatal(err)
 		}
-		if m := message(x.out.take()); m.GetWelcome() == nil || !m.GetDraining() {
+		if m := message(t, x.out.take()); m.GetWelcome() == nil || !m.GetDraining() {
 			t.Errorf("a session opened while the server drains is told %v, want the welcome and draining", m)
 		}
 	}

@@ -136,7 +136,8 @@ func (x *session) lose(h *holding, why lease.Loss) {
 	}
 	x.mu.Unlock()
 	if known {
-		x.out.put(item{lost: &lockdv1.Lost{Name: h.name, Token: int64(h.token), Loss: encodeLoss(why)}})
+		lost := &lockdv1.Lost{Name: h.name, Token: int64(h.token), Loss: encodeLoss(why)}
+		x.out.put(item{}, &lockdv1.SessionResponse{Lost: []*lockdv1.Lost{lost}})
 	}
 }
 

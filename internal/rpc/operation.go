@@ -10,63 +10,18 @@ import (
 )
 
 // What becomes of the operations of a session. Renew and Release do what the unary handlers do, answered in
-// another way; Acquire differs from its handler only in that nobody waits for it. What answers is one
-// object each, since that is most of what a session allocates.
-
-type acquired struct {
-	answer lockdv1.Answer
-	result lockdv1.Answer_Acquired
-	reply  grantMessage
-	grant  lease.Grant
-}
-
-func newAcquired(op uint64, g lease.Grant) *acquired {
-	a := &acquired{grant: g}
-	a.result.Acquired = a.reply.of(g)
-	a.answer.Id, a.answer.Result = op, &a.result
-	return a
-}
-
-type renewed struct {
-	answer lockdv1.Answer
-	result lockdv1.Answer_Renewed
-	reply  renewalMessage
-}
-
-func newRenewed(op uint64, l lease.Lease) *renewed {
-	r := new(renewed)
-	r.result.Renewed = r.reply.of(l)
-	r.answer.Id, r.answer.Result = op, &r.result
-	return r
-}
-
-type released struct {
-	answer lockdv1.Answer
-	result lockdv1.Answer_Released
-	reply  lockdv1.ReleaseResponse
-}
-
-// sizeOfReleased is about what the answer to a release takes, in bytes.
-const sizeOfReleased = 16
-
-func newReleased(op uint64, o lease.Outcome) *released {
-	r := new(released)
-	r.reply.Outcome = encodeOutcome(o)
-	r.result.Released = &r.reply
-	r.answer.Id, r.answer.Result = op, &r.result
-	return r
-}
+// another way; Acquire differs from its handler only in that nobody waits for it.
 
 // answer puts an operation's last answer on its way and reports whether there is a way.
-func (x *session) answer(i item) bool {
+func (x *session) answer(i item, rare *lockdv1.SessionResponse) bool {
 	i.final = true
-	return x.out.put(i)
+	return x.out.put(i, rare)
 }
 
 // refuse answers an operation with an error.
 func (x *session) refuse(id uint64, err error) {
 	refused := refusalOf(x.ctx, err).answer()
-	x.answer(item{answer: &lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Error{Error: refused}}})
+	x.answer(item{}, answering(&lockdv1.Answer{Id: id, Result: &lockdv1.Answer_Error{Error: refused}}))
 }
 
 // renewing is a renewal of a session. It implements lease.Renewer.
@@ -97,7 +52,7 @@ func (r *renewing) Renewed(renewed lease.Lease, err error) {
 	switch {
 	case err == nil:
 		h := &holding{session: x, name: r.req.GetName(), id: lease.ID(r.req.GetLeaseId()), token: renewed.Token}
-		x.answer(item{answer: &newRenewed(r.op, renewed).answer, size: sizeOf(renewed)})
+		x.answer(item{op: r.op, renewed: &renewed}, nil)
 		x.hold(h)
 	case errors.Is(err, lease.ErrLost):
 		x.letGo(r.req.GetName(), lease.ID(r.req.GetLeaseId()))
@@ -132,7 +87,7 @@ func (r *releasing) Released(outcome lease.Outcome, err error) {
 	switch {
 	case r.op == 0: // the Lessor repeats what failed
 	case err == nil:
-		x.answer(item{answer: &newReleased(r.op, outcome).answer, size: sizeOfReleased})
+		x.answer(item{op: r.op, released: outcome}, nil)
 	default:
 		x.refuse(r.op, err)
 	}
@@ -185,7 +140,8 @@ func (a *acquiring) Asked() { a.session.settled() }
 
 // Queued implements lease.Asker.
 func (a *acquiring) Queued(held *lease.HeldError) {
-	a.session.out.put(item{unhurried: true, answer: &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}})
+	queued := &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}
+	a.session.out.put(item{unhurried: true}, answering(queued))
 }
 
 // Answered implements lease.Asker.
@@ -212,8 +168,7 @@ func (a *acquiring) granted(g lease.Grant) error {
 		x.running.Go(func() { x.giveUp(a.name, a.id) }) // running is not at 0: this operation is counted
 		return errCancelled
 	}
-	reply := newAcquired(a.op, g)
-	if !x.answer(item{answer: &reply.answer, grant: &reply.grant, size: sizeOf(g.Lease)}) {
+	if !x.answer(item{op: a.op, grant: &g}, nil) {
 		x.service.lessor.TakeBack(g)
 		return nil
 	}
@@ -295,10 +250,10 @@ func (x *session) giveUp(name string, id lease.ID) {
 }
 
 // takeBack gives grants back that gRPC has not taken.
-func (x *session) takeBack(unsent []item) {
-	for _, i := range unsent {
-		if i.grant != nil {
-			x.service.lessor.TakeBack(*i.grant)
+func (x *session) takeBack(unsent ...*parcel) {
+	for _, p := range unsent {
+		for _, g := range p.grants {
+			x.service.lessor.TakeBack(g)
 		}
 	}
 }

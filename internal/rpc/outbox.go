@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +16,10 @@ const (
 	// maxPending is how much a session's outbox holds before nothing more is read from its client.
 	// Those in line are answered nevertheless: they were let in, so maxUnanswered bounds them.
 	maxPending = 1024
-	// maxKept is how many items an array may have room for that an outbox keeps when it has nothing to send.
-	maxKept = 64
+	// maxKept and maxKeptGrants are how much room a parcel may have, in bytes and grants, that an outbox keeps when it
+	// has nothing to send; and it keeps two: one is filled while the other is on its way.
+	maxKept       = 8 << 10
+	maxKeptGrants = 32
 	// maxStall is how long a client may take nothing at all, or leave the outbox full.
 	maxStall = 10 * time.Second
 	// maxBatch is about how many bytes are sent as one message.
@@ -26,29 +29,40 @@ const (
 	unhurriedFor = 3 * time.Millisecond
 )
 
-// item is something to tell a client: one of the first four.
-type item struct {
-	answer   *lockdv1.Answer
-	lost     *lockdv1.Lost
-	welcome  *lockdv1.Welcome
-	draining bool
-
-	unhurried bool // nobody is held up by it
-
-	final bool         // answer is its operation's last
-	grant *lease.Grant // what answer grants: it goes back if it cannot be sent
-	size  int          // in bytes, about; 0: put finds out
+// parcel is a message for a client: fields of a SessionResponse as they are on the wire, and what must be known of them.
+type parcel struct {
+	data   []byte
+	items  int
+	finals int           // operations whose last answers are in it
+	grants []lease.Grant // that it tells of; they go back if it cannot be sent
+	fault  error         // why an item could not be written; then nothing of it can be sent
 }
 
-// sizeOf is about what a lease takes in an answer, in bytes: counting exactly would cost as much as encoding it.
-func sizeOf(l lease.Lease) int {
-	const fixed = 128
-	size := fixed + len(l.Name) + len(l.Owner)
-	for k, v := range l.Metadata {
-		size += len(k) + len(v)
+// add adds i, or rare in its place.
+func (p *parcel) add(i *item, rare *lockdv1.SessionResponse) {
+	if rare == nil {
+		p.data = i.write(p.data)
+	} else if data, err := (proto.MarshalOptions{}).MarshalAppend(p.data, rare); err == nil {
+		p.data = data
+	} else {
+		p.fault = err // a text is not UTF-8
 	}
-	return size
+	p.items++
+	if i.final {
+		p.finals++
+	}
+	if i.grant != nil {
+		p.grants = append(p.grants, *i.grant)
+	}
 }
+
+// empty makes p as good as new, but for its room.
+func (p *parcel) empty() {
+	clear(p.grants)
+	*p = parcel{data: p.data[:0], grants: p.grants[:0]}
+}
+
+func (p *parcel) isLarge() bool { return cap(p.data) > maxKept || cap(p.grants) > maxKeptGrants }
 
 // outbox is what a session has still to send, in order. Putting never blocks.
 type outbox struct {
@@ -57,8 +71,9 @@ type outbox struct {
 	later  *time.Timer   // says so of what is unhurried
 
 	mu      sync.Mutex
-	pending []item
-	spare   []item // an array that is not in use
+	pending []*parcel // the last one is being filled
+	items   int       // in all of them
+	spare   []*parcel // empty, for their room; at most two
 	closed  bool
 }
 
@@ -68,18 +83,17 @@ func newOutbox() *outbox {
 	return o
 }
 
-// put adds an item; it reports false, and has done nothing, if the outbox is closed.
-func (o *outbox) put(i item) bool {
-	if i.size == 0 {
-		i.size = proto.Size(i.answer) + proto.Size(i.lost)
-	}
+// put adds an item; it reports false, and has done nothing, if the outbox is closed. What is rare
+// is said in protobuf's words, and i says only what kind of item it is; else rare is nil. Neither is kept, but for a grant.
+func (o *outbox) put(i item, rare *lockdv1.SessionResponse) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return false
 	}
-	first := len(o.pending) == 0
-	o.pending = append(o.pending, i)
+	first := o.items == 0
+	o.filling().add(&i, rare)
+	o.items++
 	switch {
 	case !i.unhurried:
 		signal(o.filled)
@@ -89,37 +103,48 @@ func (o *outbox) put(i item) bool {
 	return true
 }
 
-// take answers what goes into the next message: all that is pending, up to about maxBatch.
-func (o *outbox) take() []item {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := 0
-	for size := 0; n < len(o.pending) && size < maxBatch; n++ {
-		size += o.pending[n].size
+// filling is the parcel that has room for another item. The caller holds mu.
+func (o *outbox) filling() *parcel {
+	if n := len(o.pending); n > 0 && len(o.pending[n-1].data) < maxBatch {
+		return o.pending[n-1]
 	}
-	batch := o.pending[:n:n]
-	switch {
-	case n < len(o.pending):
-		o.pending = o.pending[n:]
-	case n > 0:
-		batch, o.pending, o.spare = o.pending, o.spare, nil
+	var p *parcel
+	if n := len(o.spare); n == 0 {
+		p = new(parcel)
+	} else {
+		p = o.spare[n-1]
+		o.spare = slices.Delete(o.spare, n-1, n)
 	}
-	if len(o.pending) < maxPending {
-		signal(o.roomy)
-	}
-	return batch
+	o.pending = append(o.pending, p)
+	return p
 }
 
-// done gives back a batch that nobody needs any more, for its array. Large arrays go with the last of a burst.
-func (o *outbox) done(batch []item) {
-	clear(batch)
+// take answers the next message, nil if nothing is pending: all that is, up to about maxBatch.
+func (o *outbox) take() *parcel {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case len(o.pending) == 0 && max(cap(batch), cap(o.pending), cap(o.spare)) > maxKept:
-		o.pending, o.spare = nil, nil
-	case cap(batch) <= maxPending && cap(batch) > cap(o.spare):
-		o.spare = batch[:0]
+	var p *parcel
+	if len(o.pending) > 0 {
+		p = o.pending[0]
+		o.pending = slices.Delete(o.pending, 0, 1)
+		o.items -= p.items
+	}
+	if o.items < maxPending {
+		signal(o.roomy)
+	}
+	return p
+}
+
+// done gives back a parcel that nobody needs any more, for its room. Large ones go with the last of a burst.
+func (o *outbox) done(p *parcel) {
+	p.empty()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.spare) < 2 {
+		o.spare = append(o.spare, p)
+	}
+	if len(o.pending) == 0 {
+		o.spare = slices.DeleteFunc(o.spare, (*parcel).isLarge)
 	}
 }
 
@@ -146,17 +171,17 @@ func (o *outbox) hasRoom(over <-chan struct{}) bool {
 func (o *outbox) full() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.pending) >= maxPending
+	return o.items >= maxPending
 }
 
 // close takes nothing any more and answers what was not sent.
-func (o *outbox) close() []item {
+func (o *outbox) close() []*parcel {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
 	o.later.Stop()
 	left := o.pending
-	o.pending = nil
+	o.pending, o.items = nil, 0
 	return left
 }
 
@@ -167,24 +192,6 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// message puts a batch into one message.
-func message(batch []item) *lockdv1.SessionResponse {
-	m := &lockdv1.SessionResponse{Answers: make([]*lockdv1.Answer, 0, len(batch))}
-	for _, i := range batch {
-		switch {
-		case i.answer != nil:
-			m.Answers = append(m.Answers, i.answer)
-		case i.lost != nil:
-			m.Lost = append(m.Lost, i.lost)
-		case i.welcome != nil:
-			m.Welcome = i.welcome
-		case i.draining:
-			m.Draining = true
-		}
-	}
-	return m
-}
-
 // write sends what the outbox holds, as one message all that came together while the one before was
 // on its way to gRPC; so a lone answer is not delayed, and many cost little each. It goes on until the
 // session is over or cannot be written to.
@@ -193,8 +200,8 @@ func (x *session) write() {
 	defer stalled.Stop()
 	for {
 		stalled.Stop()
-		batch := x.out.take()
-		if len(batch) == 0 {
+		p := x.out.take()
+		if p == nil {
 			select {
 			case <-x.out.filled:
 				runtime.Gosched() // whoever is about to answer as well goes first; a lone answer waits for nobody
@@ -204,26 +211,20 @@ func (x *session) write() {
 			}
 		}
 		stalled.Reset(maxStall)
-		if err := recovered(func() error { return x.stream.Send(message(batch)) }); err != nil {
-			x.takeBack(batch)
+		if err := recovered(func() error { return x.stream.SendMsg(p) }); err != nil {
+			x.takeBack(p)
 			x.finish(err)
 			return
 		}
-		x.sent(batch)
-		x.out.done(batch)
+		x.sent(p)
+		x.out.done(p)
 	}
 }
 
-// sent counts the operations out whose final answers are in a batch that gRPC has taken.
-func (x *session) sent(batch []item) {
-	n := 0
-	for _, i := range batch {
-		if i.final {
-			n++
-		}
-	}
+// sent counts the operations out whose final answers are in a message that gRPC has taken.
+func (x *session) sent(p *parcel) {
 	x.mu.Lock()
-	x.unanswered -= n
+	x.unanswered -= p.finals
 	x.mu.Unlock()
 	x.finishIfDone()
 }

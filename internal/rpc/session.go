@@ -103,7 +103,7 @@ func (x *session) end() {
 	x.holdings.clear()
 	x.mu.Unlock()
 
-	x.takeBack(x.out.close())
+	x.takeBack(x.out.close()...)
 	for _, a := range waiting {
 		if a.asking.Cancel(true) {
 			x.running.Done()
@@ -205,10 +205,9 @@ func (x *session) greet(hello *lockdv1.Hello) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.greeted = true
-	x.out.put(item{welcome: &lockdv1.Welcome{Instance: x.service.process.instance, Version: x.service.process.version}})
-	if x.draining {
-		x.out.put(item{draining: true})
-	}
+	x.out.put(item{}, &lockdv1.SessionResponse{
+		Welcome: &lockdv1.Welcome{Instance: x.service.process.instance, Version: x.service.process.version}, Draining: x.draining,
+	})
 	return nil
 }
 
@@ -293,7 +292,7 @@ func (x *session) drain() {
 	defer x.mu.Unlock()
 	x.draining = true
 	if x.greeted {
-		x.out.put(item{draining: true})
+		x.out.put(item{}, &lockdv1.SessionResponse{Draining: true})
 	}
 }
 

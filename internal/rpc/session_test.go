@@ -248,7 +248,7 @@ func TestAFaultIsOneOperationsAndNotTheSessions(t *testing.T) {
 			t.Fatalf("operation %d ends the session: %v", id+1, err)
 		}
 	}
-	answers := message(x.out.take()).GetAnswers()
+	answers := message(t, x.out.take()).GetAnswers()
 	if len(answers) != 2 {
 		t.Fatalf("%d answers, want 2", len(answers))
 	}

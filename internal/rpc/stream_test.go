@@ -47,7 +47,35 @@ func (f *fakeStream) Recv() (*lockdv1.SessionRequest, error) {
 	return m, f.RecvMsg(m)
 }
 
+func (f *fakeStream) SendMsg(m any) error {
+	said := new(lockdv1.SessionResponse)
+	if err := proto.Unmarshal(m.(*parcel).data, said); err != nil {
+		return err
+	}
+	return f.send(said, f.gone)
+}
+
 func (f *fakeStream) Send(m *lockdv1.SessionResponse) error { return f.send(m, f.gone) }
+
+// message is what a parcel says, and items how many things.
+func message(t *testing.T, p *parcel) *lockdv1.SessionResponse {
+	t.Helper()
+	m := new(lockdv1.SessionResponse)
+	if p == nil {
+		return m
+	}
+	if err := proto.Unmarshal(p.data, m); err != nil || p.fault != nil {
+		t.Fatalf("a message that cannot be read: %v, %v", err, p.fault)
+	}
+	return m
+}
+
+func items(p *parcel) int {
+	if p == nil {
+		return 0
+	}
+	return p.items
+}
 
 var errGone = errors.New("the stream has ended")
 
@@ -230,7 +258,7 @@ func TestAFullOutboxHasTenSecondsToGetRoom(t *testing.T) {
 				if !o.hasRoom(over) {
 					t.Fatal("an outbox that is not full has no room")
 				}
-				o.put(item{answer: &lockdv1.Answer{Id: 1}})
+				o.put(item{}, answering(&lockdv1.Answer{Id: 1}))
 			}
 			time.AfterFunc(9*time.Second, func() { c.then(o, over) })
 			start := time.Now()
@@ -246,11 +274,11 @@ func TestAMessageHasAbout64KiBInTheOrderPut(t *testing.T) {
 	text := &lockdv1.Error{Message: string(make([]byte, 1000))}
 	const all = 200
 	for n := range uint64(all) {
-		o.put(item{answer: &lockdv1.Answer{Id: n, Result: &lockdv1.Answer_Error{Error: text}}})
+		o.put(item{}, answering(&lockdv1.Answer{Id: n, Result: &lockdv1.Answer_Error{Error: text}}))
 	}
 	next := uint64(0)
 	for messages := 0; next < all; messages++ {
-		m := message(o.take())
+		m := message(t, o.take())
 		if size := proto.Size(m); size == 0 || size > maxBatch+2000 || messages == 0 && size < maxBatch {
 			t.Fatalf("message %d has %d bytes, want about %d", messages, size, maxBatch)
 		}
@@ -261,8 +289,9 @@ func TestAMessageHasAbout64KiBInTheOrderPut(t *testing.T) {
 			next++
 		}
 	}
-	o.put(item{draining: true})
-	if left := o.close(); len(left) != 1 || o.put(item{draining: true}) || len(o.take()) > 0 {
+	draining := &lockdv1.SessionResponse{Draining: true}
+	o.put(item{}, draining)
+	if left := o.close(); len(left) != 1 || items(left[0]) != 1 || o.put(item{}, draining) || o.take() != nil {
 		t.Errorf("closed with %d left, want 1, and nothing put or taken after that", len(left))
 	}
 }
