@@ -110,7 +110,9 @@ func (s *Store) keepChecking(ctx context.Context) {
 
 // unreached is the last check's finding with what went wrong since.
 func (s *Store) unreached(err error) checked {
-	s.unanswered()
+	for _, shard := range s.all() {
+		shard.unanswered()
+	}
 	found := *s.found.Load()
 	var refused *RefusedError
 	if errors.As(err, &refused) {
@@ -211,6 +213,9 @@ func (s *Store) checkNode(ctx context.Context, at master) (checked, error) {
 	if problem := s.nodeProblem(node, info); problem != "" {
 		return checked{}, &RefusedError{Address: at.address, Problem: problem}
 	}
+	if err := s.compareAgain(ctx, at); err != nil {
+		return checked{}, s.connectError(err)
+	}
 	found := checked{nodes: []lease.Node{node}}
 	found.refusal, found.warnings = s.judge(node)
 	if found.blocked = s.blocked(ctx, at); found.blocked == "" {
@@ -261,11 +266,7 @@ func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 // writing what is there anyway. Grants are not forbidden for it: Redis refuses them, and knows first
 // when it no longer does.
 func (s *Store) blocked(ctx context.Context, at master) string {
-	is := layout
-	if s.cluster != nil {
-		is = clusterLayout
-	}
-	err := s.client.SetXX(ctx, at.shards[0].keys.layout(), is, redis.KeepTTL).Err()
+	err := s.client.SetXX(ctx, at.shards[0].keys.layout(), s.layout(), redis.KeepTTL).Err()
 	var answered redis.Error
 	if errors.As(err, &answered) && !errors.Is(err, redis.Nil) {
 		return fmt.Sprintf("redis at %s takes no writes: %v", at.address, answered)

@@ -276,3 +276,10 @@ func TestJudgeRefusesASkewedClock(t *testing.T) {
 		}
 	}
 }
+
+// One Redis that was wiped is no different.
+func TestOtherPrefixAfterWipe(t *testing.T) {
+	r := redisproc.Start(t)
+	direct := client(t, r)
+	testOtherPrefixAfterWipe(t, r.URL(), func() { direct.FlushAll(t.Context()) })
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,6 +29,37 @@ type master struct {
 // masters answers the nodes that have shards, by address, and what tells one division of the slots from another. Errors:
 // the Cluster does not answer; a *RefusedError if some of the slots are nobody's.
 func (s *Store) masters(ctx context.Context) (all []master, division string, err error) {
+	for {
+		all, division, err = s.mastersNow(ctx)
+		if !errors.Is(err, errDivided) {
+			return all, division, err
+		}
+		s.cluster.ReloadState(ctx)
+		if !sleep(ctx, 50*time.Millisecond) {
+			return nil, "", err
+		}
+	}
+}
+
+// errDivided: go-redis does not know yet how the slots are divided.
+var errDivided = errors.New("the slots have just been divided anew")
+
+// leadTo answers go-redis's client of m: where it sends most of the shards. It may not have heard yet that one has moved.
+func (s *Store) leadTo(ctx context.Context, m master) (most *redis.Client, err error) {
+	count := make(map[*redis.Client]int)
+	for _, shard := range m.shards {
+		client, err := s.cluster.MasterForKey(ctx, shard.keys.fence())
+		if err != nil {
+			return nil, err
+		}
+		if count[client]++; count[client] > count[most] {
+			most = client
+		}
+	}
+	return most, nil
+}
+
+func (s *Store) mastersNow(ctx context.Context) (all []master, division string, err error) {
 	//lint:ignore SA1019 Redis 6.2 has no CLUSTER SHARDS
 	slots, err := s.cluster.ClusterSlots(ctx).Result()
 	if err != nil {
@@ -58,8 +90,13 @@ func (s *Store) masters(ctx context.Context) (all []master, division string, err
 		return nil, "", s.refused("is a cluster in which slot %d, and perhaps others, is nobody's: names there could not be had; want all %d slots covered (redis-cli --cluster check)", i, clusterSlots)
 	}
 	for _, m := range owners {
-		if m.client, err = s.cluster.MasterForKey(ctx, m.shards[0].keys.fence()); err != nil {
+		if m.client, err = s.leadTo(ctx, *m); err != nil {
 			return nil, "", s.connectError(err)
+		}
+		for _, other := range all {
+			if other.client == m.client {
+				return nil, "", errDivided
+			}
 		}
 		all = append(all, *m)
 	}
@@ -91,9 +128,12 @@ func (s *Store) onNode(ctx context.Context, cn *redis.Conn) error {
 			continue
 		}
 		for _, shard := range s.shards {
-			if slot := shard.keys.slot(); r.Start <= slot && slot <= r.End {
-				return s.compareLayout(ctx, cn, shard.keys, clusterLayout)
+			if slot := shard.keys.slot(); slot < r.Start || r.End < slot {
+				continue
 			}
+			if err := s.compareLayout(ctx, cn, shard.keys, clusterLayout); !errors.Is(err, errMoved) {
+				return err
+			} // its slot is moving; the next one will do
 		}
 	}
 	return nil // it has no shard, and none of our commands
@@ -107,6 +147,34 @@ func connectedTo(role string, err error) error {
 		return connectProblem(fmt.Errorf("it is a %s", role))
 	}
 	return nil
+}
+
+// rooms hold one for each script call under way, at each node of a Cluster for itself: one that does not answer keeps
+// nobody from the others.
+type rooms struct {
+	mu     sync.Mutex
+	byNode map[string]chan struct{}
+}
+
+func (r *rooms) at(address string) chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room := r.byNode[address]
+	if room == nil {
+		room = make(chan struct{}, maxCalls)
+		r.byNode[address] = room
+	}
+	return room
+}
+
+// room is where a call has its place while it is under way: that of the node, as far as is known.
+func (s *Store) room(ctx context.Context) chan struct{} {
+	if s.cluster != nil {
+		if node, err := s.cluster.MasterForKey(ctx, s.keys.fence()); err == nil {
+			return s.front.rooms.at(node.Options().Addr)
+		}
+	}
+	return s.calls
 }
 
 // once is a command that go-redis must not send again by itself after a lost reply: that is ours to judge.

@@ -17,7 +17,7 @@ import (
 // contexts.
 const callTimeout = 500 * time.Millisecond
 
-// maxCalls is how many script calls may be under way; further ones wait within their deadlines. They
+// maxCalls is how many script calls may be under way, at each node of a Cluster; further ones wait within their deadlines. They
 // wait here and not in go-redis's pool, which would not say whether a call that got no connection in
 // time was sent. Shared calls do not wait for those: there are connections for them. The pool has some
 // more for the checks and List.

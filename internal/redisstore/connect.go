@@ -176,6 +176,39 @@ func (s *Store) isOurPrefix(is recorded) error {
 	return nil
 }
 
+// compareAgain compares what every connection compares: a wipe takes it away from under those that stand, and what
+// others recorded since then would go unseen. In a Cluster the prefix is in one slot of many, and compared only here.
+func (s *Store) compareAgain(ctx context.Context, at master) error {
+	var layoutIs, prefixIs recorded
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		layoutIs = record(ctx, p, at.shards[0].keys.layout(), s.layout())
+		switch {
+		case s.shared:
+		case s.claimed.Load():
+			prefixIs = record(ctx, p, prefixKey, s.keys.prefix)
+		default: // whoever may be refused yet claims nothing
+			prefixIs = recorded{key: prefixKey, got: p.Get(ctx, prefixKey)}
+		}
+		return nil
+	})
+	var answered redis.Error
+	if err != nil && !errors.As(err, &answered) {
+		return err
+	}
+	if err := s.isOurs(layoutIs, s.layout()); err != nil || s.shared {
+		return err
+	}
+	return s.isOurPrefix(prefixIs)
+}
+
+// layout is how we lay names out.
+func (s *Store) layout() string {
+	if s.cluster != nil {
+		return clusterLayout
+	}
+	return layout
+}
+
 // refused is a RefusedError about this Redis.
 func (s *Store) refused(format string, args ...any) *RefusedError {
 	return &RefusedError{Address: s.address, Problem: fmt.Sprintf(format, args...)}
@@ -197,7 +230,7 @@ var errMoved = errors.New("it " + noCluster)
 
 func (r recorded) value() (string, error) {
 	got, err := r.got.Result()
-	if redis.HasErrorPrefix(err, "MOVED") {
+	if redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK") {
 		return "", errMoved
 	}
 	if errors.Is(err, redis.Nil) && r.set != nil && r.set.Err() != nil {

@@ -30,7 +30,8 @@ const (
 // and names are shown again rather than passed over.
 //
 // In a Cluster it is the cursor at one of the masters, in their order, for as long as the slots are divided between
-// the same ones; when they are not any more, the list begins anew: names may be shown again, and none is passed over.
+// the same ones; when they are not any more, the list begins anew: names may be shown again, and none is passed over but
+// what goes, while its slot moves, from a node that is yet to come to one that has been.
 type position struct {
 	node     int
 	division string // "" where there is one Redis

@@ -101,9 +101,10 @@ type answer struct {
 // run executes script once. After NOSCRIPT, when nothing was done, it is loaded and called once more.
 // Errors are go-redis's or errDesynchronised; see failed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
+	room := s.room(ctx)
 	select {
-	case s.calls <- struct{}{}:
-		defer func() { <-s.calls }()
+	case room <- struct{}{}:
+		defer func() { <-room }()
 	case <-ctx.Done():
 		return answer{}, errNoConnection
 	}

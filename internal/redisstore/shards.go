@@ -66,7 +66,7 @@ func (s *Store) makeShards() {
 	for _, tag := range shardTags {
 		shard := &Store{
 			front: s, target: s.target, address: s.address, minReplicas: s.minReplicas, client: s.client, cluster: s.cluster, conns: s.conns,
-			keys: s.keys.inShard(tag), clock: newClock(), calls: s.calls, notice: s.notice, crew: s.crew,
+			keys: s.keys.inShard(tag), clock: newClock(), calls: s.calls, notice: s.notice, crew: newCrew(maxCalls),
 			instance: s.instance, waiters: newWaiters(), alarms: s.alarms, errands: s.errands, hub: s.hub,
 			background: s.background,
 		}

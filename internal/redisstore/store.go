@@ -41,6 +41,7 @@ type Store struct {
 	keys        keys
 	clock       *clock
 	calls       chan struct{} // holds one for each script call under way; see maxCalls
+	rooms       rooms         // a Cluster's front's: calls of each node
 	notice      func(string)
 
 	batch *batch
@@ -78,7 +79,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{
 		target: at, address: at.String(), shared: c.Shared, minReplicas: c.MinReplicas,
 		conns: newConnections(at), keys: newKeys(c.KeyPrefix, at.db), clock: newClock(),
-		calls: make(chan struct{}, maxCalls), notice: c.Notice,
+		calls: make(chan struct{}, maxCalls), rooms: rooms{byNode: make(map[string]chan struct{})}, notice: c.Notice,
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
 		listens: make(chan struct{}, 1),
 	}
@@ -114,8 +115,8 @@ func (s *Store) Close() error {
 	s.stop()
 	for _, shard := range s.all() {
 		shard.batch.stop()
+		shard.crew.stop()
 	}
-	s.crew.stop()
 	s.running.Wait() // after what was asked for, which may leave errands
 	for _, shard := range s.all() {
 		shard.running.Wait()

@@ -1,0 +1,117 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// What happens to one node of a Cluster concerns the names of that node alone, and nobody who comes meanwhile.
+func TestClusterTrouble(t *testing.T) {
+	c := redisproc.StartCluster(t, redisproc.Args("--cluster-node-timeout", "15000")) // nobody takes over
+	t.Run("a slot that moves", func(t *testing.T) { testOpenWhileMoving(t, c) })
+	t.Run("a list after a move", func(t *testing.T) { testListAfterMove(t, c) })
+	t.Run("a wipe", func(t *testing.T) {
+		testOtherPrefixAfterWipe(t, c.URL(), c.Flush)
+	})
+	t.Run("a mute node", func(t *testing.T) { testMuteNode(t, c) })
+}
+
+// A lockd starts also while the slot moves where a node's layout is compared.
+func testOpenWhileMoving(t *testing.T, c *redisproc.Cluster) {
+	s := open(t, c.URL())
+	shard, from, to := s.shards[0], c.Servers[0], c.Servers[1]
+	slot := shard.keys.slot()
+	c.Do(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", c.ID(from))
+	c.Do(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", c.ID(to))
+	c.Do(from, "MIGRATE", "127.0.0.1", to.Port(), shard.keys.layout(), 0, 5000)
+	later, err := Open(t.Context(), Config{URL: c.URL()})
+	if err != nil {
+		t.Errorf("Open while slot %d moves = %v", slot, err)
+	} else {
+		later.Close()
+	}
+	c.Move(slot, from, to)
+	c.Move(slot, to, from)
+}
+
+// A list has what is at every node also when slots have moved since go-redis last asked for them.
+func testListAfterMove(t *testing.T, c *redisproc.Cluster) {
+	s := open(t, c.URL())
+	const names = 60
+	for i := range names {
+		acquire(t, s, asking(fmt.Sprintf("moved/%d", i)))
+	}
+	slot := s.shards[0].keys.slot()
+	c.Move(slot, c.Servers[0], c.Servers[2])
+	page, err := s.List(t.Context(), lease.ListRequest{Prefix: "moved", Size: 2 * names})
+	if err != nil || len(page.Leases) != names {
+		t.Errorf("List = %d leases, %v, want %d", len(page.Leases), err, names)
+	}
+	c.Move(slot, c.Servers[2], c.Servers[0])
+}
+
+// When a wipe has let another key prefix in, who was there before grants nothing any more.
+func testOtherPrefixAfterWipe(t *testing.T, url string, wipe func()) {
+	s := open(t, url)
+	wipe()
+	other, err := Open(t.Context(), Config{URL: url, KeyPrefix: "other"})
+	if errors.As(err, new(*RefusedError)) {
+		return // s was faster
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, 3*checkEvery, "the other prefix is seen", func() bool {
+		return strings.Contains(s.Status().Refusal, `with the key prefix "other"`)
+	})
+	if l, err := s.Acquire(soon(t), asking("anything")); err == nil {
+		t.Errorf("Acquire = %+v, want nothing to be granted", l)
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	wipe()
+}
+
+// Those who wait for names of a node that does not answer keep nobody from the others.
+func testMuteNode(t *testing.T, c *redisproc.Cluster) {
+	s := open(t, c.URL())
+	named := func(first, last int) string {
+		for i := 0; ; i++ {
+			name := fmt.Sprintf("mute/%d/%d", first, i)
+			if shard := slotOf(name) / slotsAShard; first <= shard && shard <= last {
+				return name
+			}
+		}
+	}
+	for shard := range 80 { // of the first node
+		name := named(shard, shard)
+		acquire(t, s, asking(name))
+		queued(t, s, name)
+	}
+	live := asking(named(200, 255))
+	acquire(t, s, live)
+	w := queued(t, s, live.Name)
+	c.Servers[0].Pause()
+	defer c.Servers[0].Resume()
+	failed, looks := 0, 0
+	for began := time.Now(); time.Since(began) < 2*time.Second; looks++ {
+		if _, err := s.Get(soon(t), lease.GetRequest{Name: live.Name}); err != nil {
+			failed++
+			t.Log(err)
+		}
+	}
+	if failed > 0 {
+		t.Errorf("%d of %d looks at a name of another node failed", failed, looks)
+	}
+	if _, err := s.Release(soon(t), lease.ReleaseRequest{Name: live.Name, ID: live.ID}); err != nil {
+		t.Errorf("Release at another node = %v", err)
+	}
+	w.within(t, time.Second)
+}
