@@ -20,7 +20,7 @@ const primaries = 3
 func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
-	opts = append(opts, TCP(), Args("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"))
+	opts = append([]Option{TCP(), Args("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")}, opts...)
 	for range 2 * primaries {
 		c.Servers = append(c.Servers, Start(t, opts...))
 	}
