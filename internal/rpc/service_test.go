@@ -19,8 +19,8 @@ import (
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
 
-// wire is holder as clients see it.
-var wire = &lockdv1.Lease{
+// onWire is holder as clients see it.
+var onWire = &lockdv1.Lease{
 	Name: "orders/42", Token: 7, Owner: "ana@host:1", Since: &timestamppb.Timestamp{Seconds: 1_700_000_000},
 	Ttl: durationpb.New(30 * time.Second), TtlLeft: durationpb.New(200 * time.Millisecond),
 	Metadata: map[string]string{"job": "nightly"},
@@ -53,7 +53,7 @@ func TestAcquirePassesEverythingOn(t *testing.T) {
 		t.Errorf("waited = %s, want next to nothing", waited)
 	}
 	answer.Waited = nil
-	reply(t, answer, err, &lockdv1.AcquireResponse{Lease: wire})
+	reply(t, answer, err, &lockdv1.AcquireResponse{Lease: onWire})
 
 	got.Tag.Exec = "" // random
 	want := lease.Acquisition{
@@ -124,7 +124,7 @@ func TestRenewAnswersTheLease(t *testing.T) {
 		return holder, nil
 	}})
 	answer, err := s.leases.Renew(t.Context(), &lockdv1.RenewRequest{Name: "orders/42", LeaseId: id1, Ttl: durationpb.New(time.Minute)})
-	reply(t, answer, err, &lockdv1.RenewResponse{Lease: wire})
+	reply(t, answer, err, &lockdv1.RenewResponse{Lease: onWire})
 }
 
 func TestALostRenewalSaysWhyIfItsTokenSaysWhich(t *testing.T) {
@@ -168,7 +168,7 @@ func TestGetAnswersTheHolderAndTheLineOrThatTheNameIsFree(t *testing.T) {
 	}})
 	answer, err := s.leases.Get(t.Context(), &lockdv1.GetRequest{Name: "orders/42"})
 	reply(t, answer, err, &lockdv1.GetResponse{
-		Name: "orders/42", Held: true, Lease: wire, WaiterCount: 1234, Waiters: []*lockdv1.Waiter{
+		Name: "orders/42", Held: true, Lease: onWire, WaiterCount: 1234, Waiters: []*lockdv1.Waiter{
 			{Owner: "ben", Since: timestamppb.New(since), Ticket: 11, Place: 1},
 			{Owner: "cid", Principal: "svc", Since: timestamppb.New(since), Ticket: 17, Place: 2},
 		},
@@ -185,7 +185,7 @@ func TestListPassesItsPageOn(t *testing.T) {
 		return lease.Page{Leases: []lease.Lease{holder}, Next: "there"}, nil
 	}})
 	answer, err := s.leases.List(t.Context(), &lockdv1.ListRequest{Prefix: "orders", PageSize: 10, PageToken: "here"})
-	reply(t, answer, err, &lockdv1.ListResponse{Leases: []*lockdv1.Lease{wire}, NextPageToken: "there"})
+	reply(t, answer, err, &lockdv1.ListResponse{Leases: []*lockdv1.Lease{onWire}, NextPageToken: "there"})
 	for _, size := range []int32{-1, lease.MaxPageSize + 1} {
 		_, err := s.leases.List(t.Context(), &lockdv1.ListRequest{PageSize: size})
 		expectInvalid(t, err, "page_size")
@@ -212,7 +212,7 @@ func TestForceReleaseAnswersTheLeaseAsItWas(t *testing.T) {
 		return holder, nil
 	}})
 	answer, err := s.admin.ForceRelease(t.Context(), &lockdv1.ForceReleaseRequest{Name: "orders/42", Token: 7, Reason: "fire", By: "ops"})
-	reply(t, answer, err, &lockdv1.ForceReleaseResponse{Lease: wire})
+	reply(t, answer, err, &lockdv1.ForceReleaseResponse{Lease: onWire})
 	_, err = s.admin.ForceRelease(t.Context(), &lockdv1.ForceReleaseRequest{Name: "orders/42", Token: 7})
 	expectInvalid(t, err, "reason")
 }

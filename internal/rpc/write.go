@@ -2,12 +2,12 @@ package rpc
 
 import (
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
+	"github.com/lockd/lockd/proto/lockd/v1/wire"
 )
 
 // How what a session says is written. A protobuf message is its fields one after the other, so each item is appended to the
@@ -32,82 +32,38 @@ func answering(a *lockdv1.Answer) *lockdv1.SessionResponse {
 
 // write appends the answer that i is.
 func (i *item) write(b []byte) []byte {
-	b, answer := open(b, 2)
-	b = appendNumber(b, 1, i.op)
+	b, answer := wire.Open(b, 2)
+	b = wire.Number(b, 1, i.op)
 	var result int
 	switch {
 	case i.grant != nil:
-		b, result = open(b, 2)
+		b, result = wire.Open(b, 2)
 		b = appendLease(b, 1, &i.grant.Lease)
-		b = appendDuration(b, 2, i.grant.Waited)
+		b = wire.Duration(b, 2, i.grant.Waited)
 	case i.renewed != nil:
-		b, result = open(b, 3)
+		b, result = wire.Open(b, 3)
 		b = appendLease(b, 1, i.renewed)
 	default:
-		b, result = open(b, 4)
-		b = appendNumber(b, 1, uint64(encodeOutcome(i.released)))
+		b, result = wire.Open(b, 4)
+		b = wire.Number(b, 1, uint64(encodeOutcome(i.released)))
 	}
-	return shut(shut(b, result), answer)
+	return wire.Shut(wire.Shut(b, result), answer)
 }
 
 func appendLease(b []byte, field protowire.Number, l *lease.Lease) []byte {
-	b, begin := open(b, field)
-	b = appendText(b, 1, l.Name)
-	b = appendNumber(b, 2, uint64(l.Token))
-	b = appendText(b, 3, l.Owner)
-	b = appendText(b, 4, l.Principal)
-	b = appendSeconds(b, 5, l.Since.Unix(), int64(l.Since.Nanosecond()))
-	b = appendDuration(b, 6, l.TTL)
-	b = appendDuration(b, 7, l.Left)
+	b, begin := wire.Open(b, field)
+	b = wire.Text(b, 1, valid(l.Name))
+	b = wire.Number(b, 2, uint64(l.Token))
+	b = wire.Text(b, 3, valid(l.Owner))
+	b = wire.Text(b, 4, valid(l.Principal))
+	b = wire.Timestamp(b, 5, l.Since)
+	b = wire.Duration(b, 6, l.TTL)
+	b = wire.Duration(b, 7, l.Left)
 	for key, value := range l.Metadata {
-		var entry int
-		b, entry = open(b, 8)
-		b = shut(appendText(appendText(b, 1, key), 2, value), entry)
+		b = wire.Entry(b, 8, valid(key), valid(value))
 	}
-	return shut(b, begin)
+	return wire.Shut(b, begin)
 }
 
-// appendDuration appends a google.protobuf.Duration, also if it is zero.
-func appendDuration(b []byte, field protowire.Number, d time.Duration) []byte {
-	return appendSeconds(b, field, int64(d/time.Second), int64(d%time.Second))
-}
-
-// appendSeconds appends a google.protobuf.Duration or Timestamp.
-func appendSeconds(b []byte, field protowire.Number, seconds, nanos int64) []byte {
-	b, begin := open(b, field)
-	b = appendNumber(b, 1, uint64(seconds))
-	b = appendNumber(b, 2, uint64(nanos))
-	return shut(b, begin)
-}
-
-func appendNumber(b []byte, field protowire.Number, n uint64) []byte {
-	if n == 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), n)
-}
-
-// appendText has text be UTF-8: one that is not, which a store may hold that somebody else wrote to, would end its reader's stream.
-func appendText(b []byte, field protowire.Number, text string) []byte {
-	if text == "" {
-		return b
-	}
-	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), strings.ToValidUTF8(text, "\uFFFD"))
-}
-
-// open begins a message in a field, and answers where it begins; shut must follow when it is written.
-func open(b []byte, field protowire.Number) ([]byte, int) {
-	b = protowire.AppendTag(b, field, protowire.BytesType)
-	b = append(b, 0) // its length, which nearly always is one byte or two
-	return b, len(b)
-}
-
-func shut(b []byte, begin int) []byte {
-	length := uint64(len(b) - begin)
-	if more := protowire.SizeVarint(length) - 1; more > 0 {
-		b = append(b, "123456789"[:more]...)
-		copy(b[begin+more:], b[begin:])
-	}
-	protowire.AppendVarint(b[:begin-1], length)
-	return b
-}
+// valid has text be UTF-8: one that is not, which a store may hold that somebody else wrote to, would end its reader's stream.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
