@@ -110,6 +110,9 @@ func (c *cleanup) close(ctx context.Context) error {
 
 // sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return // a stream that breaks leaves thousands that have nothing to wait for
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
