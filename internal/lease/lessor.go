@@ -51,28 +51,19 @@ type RenewRequest struct {
 
 // Renew restarts the ttl of a lease that r.ID still holds. ErrLost is final, and a *LostError if its
 // cause is known here; after any other error the lease is good until its deadline.
-func (l *Lessor) Renew(r RenewRequest) (Lease, error) {
-	ended := make(renewed, 1)
+func (l *Lessor) Renew(r RenewRequest) (renewed Lease, err error) {
+	done := make(chan struct{})
 	calls := l.Calls()
-	calls.Renew(new(Renewing), r, ended)
+	calls.Renew(new(Renewing), r, renewer(func(l Lease, e error) { renewed, err = l, e; close(done) }))
 	calls.Start()
-	got := <-ended
-	return got.lease, got.err
+	<-done
+	return renewed, err
 }
 
-// renewed is the Renewer of one who waits; it has room for one.
-type renewed chan struct {
-	lease Lease
-	err   error
-}
+type renewer func(Lease, error)
 
 // Renewed implements Renewer.
-func (c renewed) Renewed(l Lease, err error) {
-	c <- struct {
-		lease Lease
-		err   error
-	}{l, err}
-}
+func (f renewer) Renewed(l Lease, err error) { f(l, err) }
 
 // renewal checks r.
 func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {
@@ -92,28 +83,19 @@ func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {
 }
 
 // Release gives a lease back. Every outcome is a success: the lease is not in force any more.
-func (l *Lessor) Release(r ReleaseRequest) (Outcome, error) {
-	ended := make(released, 1)
+func (l *Lessor) Release(r ReleaseRequest) (outcome Outcome, err error) {
+	done := make(chan struct{})
 	calls := l.Calls()
-	calls.Release(new(Releasing), r, ended)
+	calls.Release(new(Releasing), r, releaser(func(o Outcome, e error) { outcome, err = o, e; close(done) }))
 	calls.Start()
-	got := <-ended
-	return got.outcome, got.err
+	<-done
+	return outcome, err
 }
 
-// released is the Releaser of one who waits; it has room for one.
-type released chan struct {
-	outcome Outcome
-	err     error
-}
+type releaser func(Outcome, error)
 
 // Released implements Releaser.
-func (c released) Released(outcome Outcome, err error) {
-	c <- struct {
-		outcome Outcome
-		err     error
-	}{outcome, err}
-}
+func (f releaser) Released(o Outcome, err error) { f(o, err) }
 
 // ForceRelease ends the lease that holds r.Name with exactly r.Token and answers it as it was.
 func (l *Lessor) ForceRelease(ctx context.Context, r ForceRequest) (Lease, error) {
