@@ -47,10 +47,10 @@ bench-check: need ## what a change must not make worse: Redis's calls, allocatio
 # `make check test` runs them once, since one make runs a target once. The other modules go without
 # the race detector: building the example's database with it takes minutes of a new machine.
 test: need .bin/noskip ## every test of every module; one that is skipped is a failure
-	$(GO) test -json -race -count=1 $$($(GO) list ./... | grep -v $(TIMING:%=-e '/%$$')) | .bin/noskip
-	$(GO) test -json -p 1 -count=1 $(TIMING:%=./%) | .bin/noskip
+	.bin/noskip -race -count=1 $$($(GO) list ./... | grep -v $(TIMING:%=-e '/%$$'))
+	.bin/noskip -p=1 -count=1 $(TIMING:%=./%)
 	for module in $(MODULES); do \
-		(cd $$module && $(GO) test -json -count=1 ./...) | .bin/noskip; \
+		(cd $$module && $(CURDIR)/.bin/noskip -count=1 ./...); \
 	done
 
 check: lint generated darwin test ## what CI runs: format, vet, staticcheck, generated code, darwin, every test

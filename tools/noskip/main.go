@@ -1,36 +1,70 @@
-// noskip reads what `go test -json` writes and passes on what a person wants to see: a line for each
+// noskip runs `go test -json` with its arguments and passes on what a person wants to see: a line for each
 // package, and the output of what failed. It exits with 1 if anything failed, did not build, or was
 // skipped, or if no test ran at all: a test that did not run is no test that passed.
 //
 // A package whose process the race detector itself brought down, by a failed check of its own and not by
 // a race, is run once more, and the report says so.
 //
-//	go test -json ./... | noskip
+//	noskip -race ./...
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
 func main() {
-	r := newReport(os.Stdout)
-	if err := r.read(os.Stdin); err != nil {
+	good, err := verdict(os.Stdout, os.Args[1:])
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "noskip:", err)
+	}
+	if !good || err != nil {
 		os.Exit(1)
 	}
-	if err := r.runAgain(); err != nil {
-		fmt.Fprintln(os.Stderr, "noskip:", err)
-		os.Exit(1)
+}
+
+// verdict runs the tests that args name, and once more what fell.
+func verdict(w io.Writer, args []string) (good bool, err error) {
+	r := newReport(w)
+	if err := r.run(args); err != nil {
+		return false, err
 	}
-	if !r.finish() {
-		os.Exit(1)
+	if len(r.fallen) > 0 {
+		r.again = true
+		flags := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+		if err := r.run(append(flags, r.fallen...)); err != nil {
+			return false, err
+		}
 	}
+	return r.finish(), nil
+}
+
+// run runs go test and takes what it says. That it exits with an error is no news if the report knows why.
+func (r *report) run(args []string) error {
+	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	read := r.read(out)
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(r.failed)+len(r.fallen) > 0 {
+		err = nil
+	}
+	return cmp.Or(read, err)
 }
 
 // event is a line of test2json, as `go doc test2json` describes it.
@@ -133,28 +167,6 @@ func (r *report) fell(pkg string) bool {
 	r.fallen = append(r.fallen, pkg)
 	fmt.Fprintf(r.w, "again %s: the race detector failed a check of its own\n", pkg)
 	return true
-}
-
-// runAgain runs the packages that the race detector brought down, and takes what comes of it.
-func (r *report) runAgain() error {
-	if len(r.fallen) == 0 {
-		return nil
-	}
-	r.again = true
-	cmd := exec.Command("go", append([]string{"test", "-json", "-race", "-count=1"}, r.fallen...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	if err := r.read(out); err != nil {
-		return err
-	}
-	_ = cmd.Wait() // what failed is in the report
-	return nil
 }
 
 func (r *report) of(what string) *strings.Builder {

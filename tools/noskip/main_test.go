@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -73,5 +74,65 @@ func TestWhatTheDetectorBroughtDown(t *testing.T) {
 		if ok := r.finish(); ok != c.ok {
 			t.Errorf("%s: %t, want %t", c.name, ok, c.ok)
 		}
+	}
+}
+
+// The whole of it, with a real go test: the first run of the package falls, and what the second says counts.
+func TestAPackageThatFellIsRunOnceMore(t *testing.T) {
+	for _, c := range []struct {
+		name, second string
+		good         bool
+	}{
+		{"and stands", "", true},
+		{"and fails", `t.Error("the second time")`, false},
+		{"and falls again", "fall()", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			write(t, "go.mod", "module example.com/fallen\n")
+			write(t, "fallen_test.go", `package fallen
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+func fall() {
+	fmt.Println("ThreadSanitizer: CHECK failed: tsan_rtl.cpp")
+	os.Exit(66)
+}
+
+func TestFalls(t *testing.T) {
+	if os.Mkdir("once", 0o700) == nil {
+		fall()
+	}
+	`+c.second+`
+}
+`)
+			var said strings.Builder
+			good, err := verdict(&said, []string{"-count=1", "./..."})
+			if good != c.good || err != nil {
+				t.Errorf("%t, %v, want %t; it said:\n%s", good, err, c.good, &said)
+			}
+			if !strings.Contains(said.String(), "again example.com/fallen: the race detector failed a check of its own\n") {
+				t.Errorf("it did not say that it ran the package again:\n%s", &said)
+			}
+		})
+	}
+}
+
+func TestWhatGoCannotRunIsAnError(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var said strings.Builder
+	if good, err := verdict(&said, []string{"-nosuchflag", "./..."}); good || err == nil {
+		t.Errorf("%t, %v, want an error; it said:\n%s", good, err, &said)
+	}
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
