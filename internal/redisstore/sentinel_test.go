@@ -32,6 +32,8 @@ func TestSentinel(t *testing.T) {
 	}
 	t.Run("the sentinels' password is replaced", func(t *testing.T) { testSentinelPassword(t, g) })
 	t.Run("a failover loses nothing that was replicated", func(t *testing.T) { testFailover(t, g) })
+	g.AwaitReplicas()
+	t.Run("a failover loses nothing that was told when replicas confirm", func(t *testing.T) { testFailoverWithMinReplicas(t, g) })
 }
 
 func testFailover(t *testing.T, g *redisproc.Group) {
