@@ -31,13 +31,15 @@ func TestShardTags(t *testing.T) {
 	}
 }
 
-// A Cluster keeps leases as one Redis does; and what is wrong with one is said at the start.
+// A Cluster keeps leases as one Redis does, with the rights that docs/operations.md gives, each of which is needed; and
+// what is wrong with one is said at the start.
 func TestCluster(t *testing.T) {
 	c := redisproc.StartCluster(t)
+	url := restrictedCluster(t, c)
 	direct := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{c.Servers[0].Addr()}, DisableIdentity: true})
 	defer direct.Close()
 	t.Run("contract", func(t *testing.T) {
-		leasetest.Run(t, func(t *testing.T) leasetest.Subject { return clusterSubject(t, c, direct) })
+		leasetest.Run(t, func(t *testing.T) leasetest.Subject { return clusterSubject(t, c, url, direct) })
 	})
 	c.Flush()
 	for _, test := range []struct{ name, url, says string }{
@@ -51,7 +53,14 @@ func TestCluster(t *testing.T) {
 			}
 		})
 	}
-	t.Run("list", func(t *testing.T) { testClusterList(t, c) })
+	t.Run("list", func(t *testing.T) { testClusterList(t, url) })
+	t.Run("rights", func(t *testing.T) {
+		testEachRight(t, documentedClusterUser(t), url, func(command []any) {
+			for _, s := range c.Servers {
+				c.Do(s, command...)
+			}
+		})
+	})
 	refuses := func(c Config, says string) {
 		t.Helper()
 		if _, err := Open(t.Context(), c); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), says) {
@@ -67,9 +76,9 @@ func TestCluster(t *testing.T) {
 	refuses(Config{URL: c.URL()}, "slot 5, and perhaps others, is nobody's")
 }
 
-func clusterSubject(t *testing.T, c *redisproc.Cluster, direct *redis.ClusterClient) leasetest.Subject {
+func clusterSubject(t *testing.T, c *redisproc.Cluster, url string, direct *redis.ClusterClient) leasetest.Subject {
 	c.Flush()
-	s := open(t, c.URL())
+	s := open(t, url)
 	expireIn := func(t *testing.T, name string, left func(ttl time.Duration) time.Duration) {
 		t.Helper()
 		standing, err := s.Get(soon(t), lease.GetRequest{Name: name})
@@ -82,7 +91,7 @@ func clusterSubject(t *testing.T, c *redisproc.Cluster, direct *redis.ClusterCli
 	}
 	return leasetest.Subject{
 		Store:  s,
-		Beside: func(t *testing.T) lease.Store { return open(t, c.URL()) },
+		Beside: func(t *testing.T) lease.Store { return open(t, url) },
 		Expire: func(t *testing.T, name string) {
 			expireIn(t, name, func(time.Duration) time.Duration { return 0 })
 			s.of(name).promote(name)
@@ -104,8 +113,8 @@ func clusterSubject(t *testing.T, c *redisproc.Cluster, direct *redis.ClusterCli
 }
 
 // A list, page by page, has the names of all nodes.
-func testClusterList(t *testing.T, c *redisproc.Cluster) {
-	s := open(t, c.URL())
+func testClusterList(t *testing.T, url string) {
+	s := open(t, url)
 	var want, got []string
 	for i := range 100 {
 		name := fmt.Sprintf("list/%d", i)

@@ -56,20 +56,37 @@ func restricted(t testing.TB, url string) string {
 	return strings.Replace(url, "://", "://lockd:secret@", 1)
 }
 
+// restrictedCluster makes that user, with what Clusters need more, at each node.
+func restrictedCluster(t testing.TB, c *redisproc.Cluster) string {
+	t.Helper()
+	command := documentedClusterUser(t)
+	for _, s := range c.Servers {
+		c.Do(s, command...)
+	}
+	return strings.Replace(c.URL(), "://", "://lockd:secret@", 1)
+}
+
 // documentedUser is the command in docs/operations.md that makes the user lockd, with the password secret.
-func documentedUser(t testing.TB) []any {
+func documentedUser(t testing.TB) []any { return setUser(t, 1) }
+
+// documentedClusterUser is that of a Cluster's nodes: both commands of the page in one.
+func documentedClusterUser(t testing.TB) []any { return setUser(t, 2) }
+
+func setUser(t testing.TB, lines int) []any {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^    (ACL SETUSER lockd .*)$`).FindSubmatch(page)
-	if line == nil {
-		t.Fatal("docs/operations.md has no line ACL SETUSER lockd")
+	found := regexp.MustCompile(`(?m)^    ACL SETUSER lockd (.*)$`).FindAllSubmatch(page, -1)
+	if len(found) != 2 {
+		t.Fatalf("docs/operations.md has %d lines ACL SETUSER lockd, want one for any Redis and one for Clusters", len(found))
 	}
-	var command []any
-	for word := range strings.FieldsSeq(strings.Replace(string(line[1]), ">PASSWORD", ">secret", 1)) {
-		command = append(command, word)
+	command := []any{"ACL", "SETUSER", "lockd"}
+	for _, line := range found[:lines] {
+		for word := range strings.FieldsSeq(strings.Replace(string(line[1]), ">PASSWORD", ">secret", 1)) {
+			command = append(command, word)
+		}
 	}
 	return command
 }

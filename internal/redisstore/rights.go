@@ -74,6 +74,9 @@ func (s *Store) tryOutside(ctx context.Context, node redis.UniversalClient, deni
 			p.Scan(ctx, 0, s.keys.rights(), 1), p.GetEx(ctx, s.keys.rights(), watchedFor), p.HDel(ctx, s.keys.rights(), "none"),
 			p.Publish(ctx, s.keys.events(), ""), p.Ping(ctx), p.SetXX(ctx, s.keys.rights(), "", redis.KeepTTL),
 		}
+		if s.cluster != nil {
+			cmds = append(cmds, p.Do(ctx, "asking")) // needed when a slot moves, and not before
+		}
 		if s.minReplicas > 0 {
 			cmds = append(cmds, p.Do(ctx, "wait", 0, 1))
 		}

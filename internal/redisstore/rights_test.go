@@ -15,19 +15,23 @@ import (
 func TestEachRightIsMissed(t *testing.T) {
 	r := redisproc.Start(t)
 	direct := client(t, r)
-	command := documentedUser(t)
-	at := "unix://lockd:secret@" + r.Addr()
+	testEachRight(t, documentedUser(t), "unix://lockd:secret@"+r.Addr(), func(command []any) {
+		if err := direct.Do(t.Context(), command...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// testEachRight takes each word of an ACL SETUSER away, with put at the server that url leads to.
+func testEachRight(t *testing.T, command []any, url string, put func(command []any)) {
 	for i, word := range command {
 		right, _ := word.(string)
 		if i < 3 || !strings.ContainsAny(right[:1], "+~&") {
 			continue
 		}
 		t.Run(right, func(t *testing.T) {
-			without := slices.Concat([]any{"ACL", "SETUSER", "lockd", "reset"}, command[3:i], command[i+1:])
-			if err := direct.Do(t.Context(), without...).Err(); err != nil {
-				t.Fatal(err)
-			}
-			s, err := Open(t.Context(), Config{URL: at})
+			put(slices.Concat([]any{"ACL", "SETUSER", "lockd", "reset"}, command[3:i], command[i+1:]))
+			s, err := Open(t.Context(), Config{URL: url})
 			if right == "+config|get" {
 				if err != nil {
 					t.Fatalf("Open = %v", err)
