@@ -33,11 +33,20 @@ asks nobody. If the configuration is not valid it says why and exits with 64.`
 const printExamples = `  lockd config print --config /etc/lockd.yaml
   LOCKD_MAX_TTL=10m lockd config print | grep ttl`
 
+const aboutHealthcheck = `lockd healthcheck asks a running lockd, by gRPC's health service, whether work
+should be sent to it, and exits with 0 if so, else with 1, and says which. It
+looks where lockd was told to listen, by --listen, LOCKD_LISTEN or the file;
+where that is every interface, on loopback.`
+
+const healthcheckExamples = `  lockd healthcheck
+  lockd healthcheck --listen 10.0.0.5:7420 --timeout 500ms`
+
 const helpTemplate = `{{.Long}}
 
 Usage:
   {{.UseLine}}{{if not .HasParent}}
-  lockd config print [flags]{{end}}{{if .HasAvailableFlags}}
+  lockd config print [flags]
+  lockd healthcheck [flags]{{end}}{{if .HasAvailableFlags}}
 
 Flags:
 {{.Flags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}{{end}}{{if not .HasParent}}
