@@ -10,14 +10,16 @@ import (
 
 // AcquireRequest is what a client asks for.
 type AcquireRequest struct {
-	Name     string
-	ID       ID
-	Attempt  uint32 // 1, then one more for each retry; 0: not counted
-	Told     Token  // the token the client was told for ID, 0 if never
-	Owner    string
-	TTL      *time.Duration // nil: the default
-	Wait     time.Duration  // 0: answer at once
-	Metadata map[string]string
+	Name    string
+	ID      ID
+	Attempt uint32 // 1, then one more for each retry; 0: not counted
+	Told    Token  // the token the client was told for ID, 0 if never
+	Owner   string
+	// Principal is who asks, as authenticated; "" while nobody is. Only the same one renews, releases or repeats.
+	Principal string
+	TTL       *time.Duration // nil: the default
+	Wait      time.Duration  // 0: answer at once
+	Metadata  map[string]string
 }
 
 // Grant is a lease and what its holder needs to know how long it may count on it.
@@ -116,11 +118,14 @@ func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
 			return Acquisition{}, err
 		}
 	}
-	err := firstOf(CheckName(r.Name), checkID(r.ID), limits.checkWait(r.Wait), checkOwner(r.Owner), checkMetadata(r.Metadata))
+	err := firstOf(CheckName(r.Name), checkID(r.ID), limits.checkWait(r.Wait), checkOwner(r.Owner), checkPrincipal(r.Principal), checkMetadata(r.Metadata))
+	if err != nil {
+		return Acquisition{}, err
+	}
 	return Acquisition{
-		Name: r.Name, ID: r.ID, Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
-		TTL: ttl, Owner: r.Owner, Metadata: r.Metadata,
-	}, err
+		Name: r.Name, ID: bound(r.ID, r.Principal), Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
+		TTL: ttl, Owner: r.Owner, Principal: r.Principal, Metadata: r.Metadata,
+	}, nil
 }
 
 // Run executes the acquisition: at once it is answered, stands in line, or pauses before it asks a store

@@ -126,6 +126,7 @@ func (c *Calls) Acquire(a *Asking) {
 // Renewing is a renewal on its way. The zero value is ready; use it once.
 type Renewing struct {
 	call    Call
+	id      ID // the client's; renewal's is bound to its principal
 	renewal Renewal
 	told    Token
 	began   time.Time
@@ -146,9 +147,15 @@ func (c *Calls) Renew(r *Renewing, ask RenewRequest, to Renewer) {
 		to.Renewed(Lease{}, err)
 		return
 	}
-	*r = Renewing{renewal: renewal, told: ask.Told, began: c.began, lessor: c.lessor, to: to}
+	*r = Renewing{id: ask.ID, renewal: renewal, told: ask.Told, lessor: c.lessor, to: to}
+	c.renew(r)
+}
+
+// renew adds a renewal that has been checked.
+func (c *Calls) renew(r *Renewing) {
+	r.began = c.began
 	r.call = Call{Renew: &r.renewal, To: r}
-	ttl := renewal.TTL
+	ttl := r.renewal.TTL
 	if ttl == 0 {
 		ttl = c.lessor.limits.Load().widest.MinTTL // the lease's own is the store's to know; it is no less than this
 	}
@@ -162,6 +169,10 @@ func (r *Renewing) Settled(got Result) {
 	case err == nil:
 		l.losses.renewed(got.Lease, overAt(r.began, got.Lease.ExpiresIn))
 	case errors.Is(err, ErrLost):
+		if again := r.unbound(); again != nil {
+			l.soon(func(c *Calls) { c.renew(again) })
+			return
+		}
 		if loss, known := l.losses.of(r.renewal.Name, r.told); known {
 			err = &LostError{Loss: loss}
 		}
@@ -172,6 +183,7 @@ func (r *Renewing) Settled(got Result) {
 // Releasing is a release on its way. The zero value is ready; use it once.
 type Releasing struct {
 	call    Call
+	id      ID // the client's; request's is bound to its principal
 	request ReleaseRequest
 	lessor  *Lessor
 	to      Releaser
@@ -185,11 +197,17 @@ type Releaser interface {
 
 // Release adds a release; r is to be left alone until to has been told.
 func (c *Calls) Release(r *Releasing, ask ReleaseRequest, to Releaser) {
-	if err := firstOf(CheckName(ask.Name), checkID(ask.ID)); err != nil {
+	if err := firstOf(CheckName(ask.Name), checkID(ask.ID), checkPrincipal(ask.Principal)); err != nil {
 		to.Released(0, err)
 		return
 	}
-	*r = Releasing{request: ask, lessor: c.lessor, to: to}
+	*r = Releasing{id: ask.ID, request: ask, lessor: c.lessor, to: to}
+	r.request.ID = bound(ask.ID, ask.Principal)
+	c.release(r)
+}
+
+// release adds a release that has been checked.
+func (c *Calls) release(r *Releasing) {
 	r.call = Call{Release: &r.request, To: r}
 	c.add(&r.call, c.lessor.limits.Load().widest.MaxTTL)
 }
@@ -197,6 +215,12 @@ func (c *Calls) Release(r *Releasing, ask ReleaseRequest, to Releaser) {
 // Settled implements Settler.
 func (r *Releasing) Settled(got Result) {
 	l := r.lessor
+	if got.Err == nil && got.Released.Outcome == HeldByOther {
+		if again := r.unbound(); again != nil {
+			l.soon(func(c *Calls) { c.release(again) })
+			return
+		}
+	}
 	switch {
 	// The client has given its word, and lease ids are not used again: repeating harms nobody.
 	case got.Err != nil:

@@ -47,6 +47,8 @@ type RenewRequest struct {
 	ID   ID
 	TTL  *time.Duration // nil: the lease's own
 	Told Token          // the token the client was told for ID, if it says: helps to tell why it is lost
+	// Principal is who asks, as authenticated: it must be who acquired the lease.
+	Principal string
 }
 
 // Renew restarts the ttl of a lease that r.ID still holds. ErrLost is final, and a *LostError if its
@@ -67,10 +69,10 @@ func (f renewer) Renewed(l Lease, err error) { f(l, err) }
 
 // renewal checks r.
 func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {
-	if err := firstOf(CheckName(r.Name), checkID(r.ID)); err != nil {
+	if err := firstOf(CheckName(r.Name), checkID(r.ID), checkPrincipal(r.Principal)); err != nil {
 		return Renewal{}, err
 	}
-	renewal := Renewal{Name: r.Name, ID: r.ID}
+	renewal := Renewal{Name: r.Name, ID: bound(r.ID, r.Principal)}
 	limits := l.limits.Load().widest // new limits end no lease
 	if r.TTL != nil {
 		ttl, err := limits.checkTTL(*r.TTL)

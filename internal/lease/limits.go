@@ -8,12 +8,14 @@ import (
 
 // Bounds that no setting changes.
 const (
-	MaxOwnerBytes    = 256
-	MaxReasonBytes   = 256
-	MaxMetadataBytes = 1024 // keys and values together
-	MaxPageSize      = 1000
-	defaultPageSize  = 100
-	idDigits         = 32
+	MaxOwnerBytes = 256
+	// MaxPrincipalBytes bounds who somebody is, as authenticated.
+	MaxPrincipalBytes = 256
+	MaxReasonBytes    = 256
+	MaxMetadataBytes  = 1024 // keys and values together
+	MaxPageSize       = 1000
+	defaultPageSize   = 100
+	idDigits          = 32
 )
 
 // Limits bound what callers may ask for. The zero value of a field means its default.
@@ -126,6 +128,13 @@ func checkText(field, text string, limit int) error {
 }
 
 func checkOwner(owner string) error { return checkText("owner", owner, MaxOwnerBytes) }
+
+func checkPrincipal(principal string) error {
+	if principal == "" {
+		return nil
+	}
+	return checkText("principal", principal, MaxPrincipalBytes)
+}
 
 func checkReason(reason string) error {
 	if reason == "" {

@@ -99,13 +99,15 @@ type Store interface {
 
 // An Acquisition is one execution of an acquire.
 type Acquisition struct {
-	Name     string
-	ID       ID
-	Tag      Tag
-	Told     Token // the token the client was told for ID, 0 if never
-	TTL      time.Duration
-	Owner    string
-	Metadata map[string]string
+	Name  string
+	ID    ID
+	Tag   Tag
+	Told  Token // the token the client was told for ID, 0 if never
+	TTL   time.Duration
+	Owner string
+	// Principal is kept as Owner is. It is no part of what a store compares: ID is bound to it, see Lessor.
+	Principal string
+	Metadata  map[string]string
 
 	// Turn, if not nil, asks for a place in line while another lease is in force, and is called when its
 	// turn has come. It must not block and must not call the store.
@@ -154,6 +156,8 @@ type Renewal struct {
 type ReleaseRequest struct {
 	Name string
 	ID   ID
+	// Principal is who asks, as authenticated: it must be who acquired the lease. A store has nothing to do with it.
+	Principal string
 }
 
 // Outcome is what a release found.

@@ -11,17 +11,18 @@ import (
 
 // entry is one lease.
 type entry struct {
-	name     string
-	id       lease.ID
-	tag      lease.Tag
-	token    lease.Token
-	owner    string
-	metadata map[string]string // never written to
-	since    time.Time
-	ttl      time.Duration // the largest that was set
-	over     time.Time     // when the name is free: the end of the grace
-	from     *place        // that it had in line; nil if it never waited
-	at       int           // its place in Store.expiry
+	name      string
+	id        lease.ID
+	tag       lease.Tag
+	token     lease.Token
+	owner     string
+	principal string
+	metadata  map[string]string // never written to
+	since     time.Time
+	ttl       time.Duration // the largest that was set
+	over      time.Time     // when the name is free: the end of the grace
+	from      *place        // that it had in line; nil if it never waited
+	at        int           // its place in Store.expiry
 }
 
 func (e *entry) end() time.Time { return e.over }
@@ -34,7 +35,7 @@ func (e *entry) inForceAt(now time.Time) bool { return now.Before(e.over) }
 func (e *entry) lease(now time.Time) lease.Lease {
 	expiresIn := e.over.Sub(now)
 	return lease.Lease{
-		Name: e.name, Token: e.token, Owner: e.owner, Since: e.since, TTL: e.ttl,
+		Name: e.name, Token: e.token, Owner: e.owner, Principal: e.principal, Since: e.since, TTL: e.ttl,
 		Left: max(0, expiresIn-lease.Grace(e.ttl)), ExpiresIn: expiresIn, Metadata: maps.Clone(e.metadata),
 	}
 }
@@ -48,7 +49,7 @@ func (e *entry) restarted(ttl time.Duration, now time.Time) lease.Lease {
 
 // event is something that happened to e.
 func (e *entry) event(kind lease.EventKind, now time.Time) lease.Event {
-	happened := lease.Event{Kind: kind, Name: e.name, At: wall(now), Token: e.token, Owner: e.owner}
+	happened := lease.Event{Kind: kind, Name: e.name, At: wall(now), Token: e.token, Owner: e.owner, Principal: e.principal}
 	if e.from != nil && kind == lease.EventAcquired {
 		happened.Ticket = e.from.ticket
 	}
@@ -77,7 +78,7 @@ func (s *Store) grantLocked(a lease.Acquisition, from *place, now time.Time) (*e
 		return nil, fmt.Errorf("%w: tokens have reached 2^53", lease.ErrGrantsRefused)
 	}
 	e := &entry{
-		name: a.Name, id: a.ID, tag: a.Tag, token: token, owner: a.Owner, metadata: copied(a.Metadata),
+		name: a.Name, id: a.ID, tag: a.Tag, token: token, owner: a.Owner, principal: a.Principal, metadata: copied(a.Metadata),
 		since: wall(now), ttl: a.TTL, over: now.Add(a.TTL + lease.Grace(a.TTL)), from: from,
 	}
 	s.last = token

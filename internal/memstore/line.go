@@ -35,7 +35,7 @@ func (p *place) goesOnWithout(tag lease.Tag) bool {
 }
 
 func (p *place) event(kind lease.EventKind, now time.Time) lease.Event {
-	return lease.Event{Kind: kind, Name: p.Name, At: wall(now), Owner: p.Owner, Ticket: p.ticket}
+	return lease.Event{Kind: kind, Name: p.Name, At: wall(now), Owner: p.Owner, Principal: p.Principal, Ticket: p.ticket}
 }
 
 // turn is a hand-over that has been made and is still to be told.
@@ -75,7 +75,7 @@ func (l *line) show(most int) ([]lease.Waiter, int) {
 	}
 	var waiters []lease.Waiter
 	for _, p := range l.present[:min(most, len(l.present))] {
-		waiters = append(waiters, lease.Waiter{Owner: p.Owner, Since: p.since, Ticket: p.ticket})
+		waiters = append(waiters, lease.Waiter{Owner: p.Owner, Principal: p.Principal, Since: p.since, Ticket: p.ticket})
 	}
 	return waiters, len(l.present)
 }

@@ -31,7 +31,7 @@ func (s *Store) acquired(op *operation, got settled) (lease.Lease, error) {
 	if token := got.reply.number(0); token != 0 {
 		whole := time.Duration(op.px) * time.Millisecond
 		return lease.Lease{
-			Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Since: time.UnixMicro(got.at),
+			Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(got.at),
 			TTL: a.TTL, Left: a.TTL, ExpiresIn: whole, Metadata: metadata(a.Metadata),
 		}, nil
 	}
@@ -72,7 +72,7 @@ func (s *Store) insist(ctx context.Context, a lease.Acquisition) (lease.Lease, e
 // queue asks for the name or a place in its line.
 func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, error) {
 	deadline, _ := ctx.Deadline()
-	payload, err := encodePayload(a.Owner, a.Metadata)
+	payload, err := encodePayload(a)
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
 	}

@@ -55,7 +55,7 @@ func (s *Store) acquiring(a lease.Acquisition, notAfter int64) (*operation, erro
 	b = append(strconv.AppendInt(b, a.TTL.Milliseconds(), 10), '|')
 	b = strconv.AppendInt(b, op.px, 10)
 	times := len(b)
-	b, err := appendPayload(b, a.Owner, a.Metadata)
+	b, err := appendPayload(b, a)
 	all := string(b)
 	op.lock, op.line, op.tag, op.times, op.payload = all[:lock], all[lock:line], all[line:tag], all[tag:times], all[times:]
 	op.keys = append(op.room[:0:2], &op.lock, &op.line)

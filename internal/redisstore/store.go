@@ -184,7 +184,7 @@ func decodeStanding(name string, holder, line reply) (lease.Standing, error) {
 			return lease.Standing{}, fmt.Errorf("%w (%w)", errForeign, err)
 		}
 		standing.Waiters = append(standing.Waiters, lease.Waiter{
-			Owner: p.Owner, Ticket: line.decimal(i), Since: time.UnixMicro(line.decimal(i + 1)),
+			Owner: p.Owner, Principal: p.Principal, Ticket: line.decimal(i), Since: time.UnixMicro(line.decimal(i + 1)),
 		})
 	}
 	return standing, nil

@@ -12,40 +12,47 @@ import (
 
 // payload is what the scripts carry in a lock's value without looking into it.
 type payload struct {
-	Owner    string            `json:"owner,omitempty"`
-	Metadata map[string]string `json:"metadata,omitempty"`
+	Owner     string            `json:"owner,omitempty"`
+	Principal string            `json:"principal,omitempty"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
 }
 
-func encodePayload(owner string, metadata map[string]string) (string, error) {
-	b, err := appendPayload(nil, owner, metadata)
+func encodePayload(a lease.Acquisition) (string, error) {
+	b, err := appendPayload(nil, a)
 	return string(b), err
 }
 
-// appendPayload appends the JSON of a payload. Most have an owner that JSON says as it is, and no more.
-func appendPayload(b []byte, owner string, metadata map[string]string) ([]byte, error) {
-	if len(metadata) == 0 && isPlain(owner) {
-		if owner == "" {
-			return append(b, "{}"...), nil
+// appendPayload appends the JSON of a's payload. Most have an owner, perhaps a principal, that JSON says as they
+// are, and no more.
+func appendPayload(b []byte, a lease.Acquisition) ([]byte, error) {
+	if len(a.Metadata) == 0 && a.Owner != "" && isPlain(a.Owner) && isPlain(a.Principal) {
+		b = append(append(b, ownerFirst...), a.Owner...)
+		if a.Principal != "" {
+			b = append(append(b, thenPrincipal...), a.Principal...)
 		}
-		return append(append(append(b, ownerOnly...), owner...), `"}`...), nil
+		return append(b, `"}`...), nil
 	}
-	text, err := json.Marshal(payload{Owner: owner, Metadata: metadata})
+	text, err := json.Marshal(payload{Owner: a.Owner, Principal: a.Principal, Metadata: a.Metadata})
 	return append(b, text...), err
 }
 
 // decode is the inverse of appendPayload.
 func (p *payload) decode(text string) error {
-	owner, begins := strings.CutPrefix(text, ownerOnly)
-	owner, ends := strings.CutSuffix(owner, `"}`)
-	if begins && ends && isPlain(owner) {
-		p.Owner = owner
+	rest, begins := strings.CutPrefix(text, ownerFirst)
+	rest, ends := strings.CutSuffix(rest, `"}`)
+	owner, principal, _ := strings.Cut(rest, thenPrincipal)
+	if begins && ends && isPlain(owner) && isPlain(principal) { // no quote in either: nothing else stands there
+		p.Owner, p.Principal = owner, principal
 		return nil
 	}
 	return json.Unmarshal([]byte(text), p)
 }
 
-// ownerOnly is what the payload of a lease without metadata begins with.
-const ownerOnly = `{"owner":"`
+// What the payload of a lease without metadata is made of.
+const (
+	ownerFirst    = `{"owner":"`
+	thenPrincipal = `","principal":"`
+)
 
 // isPlain reports whether JSON needs no escapes for s.
 func isPlain(s string) bool {
@@ -118,7 +125,7 @@ func (l lock) lease(name string, ttl, expiresIn time.Duration) lease.Lease {
 	expiresIn = max(expiresIn, 0) // PTTL is negative for a key that somebody made permanent
 	grace := l.px - l.ttl
 	return lease.Lease{
-		Name: name, Token: lease.Token(l.token), Owner: l.Owner, Since: l.since,
+		Name: name, Token: lease.Token(l.token), Owner: l.Owner, Principal: l.Principal, Since: l.since,
 		TTL: ttl, Left: max(0, expiresIn-grace), ExpiresIn: expiresIn, Metadata: l.Metadata,
 	}
 }

@@ -17,24 +17,26 @@ type book struct {
 
 // entry is one lease.
 type entry struct {
-	name  string
-	token lease.Token
-	owner string
-	end   time.Time // it cannot have expired before; renewals move it unseen
-	due   time.Time // when to look
-	doubt bool      // since a gap in the events: its end may have been among what is missing
-	index int       // in byDue
+	name      string
+	token     lease.Token
+	owner     string
+	principal string
+	end       time.Time // it cannot have expired before; renewals move it unseen
+	due       time.Time // when to look
+	doubt     bool      // since a gap in the events: its end may have been among what is missing
+	index     int       // in byDue
 }
 
 func newBook() book { return book{byName: make(map[string]*entry)} }
 
-// put writes a lease down that may expire at end, in the place of any other of that name.
-func (b *book) put(name string, token lease.Token, owner string, end time.Time) {
-	if old := b.byName[name]; old != nil {
+// put writes a lease down that may expire at end, in the place of any other of that name: its name, token, owner and
+// principal.
+func (b *book) put(l lease.Lease, end time.Time) {
+	if old := b.byName[l.Name]; old != nil {
 		b.strike(old)
 	}
-	e := &entry{name: name, token: token, owner: owner, end: end, due: end}
-	b.byName[name] = e
+	e := &entry{name: l.Name, token: l.Token, owner: l.Owner, principal: l.Principal, end: end, due: end}
+	b.byName[l.Name] = e
 	heap.Push(&b.byDue, e)
 }
 

@@ -22,7 +22,7 @@ func TestBookAnswersWhatIsDue(t *testing.T) {
 		e, when := b.byName[name], at()
 		switch action := random.IntN(4); {
 		case e == nil, action == 0:
-			b.put(name, lease.Token(random.Int64N(100)+1), "me", when)
+			b.put(lease.Lease{Name: name, Token: lease.Token(random.Int64N(100) + 1), Owner: "me"}, when)
 			due[name] = when
 		case action == 1:
 			b.strike(e)

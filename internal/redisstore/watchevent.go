@@ -48,7 +48,7 @@ func (m message) event() (lease.Event, bool) {
 		if json.Unmarshal([]byte(m.Payload), &p) != nil {
 			return lease.Event{}, false
 		}
-		e.Owner = p.Owner
+		e.Owner, e.Principal = p.Owner, p.Principal
 	}
 	return e, true
 }

@@ -105,7 +105,7 @@ func (v *vigil) looked(l look) (over look) {
 		switch {
 		case e == nil || e.token != s.token: // events have told meanwhile
 		case s.now.Token == s.token:
-			v.book.put(s.name, s.token, s.now.Owner, end(s.now))
+			v.book.put(s.now, end(s.now))
 		default:
 			over.leases = append(over.leases, s)
 		}
@@ -131,7 +131,7 @@ func (v *vigil) settle(over look) {
 		}
 		v.expire(e, v.now())
 		if s.now.Token > s.token { // its own event is among what is missing
-			v.book.put(s.name, s.now.Token, s.now.Owner, end(s.now))
+			v.book.put(s.now, end(s.now))
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (v *vigil) add(ctx context.Context, names []string) error {
 		// What came meanwhile is newer than what was seen, or the same.
 		_, ended := v.ended[s.name]
 		if err == nil && v.gaps == gaps && !ended && s.now.Token != 0 && v.book.byName[s.name] == nil {
-			v.book.put(s.name, s.now.Token, s.now.Owner, end(s.now))
+			v.book.put(s.now, end(s.now))
 		}
 	}
 	v.ended = nil

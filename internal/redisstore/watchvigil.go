@@ -142,7 +142,7 @@ func (v *vigil) note(e lease.Event, px time.Duration) {
 	}
 	switch {
 	case e.Kind == lease.EventAcquired && old == nil:
-		v.book.put(e.Name, e.Token, e.Owner, time.Now().Add(px))
+		v.book.put(lease.Lease{Name: e.Name, Token: e.Token, Owner: e.Owner, Principal: e.Principal}, time.Now().Add(px))
 	case e.Kind != lease.EventAcquired && old != nil && old.token == e.Token:
 		v.book.strike(old)
 	}
@@ -155,7 +155,7 @@ func (v *vigil) expire(e *entry, at time.Time) {
 	if e.doubt && time.Now().Before(e.end) {
 		return
 	}
-	v.tell(lease.Event{Kind: lease.EventExpired, Name: e.name, At: at, Token: e.token, Owner: e.owner})
+	v.tell(lease.Event{Kind: lease.EventExpired, Name: e.name, At: at, Token: e.token, Owner: e.owner, Principal: e.principal})
 }
 
 func (v *vigil) admit(w *watcher) {

@@ -28,7 +28,7 @@ var acquireTests = []test{
 func testAcquireFreeName(t *testing.T, s Subject) {
 	a := claim("job")
 	got := s.granted(t, a)
-	want := lease.Lease{Name: "job", Token: got.Token, Owner: a.Owner, Since: got.Since, Metadata: a.Metadata}
+	want := lease.Lease{Name: "job", Token: got.Token, Owner: a.Owner, Principal: a.Principal, Since: got.Since, Metadata: a.Metadata}
 	sameLease(t, "the grant", got, want)
 	wantFresh(t, "the grant", got, ttl)
 	if got.Token <= 0 || got.Token >= lease.MaxToken {

@@ -36,7 +36,7 @@ func newTag(attempt uint32) lease.Tag {
 func claim(name string) lease.Acquisition {
 	return lease.Acquisition{
 		Name: name, ID: newID(), Tag: newTag(1), TTL: ttl,
-		Owner: "worker@host:7", Metadata: map[string]string{"job": "42"},
+		Owner: "worker@host:7", Principal: "cert:worker", Metadata: map[string]string{"job": "42"},
 	}
 }
 

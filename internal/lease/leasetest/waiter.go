@@ -99,6 +99,7 @@ func crowd(t *testing.T, name string, n int, at ...Subject) []*waiter {
 func numbered(name string, i int) lease.Acquisition {
 	a := claim(name)
 	a.Owner = "waiter/" + string(rune('a'+i%26))
+	a.Principal = "token:" + a.Owner
 	return a
 }
 
@@ -111,8 +112,8 @@ func (s Subject) inLine(t *testing.T, name string, want ...*waiter) {
 		return
 	}
 	for i, w := range standing.Waiters {
-		if w.Owner != want[i].Owner || w.Ticket != want[i].ticket {
-			t.Errorf("Get(%q): place %d is %s's with ticket %d, want %s, %d", name, i+1, w.Owner, w.Ticket, want[i].Owner, want[i].ticket)
+		if w.Owner != want[i].Owner || w.Principal != want[i].Principal || w.Ticket != want[i].ticket {
+			t.Errorf("Get(%q): place %d is %s's (%s) with ticket %d, want %s (%s), %d", name, i+1, w.Owner, w.Principal, w.Ticket, want[i].Owner, want[i].Principal, want[i].ticket)
 		}
 	}
 }

@@ -63,12 +63,12 @@ func (w watched) want(t *testing.T, want ...lease.Event) {
 
 // of is an event of a lease.
 func of(kind lease.EventKind, l lease.Lease) lease.Event {
-	return lease.Event{Kind: kind, Name: l.Name, Token: l.Token, Owner: l.Owner}
+	return lease.Event{Kind: kind, Name: l.Name, Token: l.Token, Owner: l.Owner, Principal: l.Principal}
 }
 
 // of is an event of a place in line.
 func (w *waiter) of(kind lease.EventKind) lease.Event {
-	return lease.Event{Kind: kind, Name: w.Name, Owner: w.Owner, Ticket: w.ticket}
+	return lease.Event{Kind: kind, Name: w.Name, Owner: w.Owner, Principal: w.Principal, Ticket: w.ticket}
 }
 
 // acquired is the end of the wait of w by l.
