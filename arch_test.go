@@ -30,13 +30,14 @@ var (
 	testAid = []string{"github.com/google/go-cmp", "github.com/rogpeppe/go-internal/testscript", "go.uber.org/goleak"}
 )
 
-// rooms is the floor plan. lockctl ─► clients/go ─► proto ◄─ rpc ─► lease ◄─ memstore, redisstore; cmd/lockd ─► all.
+// rooms is the floor plan. lockctl ─► clients/go ─► proto ◄─ rpc ─► lease ◄─ memstore, redisstore, redlock; cmd/lockd ─► all.
 var rooms = []room{
 	{"proto", grpcAPI, "the specification stands on nothing of ours"},
 	{"internal/lease", nil, "what a lease is knows neither wire nor database: standard library only"},
 	{"internal/lease/leasetest", []string{"internal/lease", "github.com/google/go-cmp"}, "what a store means is said without knowing any store"},
 	{"internal/memstore", []string{"internal/lease"}, "a store knows the contract, not how it is spoken and no other store"},
-	{"internal/redisstore", []string{"internal/lease", "github.com/redis/go-redis/v9"}, "a store knows the contract, not how it is spoken and no other store"},
+	{"internal/redisconn", []string{"internal/lease", "github.com/redis/go-redis/v9"}, "how one Redis is reached knows none of the stores that keep leases there"},
+	{"internal/redisstore", []string{"internal/lease", "internal/redisconn", "github.com/redis/go-redis/v9"}, "a store knows the contract, not how it is spoken and no other store"},
 	{"internal/redlock", []string{"internal/lease", "internal/redisconn", "internal/redlock/ballot", "github.com/redis/go-redis/v9", "github.com/go-redsync/redsync/v4"},
 		"a store knows the contract, not how it is spoken and no other store"},
 	{"internal/redlock/ballot", nil, "how answers become a token is decided without asking anybody: the model decides by the same lines"},
@@ -46,7 +47,7 @@ var rooms = []room{
 	{"clients/go/fence", nil, "the check on the resource's side is for everybody: standard library only"},
 	{"clients/go/lockdtest", with(grpcAPI, "clients/go", "proto/lockd/v1", "internal/lease", "internal/memstore", "internal/rpc", "go.uber.org/zap"),
 		"the in-process server for users' tests: docs/decisions/0003-lockdtest-imports-internal-rooms.md"},
-	{"cmd/lockd", with(grpcAPI, "internal/lease", "internal/memstore", "internal/redisstore", "internal/rpc", "proto/lockd/v1", "go.uber.org/zap", "go.yaml.in/yaml/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"),
+	{"cmd/lockd", with(grpcAPI, "internal/lease", "internal/memstore", "internal/redisconn", "internal/redisstore", "internal/redlock", "internal/rpc", "proto/lockd/v1", "go.uber.org/zap", "go.yaml.in/yaml/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"),
 		"the server wires every room together and is no client"},
 	{"cmd/lockctl", with(grpcAPI, "clients/go", "proto/lockd/v1", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3", "golang.org/x/sys", "golang.org/x/term"),
 		"the first user of the client: what it needs, others need too"},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redisstore"
 )
 
@@ -18,7 +19,7 @@ type config struct {
 	Listen           string
 	HTTP             string // "": none
 	Redis            string // URL; "": leases are kept in memory
-	RedisFiles       redisstore.SecretFiles
+	RedisFiles       redisconn.SecretFiles
 	RedisShared      bool
 	RedisMinReplicas int
 	KeyPrefix        string
@@ -144,7 +145,7 @@ func (c *config) checkRedis(wrong *problems) {
 		c.checkNoRedis(wrong)
 		return
 	}
-	secrets, err := redisstore.ReadSecrets(c.RedisFiles)
+	secrets, err := redisconn.ReadSecrets(c.RedisFiles)
 	c.addAbout(wrong, secretFiles, err)
 	origin := c.values["redis"].origin
 	c.redis = redisstore.Config{URL: c.Redis, Secrets: secrets, KeyPrefix: c.KeyPrefix, Shared: c.RedisShared, MinReplicas: c.RedisMinReplicas}

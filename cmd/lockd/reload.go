@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lockd/lockd/internal/lease"
-	"github.com/lockd/lockd/internal/redisstore"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 // live are the settings that SIGHUP changes while lockd serves. The others take a restart.
@@ -25,13 +25,13 @@ const prepareFor = 3 * time.Second
 type reloader struct {
 	host
 	lessor  *lease.Lessor
-	secrets *redisstore.Secrets // nil without files of them
-	values  map[string]value    // in force, which is not always what the sources say
+	secrets *redisconn.Secrets // nil without files of them
+	values  map[string]value   // in force, which is not always what the sources say
 }
 
 func newReloader(h host, lessor *lease.Lessor, c config) *reloader {
 	r := &reloader{host: h, lessor: lessor, values: maps.Clone(c.values)}
-	if c.RedisFiles != (redisstore.SecretFiles{}) {
+	if c.RedisFiles != (redisconn.SecretFiles{}) {
 		r.secrets = c.redis.Secrets
 	}
 	return r

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
-	"github.com/lockd/lockd/internal/redisstore"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 // Exit codes, after sysexits(3).
@@ -50,7 +50,7 @@ func run(ctx context.Context, hup <-chan os.Signal, args, env []string, stdout, 
 // exitCode answers the code for what ended lockd.
 func exitCode(err error) int {
 	var usage usageError
-	var refused *redisstore.RefusedError
+	var refused *redisconn.RefusedError
 	switch {
 	case err == nil:
 		return exitDrained
@@ -58,7 +58,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused
-	case errors.Is(err, redisstore.ErrUnreachable):
+	case errors.Is(err, redisconn.ErrUnreachable):
 		return exitUnreachable
 	}
 	return exitOther

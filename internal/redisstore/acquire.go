@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 var (
@@ -78,14 +79,14 @@ func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, er
 	}
 	ends, beats := int64(0), 0
 	if a.Turn != nil {
-		ends = s.clock.at(a.Until)
+		ends = s.clock.At(a.Until)
 		if s.beatDue() {
 			beats = 1
 		}
 	}
 	began := time.Now()
 	answer, err := s.runLine(ctx, queueScript, a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told),
-		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.at(deadline), ends, beats)
+		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.At(deadline), ends, beats)
 	if err != nil {
 		return lease.Lease{}, s.failed("acquire", a.Name, err)
 	}
@@ -146,7 +147,7 @@ func (s *Store) acquireError(name string, r reply) error {
 	case "REFUSED":
 		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, *s.front.refusal.Load())
 	case "SKEW":
-		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, skewProblem(time.Duration(r.decimal(1))*time.Microsecond))
+		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, redisconn.SkewProblem(time.Duration(r.decimal(1))*time.Microsecond))
 	default:
 		return r.problem()
 	}

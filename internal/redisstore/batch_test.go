@@ -306,7 +306,7 @@ func TestWhatWasNotSentIsNotUnknown(t *testing.T) {
 // What comes when its time is over is not sent: to Redis, whose clock we only reckon, it might seem to be in time.
 func TestWhatIsLateIsNotSent(t *testing.T) {
 	s := open(t, redisproc.Shared(t).URL())
-	s.clock.offset.Add(time.Minute.Microseconds()) // as wrong as can be
+	s.clock.Learn(time.Now(), time.Now().Add(time.Minute).UnixMicro()) // as wrong as can be
 	a, done := asking("job"), make(ended, 1)
 	s.Start([]*lease.Call{{Acquire: &a, To: done, Deadline: time.Now()}})
 	if got := <-done; !errors.Is(got.Err, lease.ErrUnavailable) || errors.Is(got.Err, lease.ErrUnknown) {

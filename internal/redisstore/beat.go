@@ -47,14 +47,14 @@ func (s *Store) keepBeating(ctx context.Context) {
 // must not be taken for dead until the next beat. So all do until one is known to have beaten.
 func (s *Store) beatDue() bool {
 	last := s.beaten.Load()
-	return last == 0 || time.Since(s.clock.base)-time.Duration(last) >= beatEvery
+	return last == 0 || time.Since(s.clock.Base)-time.Duration(last) >= beatEvery
 }
 
 // beatAt notes a beat that succeeded, and began at this time.
-func (s *Store) beatAt(began time.Time) { s.beaten.Store(int64(began.Sub(s.clock.base))) }
+func (s *Store) beatAt(began time.Time) { s.beaten.Store(int64(began.Sub(s.clock.Base))) }
 
 // unanswered notes a call that Redis did not serve.
-func (s *Store) unanswered() { s.missed.Store(int64(time.Since(s.clock.base))) }
+func (s *Store) unanswered() { s.missed.Store(int64(time.Since(s.clock.Base))) }
 
 // failedAt is Redis's TIME, in µs, of the last call that it did not serve; 0: none. Around then all may
 // have been silent, and whoever is heard first must not take the others for dead.
@@ -63,7 +63,7 @@ func (s *Store) failedAt() int64 {
 	if last == 0 {
 		return 0
 	}
-	return s.clock.at(s.clock.base.Add(time.Duration(last)))
+	return s.clock.At(s.clock.Base.Add(time.Duration(last)))
 }
 
 // beat is one beat, after one that said who is dead. What it hears of is done in the background.

@@ -5,15 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 const (
@@ -25,9 +23,6 @@ const (
 	// checkUnfit is how often while leases cannot be had: they shall be again as soon as the reason is gone.
 	checkUnfit = 250 * time.Millisecond
 )
-
-// The oldest Redis whose SET knows KEEPTTL, and GET for a fence of the wrong type.
-const oldestMajor, oldestMinor = 6, 2
 
 // checked is what a check of the Redis found.
 type checked struct {
@@ -64,8 +59,8 @@ func (s *Store) firstCheck(ctx context.Context) error {
 	for {
 		found, err := s.check(ctx)
 		for _, n := range found.nodes {
-			if err == nil && n.Eviction != noEviction {
-				return &RefusedError{Address: n.Address, Problem: evictionProblem(n.Eviction)}
+			if err == nil && n.Eviction != redisconn.NoEviction {
+				return &redisconn.RefusedError{Address: n.Address, Problem: redisconn.EvictionProblem(n.Eviction)}
 			}
 		}
 		if err == nil {
@@ -78,14 +73,14 @@ func (s *Store) firstCheck(ctx context.Context) error {
 			s.accept(found)
 			return nil
 		}
-		if err = s.sentinelProblem(ctx, err); errors.As(err, new(*RefusedError)) {
+		if err = s.sentinelProblem(ctx, err); errors.As(err, new(*redisconn.RefusedError)) {
 			return err
 		}
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}
 		if !sleep(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%w at %s: %w%s", ErrUnreachable, s.address, last, s.tlsHint(last))
+			return fmt.Errorf("%w at %s: %w%s", redisconn.ErrUnreachable, s.address, last, s.target.TLSHint(last))
 		}
 	}
 }
@@ -114,11 +109,11 @@ func (s *Store) unreached(err error) checked {
 		shard.unanswered()
 	}
 	found := *s.found.Load()
-	var refused *RefusedError
+	var refused *redisconn.RefusedError
 	if errors.As(err, &refused) {
 		// It answers, but is not what it was, and connections made before that still lead there.
 		found.refusal = refused.Error()
-		s.conns.dropAll()
+		s.conns.DropAll()
 	}
 	found.failed = fmt.Sprintf("redis at %s does not answer: %v", s.address, err)
 	found.nodes = slices.Clone(found.nodes)
@@ -187,31 +182,20 @@ func (s *Store) check(ctx context.Context) (checked, error) {
 }
 
 func (s *Store) checkNode(ctx context.Context, at master) (checked, error) {
-	sent := time.Now()
-	redisNow, err := at.client.Time(ctx).Result()
+	node, info, err := redisconn.Look(ctx, at.client, func(sent time.Time, redisMicros int64) {
+		for _, shard := range at.shards {
+			shard.clock.Learn(sent, redisMicros)
+		}
+	})
 	if err != nil {
 		return checked{}, s.connectError(err)
 	}
 	if at.address == "" { // known now that it has answered
 		at.address = s.nodeAddress()
 	}
-	for _, shard := range at.shards {
-		shard.clock.learn(sent, redisNow.UnixMicro())
-	}
-	// Half a round trip is the best guess at how old the answer is.
-	skew := redisNow.Sub(sent.Round(0)) - time.Since(sent)/2
-
-	text, err := at.client.Info(ctx).Result()
-	if err != nil {
-		return checked{}, s.connectError(err)
-	}
-	info := parseInfo(text)
-	node := lease.Node{
-		Address: at.address, Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
-		ClockSkew: skew, Persistence: persistence(ctx, at.client, info), Eviction: info["maxmemory_policy"],
-	}
+	node.Address = at.address
 	if problem := s.nodeProblem(node, info); problem != "" {
-		return checked{}, &RefusedError{Address: at.address, Problem: problem}
+		return checked{}, &redisconn.RefusedError{Address: at.address, Problem: problem}
 	}
 	if err := s.compareAgain(ctx, at); err != nil {
 		return checked{}, s.connectError(err)
@@ -221,7 +205,7 @@ func (s *Store) checkNode(ctx context.Context, at master) (checked, error) {
 	if found.blocked = s.blocked(ctx, at); found.blocked == "" {
 		found.blocked = s.replicasProblem(info)
 	}
-	return found, s.preload(ctx, at.client)
+	return found, s.connectError(redisconn.Preload(ctx, at.client, allScripts))
 }
 
 // noCluster is said of a Cluster's node that is not taken for one.
@@ -230,10 +214,10 @@ const noCluster = "is a node of a cluster; want ?cluster=true, or several of its
 // nodeProblem says why a server is none that leases can be kept on, or "".
 func (s *Store) nodeProblem(n lease.Node, info map[string]string) string {
 	switch {
-	case versionProblem(n.Version) != "":
-		return versionProblem(n.Version)
+	case redisconn.VersionProblem(n.Version) != "":
+		return redisconn.VersionProblem(n.Version)
 	case n.Role != "master":
-		return roleProblem(n.Role)
+		return redisconn.RoleProblem(n.Role)
 	case s.cluster == nil && info["cluster_enabled"] == "1":
 		return noCluster
 	}
@@ -243,10 +227,10 @@ func (s *Store) nodeProblem(n lease.Node, info map[string]string) string {
 // judge says what of a node's state forbids granting, and what only endangers promises.
 func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 	switch {
-	case n.Eviction != noEviction:
-		refusal = fmt.Sprintf("redis at %s %s", n.Address, evictionProblem(n.Eviction))
+	case n.Eviction != redisconn.NoEviction:
+		refusal = fmt.Sprintf("redis at %s %s", n.Address, redisconn.EvictionProblem(n.Eviction))
 	case n.ClockSkew.Abs() > maxSkew:
-		refusal = fmt.Sprintf("redis at %s: %s", n.Address, skewProblem(n.ClockSkew))
+		refusal = fmt.Sprintf("redis at %s: %s", n.Address, redisconn.SkewProblem(n.ClockSkew))
 	}
 	switch n.Persistence {
 	case "aof always":
@@ -276,111 +260,8 @@ func (s *Store) blocked(ctx context.Context, at master) string {
 
 // connectError makes a refused connection's reason the error, and a wrong password final.
 func (s *Store) connectError(err error) error {
-	var refused *RefusedError
-	if errors.As(err, &refused) {
-		return refused
-	}
-	if errors.Is(err, errMoved) && s.cluster == nil {
+	if errors.Is(err, errMoved) && s.cluster == nil && !errors.As(err, new(*redisconn.RefusedError)) {
 		return s.refused(noCluster)
 	}
-	if isAlert(err) { // TLS 1.3 says it only after the handshake
-		return tlsProblem(s.address, err)
-	}
-	var answered redis.Error
-	if !errors.As(err, &answered) {
-		return err
-	}
-	for word, want := range map[string]string{
-		"WRONGPASS":            "want another user in the URL or another password",
-		"ERR invalid password": "want another password",
-		"NOAUTH":               "want a password, in --redis-password-file or the URL",
-		"ERR AUTH":             "want no password, or Redis to have one",
-		"NOPERM":               "want a user with the rights in docs/operations.md",
-		"ERR DB index":         "want a database that is there",
-	} {
-		if strings.HasPrefix(answered.Error(), word) {
-			return s.refused("refuses us: %v; %s", answered, want)
-		}
-	}
-	return err
-}
-
-// preload loads the scripts that Redis does not know, so that no call pays for sending them.
-func (s *Store) preload(ctx context.Context, c redis.Scripter) error {
-	for _, script := range allScripts {
-		known, err := script.Exists(ctx, c).Result()
-		if err != nil {
-			return s.connectError(err)
-		}
-		if len(known) == 1 && known[0] {
-			continue
-		}
-		if err := script.Load(ctx, c).Err(); err != nil {
-			return s.connectError(err)
-		}
-	}
-	return nil
-}
-
-// persistence says how Redis persists. Managed services refuse CONFIG; then only INFO speaks.
-func persistence(ctx context.Context, c redis.Cmdable, info map[string]string) string {
-	config := func(name string) (string, bool) {
-		got, err := c.ConfigGet(ctx, name).Result()
-		value, ok := got[name]
-		return value, ok && err == nil
-	}
-	if info["aof_enabled"] == "1" {
-		if policy, ok := config("appendfsync"); ok {
-			return "aof " + policy
-		}
-		return "aof"
-	}
-	switch save, ok := config("save"); {
-	case !ok:
-		return "unknown"
-	case save == "":
-		return "none"
-	default:
-		return "rdb"
-	}
-}
-
-const noEviction = "noeviction"
-
-func roleProblem(role string) string {
-	if role == "sentinel" {
-		return "is a sentinel; want ?master=NAME in the URL, for it to say where the primary is"
-	}
-	return fmt.Sprintf("is a %s; want a primary: a replica's leases are nobody's", role)
-}
-
-func evictionProblem(policy string) string {
-	return fmt.Sprintf("evicts keys when full (maxmemory-policy %s): it would evict leases that are held; want maxmemory-policy noeviction", policy)
-}
-
-func skewProblem(skew time.Duration) string {
-	return fmt.Sprintf("its clock is %s off this server's; want less than %s (run NTP on both)", skew.Round(100*time.Millisecond), maxSkew)
-}
-
-// versionProblem says why a Redis of version is too old, or "".
-func versionProblem(version string) string {
-	parts := append(strings.Split(version, "."), "0")
-	major, err := strconv.Atoi(parts[0])
-	minor, _ := strconv.Atoi(parts[1])
-	if err != nil || major < oldestMajor || major == oldestMajor && minor < oldestMinor {
-		return fmt.Sprintf("is of version %q; want %d.%d or later", version, oldestMajor, oldestMinor)
-	}
-	return ""
-}
-
-// parseInfo reads INFO's key:value lines.
-func parseInfo(text string) map[string]string {
-	lines := func(yield func(string, string) bool) {
-		for line := range strings.Lines(text) {
-			if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && !yield(key, value) {
-				return
-			}
-		}
-	}
-	return maps.Collect(lines)
+	return redisconn.Refusal(s.address, err)
 }

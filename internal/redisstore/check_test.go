@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/test/freeport"
 	"github.com/lockd/lockd/test/redisproc"
 )
@@ -27,7 +28,7 @@ func TestOpenRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := redisproc.Start(t, redisproc.Args(test.args...))
-			var refused *RefusedError
+			var refused *redisconn.RefusedError
 			_, err := Open(t.Context(), Config{URL: "unix://" + r.Addr()})
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), r.Addr()) {
 				t.Errorf("Open = %v, want a *RefusedError with %q and the address", err, test.says)
@@ -40,7 +41,7 @@ func TestOpenRefusesAnotherLayout(t *testing.T) {
 	r := redisproc.Shared(t)
 	c := client(t, r)
 	c.Set(t.Context(), "lockd:layout", "format=1 mode=cluster shards=256 hash=fnv1a", 0)
-	var refused *RefusedError
+	var refused *redisconn.RefusedError
 	if _, err := Open(t.Context(), Config{URL: r.URL()}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "another layout") {
 		t.Errorf("Open = %v, want a *RefusedError about the layout", err)
 	}
@@ -51,7 +52,7 @@ func TestOpenRefusesAnotherPrefix(t *testing.T) {
 	r := redisproc.Shared(t)
 	open(t, r.URL())
 	_, err := Open(t.Context(), Config{URL: r.URL(), KeyPrefix: "other"})
-	if !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), `key prefix "lockd"`) || !strings.Contains(err.Error(), "--redis-shared") ||
+	if !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), `key prefix "lockd"`) || !strings.Contains(err.Error(), "--redis-shared") ||
 		!strings.Contains(err.Error(), "DEL lockd:prefix") {
 		t.Errorf("Open with another prefix = %v, want a *RefusedError about the prefix", err)
 	}
@@ -74,8 +75,8 @@ func TestARefusedStoreClaimsNoPrefix(t *testing.T) {
 		if err := direct.Do(t.Context(), "ACL", "SETUSER", "lockd", "-subscribe").Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(t.Context(), Config{URL: at, KeyPrefix: prefix}); !errors.As(err, new(*RefusedError)) {
-			t.Fatalf("Open with the prefix %q, without a right = %v, want a *RefusedError", prefix, err)
+		if _, err := Open(t.Context(), Config{URL: at, KeyPrefix: prefix}); !errors.As(err, new(*redisconn.RefusedError)) {
+			t.Fatalf("Open with the prefix %q, without a right = %v, want a *redisconn.RefusedError", prefix, err)
 		}
 	}
 	if got := direct.Exists(t.Context(), prefixKey).Val(); got != 0 {
@@ -94,7 +95,7 @@ func TestARefusedStoreClaimsNoPrefix(t *testing.T) {
 	}
 	// Whoever uses it has claimed it anew, should it be lost, by the next connection.
 	direct.Del(t.Context(), prefixKey)
-	s.conns.dropAll()
+	s.conns.DropAll()
 	until(t, 5*time.Second, "the prefix is claimed again", func() bool {
 		return direct.Get(t.Context(), prefixKey).Val() == "lockd"
 	})
@@ -105,14 +106,14 @@ func TestAClaimThatIsLostIsRefused(t *testing.T) {
 	r := redisproc.Shared(t)
 	s := open(t, r.URL())
 	client(t, r).Set(t.Context(), prefixKey, "other", 0) // no new connection sees it: it was made before
-	if err := s.claimPrefix(t.Context()); !errors.As(err, new(*RefusedError)) {
-		t.Errorf("claimPrefix = %v, want a *RefusedError", err)
+	if err := s.claimPrefix(t.Context()); !errors.As(err, new(*redisconn.RefusedError)) {
+		t.Errorf("claimPrefix = %v, want a *redisconn.RefusedError", err)
 	}
 }
 
 // Who may not ask for appendfsync is not told to set what may be set.
 func TestAPolicyThatCannotBeReadIsNotCalledWrong(t *testing.T) {
-	_, warnings := new(Store).judge(lease.Node{Persistence: "aof", Eviction: noEviction})
+	_, warnings := new(Store).judge(lease.Node{Persistence: "aof", Eviction: redisconn.NoEviction})
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "CONFIG GET") || strings.Contains(warnings[0], "want appendonly") {
 		t.Errorf("warnings = %q, want one that names the right", warnings)
 	}
@@ -123,7 +124,7 @@ func TestEveryConnectionComparesTheLayout(t *testing.T) {
 	r := redisproc.Shared(t)
 	s, c := open(t, r.URL()), client(t, r)
 	c.Set(t.Context(), s.keys.layout(), "format=2", 0)
-	s.conns.dropAll()
+	s.conns.DropAll()
 	until(t, 5*time.Second, "acquire is refused", func() bool {
 		_, err := s.Acquire(soon(t), asking("job"))
 		return errors.Is(err, lease.ErrUnavailable) && strings.Contains(err.Error(), "another layout")
@@ -138,8 +139,8 @@ func TestOpenOfNothingEndsWithin5SecondsNamingTheAddress(t *testing.T) {
 	}
 	begin := time.Now()
 	_, err = Open(t.Context(), Config{URL: "redis://:pa55word@" + address})
-	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), address) || strings.Contains(err.Error(), "pa55word") {
-		t.Errorf("Open = %v, want ErrUnreachable with %s and without the password", err, address)
+	if !errors.Is(err, redisconn.ErrUnreachable) || !strings.Contains(err.Error(), address) || strings.Contains(err.Error(), "pa55word") {
+		t.Errorf("Open = %v, want redisconn.ErrUnreachable with %s and without the password", err, address)
 	}
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("Open took %s, want at most 5 s", took)
@@ -216,16 +217,6 @@ func TestPersistenceIsReported(t *testing.T) {
 	}
 }
 
-func TestVersionProblem(t *testing.T) {
-	for version, ok := range map[string]bool{
-		"7.0.15": true, "6.2.0": true, "8": true, "10.1": true, "6.0.16": false, "5.0.7": false, "": false, "unknown": false,
-	} {
-		if got := versionProblem(version); (got == "") != ok {
-			t.Errorf("versionProblem(%q) = %q, want fine: %v", version, got, ok)
-		}
-	}
-}
-
 // A primary that becomes a replica is refused while running, also over connections made before.
 func TestADemotedPrimaryGrantsNothing(t *testing.T) {
 	t.Parallel()
@@ -271,7 +262,7 @@ func TestARedisThatTakesNoWrites(t *testing.T) {
 func TestJudgeRefusesASkewedClock(t *testing.T) {
 	s := &Store{address: "redis"}
 	for skew, refused := range map[time.Duration]bool{0: false, maxSkew: false, maxSkew + time.Millisecond: true, -time.Hour: true} {
-		if refusal, _ := s.judge(lease.Node{Eviction: noEviction, ClockSkew: skew}); (refusal != "") != refused {
+		if refusal, _ := s.judge(lease.Node{Eviction: redisconn.NoEviction, ClockSkew: skew}); (refusal != "") != refused {
 			t.Errorf("judge(skew %s) = %q, want a refusal: %v", skew, refusal, refused)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 // clusterLayout says how names are laid out in a Cluster; see layout. Every shard has it in its own slot, so that it can
@@ -115,12 +117,12 @@ func (s *Store) onNode(ctx context.Context, cn *redis.Conn) error {
 		return nil
 	})
 	if redis.HasErrorPrefix(err, "This instance has cluster support disabled") {
-		return connectProblem(s.refused("is no cluster, and the URL says that it is one; want one host, without ?cluster=true"))
+		return redisconn.ConnectProblem(s.refused("is no cluster, and the URL says that it is one; want one host, without ?cluster=true"))
 	}
 	if err != nil {
-		return connectProblem(err)
+		return redisconn.ConnectProblem(err)
 	}
-	if is, err := roleOf(role); err != nil || is != "master" {
+	if is, err := redisconn.RoleOf(role); err != nil || is != "master" {
 		return connectedTo(is, err)
 	}
 	for _, r := range slots.Val() {
@@ -142,9 +144,9 @@ func (s *Store) onNode(ctx context.Context, cn *redis.Conn) error {
 func connectedTo(role string, err error) error {
 	switch {
 	case err != nil:
-		return connectProblem(err)
+		return redisconn.ConnectProblem(err)
 	case role != "slave":
-		return connectProblem(fmt.Errorf("it is a %s", role))
+		return redisconn.ConnectProblem(fmt.Errorf("it is a %s", role))
 	}
 	return nil
 }
@@ -153,22 +155,22 @@ func connectedTo(role string, err error) error {
 // nobody from the others.
 type rooms struct {
 	mu     sync.Mutex
-	byNode map[string]chan struct{}
+	byNode map[string]redisconn.Room
 }
 
-func (r *rooms) at(address string) chan struct{} {
+func (r *rooms) at(address string) redisconn.Room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	room := r.byNode[address]
 	if room == nil {
-		room = make(chan struct{}, maxCalls)
+		room = make(redisconn.Room, maxCalls)
 		r.byNode[address] = room
 	}
 	return room
 }
 
 // room is where a call has its place while it is under way: that of the node, as far as is known.
-func (s *Store) room(ctx context.Context) chan struct{} {
+func (s *Store) room(ctx context.Context) redisconn.Room {
 	if s.cluster != nil {
 		if node, err := s.cluster.MasterForKey(ctx, s.keys.fence()); err == nil {
 			return s.front.rooms.at(node.Options().Addr)
@@ -195,7 +197,7 @@ func (s *Store) doInCluster(ctx context.Context, script *redis.Script, key strin
 		}
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
 			if err := s.loadAt(ctx, script, key); err != nil {
-				return nil, &dialError{err} // as certain as that: the script has not run
+				return nil, &redisconn.DialError{Err: err} // as certain as that: the script has not run
 			}
 		} else if !passes(err) {
 			s.cluster.ReloadState(ctx) // the node may be gone
@@ -211,9 +213,9 @@ func (s *Store) doInCluster(ctx context.Context, script *redis.Script, key strin
 
 // passes reports whether err says that nothing was done, and that another try may.
 func passes(err error) bool {
-	var notSent *dialError
+	var notSent *redisconn.DialError
 	if errors.As(err, &notSent) {
-		return !errors.As(err, new(*RefusedError))
+		return !errors.As(err, new(*redisconn.RefusedError))
 	}
 	for _, word := range []string{"TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "LOADING", "MASTERDOWN", "READONLY"} {
 		if redis.HasErrorPrefix(err, word) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/lease/leasetest"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/test/redisproc"
 )
 
@@ -48,7 +49,7 @@ func TestCluster(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{URL: test.url})
-			if !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), test.says) {
+			if !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Open = %v, want a *RefusedError with %q", err, test.says)
 			}
 		})
@@ -63,7 +64,7 @@ func TestCluster(t *testing.T) {
 	})
 	refuses := func(c Config, says string) {
 		t.Helper()
-		if _, err := Open(t.Context(), c); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), says) {
+		if _, err := Open(t.Context(), c); !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), says) {
 			t.Errorf("Open(%+v) = %v, want a *RefusedError with %q", c, err, says)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/test/redisproc"
 )
 
@@ -62,7 +63,7 @@ func testOtherPrefixAfterWipe(t *testing.T, url string, wipe func()) {
 	s := open(t, url)
 	wipe()
 	other, err := Open(t.Context(), Config{URL: url, KeyPrefix: "other"})
-	if errors.As(err, new(*RefusedError)) {
+	if errors.As(err, new(*redisconn.RefusedError)) {
 		return // s was faster
 	}
 	if err != nil {

@@ -1,95 +1,28 @@
 package redisstore
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
 
+// What is wrong with the URL is said as with the rest.
 func TestConfigCheck(t *testing.T) {
-	for _, test := range []struct{ url, prefix, says string }{
-		{"redis://localhost:6379", "", ""},
-		{"redis://localhost", "team-a", ""},
-		{"redis://user:pw@[::1]:6379/3", "", ""},
-		{"unix:///run/redis.sock?db=2", "", ""},
-		{"unix://:pw@/run/redis.sock", "", ""},
-		{"", "", "scheme"},
-		{"localhost:6379", "", "scheme"},
-		{"http://localhost", "", "scheme"},
-		{"rediss://localhost", "", ""},
-		{"redis://a,b:26380?master=m", "", ""},
-		{"rediss://user:pw@[::1],c/2?master=m", "", ""},
-		{"redis://", "", "names no host"},
-		{"redis://a,?master=m", "", "names no host"},
-		{"redis://a,b", "", ""},
-		{"rediss://u:p@a,b/0", "", ""},
-		{"redis://a?cluster=true", "", ""},
-		{"redis://a,b/1", "", "a cluster has no other than 0"},
-		{"redis://a?cluster=no", "", "want cluster=true"},
-		{"redis://a?cluster=true&master=m", "", "no master beside it"},
-		{"redis://user@localhost", "", `the user "user", but there is no password`},
-		{"redis://localhost/x", "", "database"},
-		{"redis://localhost/-1", "", "database"},
-		{"redis://localhost?max_retries=3", "", "want none but db"},
-		{"unix:///run/redis.sock?master=m", "", "names no socket"},
-		{"unix://", "", "names no socket"},
-		{"unix://run/redis.sock", "", "names no socket"},
-		{"redis://u:se cret@localhost:port", "", "cannot be read"},
-		{"redis://u:12#34se cret@localhost:6379", "", "cannot be read"},
-		{"redis://u:12?34se%20cret@localhost:6379", "", "cannot be read"},
-		{"redis://u:12/34se%20cret@localhost:6379", "", "cannot be read"},
-		{"redis://localhost", "a{b}", "brace"},
+	for _, test := range []struct {
+		config Config
+		says   string
+	}{
+		{Config{URL: "redis://localhost", KeyPrefix: "team-a"}, ""},
+		{Config{URL: "redis://localhost", MinReplicas: 1}, ""},
+		{Config{URL: "redis://a,b?master=m", MinReplicas: 1}, ""},
+		{Config{URL: "redis://localhost", KeyPrefix: "a{b}"}, "brace"},
+		{Config{URL: "redis://localhost", MinReplicas: -1}, "none or more"},
+		{Config{URL: "redis://a,b", MinReplicas: 1}, "replicas of a cluster"},
+		{Config{URL: "localhost:6379"}, "scheme"},
 	} {
-		err := Config{URL: test.url, KeyPrefix: test.prefix}.Check()
-		switch {
-		case test.says == "" && err != nil:
-			t.Errorf("Check(%q) = %v, want nil", test.url, err)
-		case test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)):
-			t.Errorf("Check(%q) = %v, want an error with %q", test.url, err, test.says)
-		case err != nil && strings.Contains(err.Error(), "se cret"):
-			t.Errorf("Check(%q) = %v, which gives the password away", test.url, err)
+		err := test.config.Check()
+		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("Check(%+v) = %v, want an error with %q", test.config, err, test.says)
 		}
-	}
-}
-
-// What go-redis would do by default with a lost reply, a slow Redis or a cancelled call is ours to decide.
-func TestOptions(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "password")
-	write := func(text string) {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("fromfile\r\nand a comment\n")
-	secrets, err := ReadSecrets(SecretFiles{Password: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, err := Config{URL: "redis://user:fromurl@localhost:1234/3", Secrets: secrets}.target()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := at.options()
-	if o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.DialerRetries != 1 || !o.DisableIdentity {
-		t.Errorf("options = %+v, want no retries and context deadlines", o)
-	}
-	username, password := o.CredentialsProvider()
-	if len(o.Addrs) != 1 || o.Addrs[0] != "localhost:1234" || o.DB != 3 || username != "user" || password != "fromfile" {
-		t.Errorf("options lead to %s/%d as %s:%s", o.Addrs, o.DB, username, password)
-	}
-	write("")
-	if _, err := secrets.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "want the password") {
-		t.Errorf("Prepare with an empty file = %v, want what is wrong", err)
-	}
-	write("next\n")
-	commit, err := secrets.Prepare(t.Context())
-	if _, password := at.login(); err != nil || password != "fromfile" {
-		t.Errorf("Prepare = %v, and the password %q, want the one before", err, password)
-	}
-	commit()
-	if _, password := at.login(); password != "next" {
-		t.Errorf("the password after the commit is %q, want next", password)
 	}
 }
 

@@ -4,74 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/redisconn"
 )
-
-// go-redis logs to stderr on its own what it also returns as errors; once is enough, and in one form.
-func init() { redis.SetLogger(silence{}) }
-
-type silence struct{}
-
-// Printf implements go-redis's logger.
-func (silence) Printf(context.Context, string, ...any) {}
-
-// dialError: there is no connection, so the command was certainly not sent.
-type dialError struct{ err error }
-
-func (e *dialError) Error() string { return e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
 
 // connect makes the client; it dials nobody yet.
 func (s *Store) connect() {
-	options := s.target.options()
-	options.Dialer = s.conns.dial
+	options := options(s.target)
+	options.Dialer = s.conns.Dial
 	options.OnConnect = s.onConnect
-	if s.target.cluster {
+	if s.target.Cluster {
 		of := options.Cluster()
 		of.DisableRoutingPolicies = true // every command of ours has its keys, and COMMAND is one right less
 		s.cluster = redis.NewClusterClient(of)
-		s.cluster.OnNewNode(func(node *redis.Client) { node.AddHook(dials{s}) })
+		s.cluster.OnNewNode(func(node *redis.Client) { node.AddHook(s.conns.Hook(s.moved)) })
 		s.client = s.cluster
 		return
 	}
 	s.client = redis.NewUniversalClient(options)
-	s.client.AddHook(dials{s})
+	s.client.AddHook(s.conns.Hook(s.moved))
 }
 
-// dials sees each dialling of a Redis, but not those of sentinels. Whatever keeps a connection from being made is
-// certain, also that no sentinel knew where to.
-type dials struct{ store *Store }
-
-// DialHook implements redis.Hook.
-func (d dials) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := next(ctx, network, address)
-		if err != nil {
-			return stillborn{connectProblem(err)}, nil
-		}
-		if made, ok := conn.(*connection); ok && d.store.conns.follow(made) {
-			d.store.notice(fmt.Sprintf("redis at %s: the primary is at %s now", d.store.address, made.address))
-			d.store.loseAll() // it may not have heard of the last who took a place
-		}
-		return conn, nil
-	}
-}
-
-// ProcessHook implements redis.Hook.
-func (dials) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
-
-// ProcessPipelineHook implements redis.Hook.
-func (dials) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+// moved is told that another one is the primary now.
+func (s *Store) moved(address string) {
+	s.notice(fmt.Sprintf("redis at %s: the primary is at %s now", s.address, address))
+	s.loseAll() // it may not have heard of the last who took a place
 }
 
 // onConnect looks at a new connection before its first command: an endpoint can lead to another
 // server than it did, and leases must be kept on a primary whose layout is ours. go-redis calls it for
 // connections to sentinels too.
 func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
-	if s.target.cluster {
+	if s.target.Cluster {
 		return s.onNode(ctx, cn)
 	}
 	var role *redis.Cmd
@@ -86,26 +52,26 @@ func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
 	})
 	var answered redis.Error
 	if err != nil && !errors.As(err, &answered) {
-		return connectProblem(err)
+		return redisconn.ConnectProblem(err)
 	}
-	switch is, err := roleOf(role); {
-	case s.target.master != "" && redis.HasErrorPrefix(err, "NOAUTH"):
+	switch is, err := redisconn.RoleOf(role); {
+	case s.target.Master != "" && redis.HasErrorPrefix(err, "NOAUTH"):
 		return s.enterSentinel(ctx, cn, err)
 	case err != nil:
-		return connectProblem(err)
-	case is == "sentinel" && s.target.master != "":
+		return redisconn.ConnectProblem(err)
+	case is == "sentinel" && s.target.Master != "":
 		return nil // it is asked where the primary is, and can do nothing else
 	case is != "master":
-		return connectProblem(s.refused("%s", roleProblem(is)))
+		return redisconn.ConnectProblem(s.refused("%s", redisconn.RoleProblem(is)))
 	}
 	if err := s.isOurs(layoutIs, layout); err != nil {
-		return connectProblem(err)
+		return redisconn.ConnectProblem(err)
 	}
 	if s.shared {
 		return nil
 	}
 	if err := s.isOurPrefix(prefixIs); err != nil {
-		return connectProblem(err)
+		return redisconn.ConnectProblem(err)
 	}
 	return nil
 }
@@ -122,7 +88,7 @@ func (s *Store) compareLayout(ctx context.Context, cn *redis.Conn, k keys, want 
 		err = s.isOurs(is, want)
 	}
 	if err != nil {
-		return connectProblem(err)
+		return redisconn.ConnectProblem(err)
 	}
 	return nil
 }
@@ -210,8 +176,8 @@ func (s *Store) layout() string {
 }
 
 // refused is a RefusedError about this Redis.
-func (s *Store) refused(format string, args ...any) *RefusedError {
-	return &RefusedError{Address: s.address, Problem: fmt.Sprintf(format, args...)}
+func (s *Store) refused(format string, args ...any) *redisconn.RefusedError {
+	return &redisconn.RefusedError{Address: s.address, Problem: fmt.Sprintf(format, args...)}
 }
 
 // recorded is a key that the first one to come writes, and all who come later compare. set is nil for who only looks.
@@ -239,20 +205,3 @@ func (r recorded) value() (string, error) {
 	}
 	return got, err
 }
-
-// roleOf answers what a server is: master, slave or sentinel.
-func roleOf(cmd *redis.Cmd) (string, error) {
-	reply, err := cmd.Slice()
-	if err != nil {
-		return "", err
-	}
-	if len(reply) > 0 {
-		if is, ok := reply[0].(string); ok {
-			return is, nil
-		}
-	}
-	return "server of unknown role", nil
-}
-
-// connectProblem marks err as certain. go-redis strips one layer from an OnConnect error, so there are two.
-func connectProblem(err error) error { return fmt.Errorf("connect: %w", &dialError{err}) }

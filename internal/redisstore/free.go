@@ -19,7 +19,7 @@ func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
 	sure := s.waiters.leave(u).Add(callTimeout)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		at, err := s.leave(ctx, u, 0)
-		if err == nil && at > s.clock.at(sure) {
+		if err == nil && at > s.clock.At(sure) {
 			return nil
 		}
 		if !sleep(ctx, pause/2+rand.N(pause)) {

@@ -230,7 +230,7 @@ func TestWhoDidNotTakeUpIsHandedNothingMore(t *testing.T) {
 	fourth := queued(t, a, "job")
 	p.HoldRequests()
 	// A while ago: a reckoned TIME may be ahead, and a hand-over from before the failure proves nothing.
-	a.missed.Store(int64(time.Since(a.clock.base) - 100*time.Millisecond))
+	a.missed.Store(int64(time.Since(a.clock.Base) - 100*time.Millisecond))
 	freed(t, a, "job", holder.ID)
 	second.within(t, 2*lease.Unclaimed-100*time.Millisecond)
 	freed(t, a, "job", second.ID)

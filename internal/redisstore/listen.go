@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 const (
@@ -48,10 +50,10 @@ func (s *Store) listen(ctx context.Context) error {
 	sub := s.client.Subscribe(ctx, mine, s.keys.events())
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a read under way
 	defer sub.Close()
-	quiet, with := false, s.target.secrets.now()
+	quiet, with := false, s.target.Secrets.Now()
 	for {
-		if s.target.secrets.now() != with {
-			return errReplaced
+		if s.target.Secrets.Now() != with {
+			return redisconn.ErrReplaced
 		}
 		message, err := sub.ReceiveTimeout(ctx, quietFor)
 		var timeout net.Error

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 // The scripts, each with its contract in its header.
@@ -82,14 +82,10 @@ func newScript(parts ...string) *redis.Script { return redis.NewScript(source(pa
 func newLineScript(body string) *redis.Script { return redis.NewScript(lineSource(body)) }
 
 var (
-	// errDesynchronised: the reply was another call's, so nothing is known of this one.
-	errDesynchronised = errors.New("the connection is desynchronised: it answered another call")
 	// errReplies: a script of ours answered what its header does not say. What it did is unknown.
 	errReplies = errors.New("the script did not answer one reply for each operation")
 	// errNotSent: calls that were made before took until the deadline, so nothing was sent.
 	errNotSent = errors.New("redis has not answered those who asked before")
-	// errNoConnection: every connection was busy until the call's deadline, so nothing was sent.
-	errNoConnection = errors.New("all connections are busy")
 )
 
 // answer is what a script returned.
@@ -99,18 +95,13 @@ type answer struct {
 }
 
 // run executes script once. After NOSCRIPT, when nothing was done, it is loaded and called once more.
-// Errors are go-redis's or errDesynchronised; see failed.
+// Errors are go-redis's or redisconn.ErrDesynchronised; see failed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
 	room := s.room(ctx)
-	select {
-	case room <- struct{}{}:
-		defer func() { <-room }()
-	case <-ctx.Done():
-		return answer{}, errNoConnection
+	if err := room.Enter(ctx); err != nil {
+		return answer{}, err
 	}
-	if ctx.Err() != nil { // both came at once, or it had ended before; go-redis would not say that nothing was sent
-		return answer{}, errNoConnection
-	}
+	defer room.Leave()
 	list := make([]any, len(keys))
 	for i := range keys {
 		list[i] = &keys[i]
@@ -121,7 +112,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 // execute is run with keys as go-redis wants them: strings, or pointers to strings; and for one of those
 // calls that there are connections for.
 func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []any) (answer, error) {
-	nonce := strconv.FormatUint(rand.Uint64(), 16)
+	nonce := redisconn.Nonce()
 	sent := time.Now()
 	raw, unconfirmed, err := s.evaluate(ctx, script, keys, nonce, args)
 	if err != nil {
@@ -129,19 +120,19 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 			s.unanswered()
 		}
 		if redis.HasErrorPrefix(err, "READONLY") {
-			s.conns.dropAll() // all of them lead to what was a primary; new ones ask where that is now
+			s.conns.DropAll() // all of them lead to what was a primary; new ones ask where that is now
 		}
 		return answer{}, err
 	}
 	a, ok := decodeAnswer(raw, nonce)
 	if !ok {
 		s.front.desynchronised.Add(1)
-		s.conns.dropAll()
+		s.conns.DropAll()
 		s.notice(fmt.Sprintf("redis at %s answered one call with another's reply; all connections were dropped", s.address))
-		return answer{}, errDesynchronised
+		return answer{}, redisconn.ErrDesynchronised
 	}
 	if a.time != 0 {
-		s.clock.learn(sent, a.time)
+		s.clock.Learn(sent, a.time)
 	}
 	if unconfirmed != "" {
 		withhold(a.replies, unconfirmed)
@@ -149,40 +140,28 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 	return a, nil
 }
 
-// evaluate is redis.Script's Run for arguments that are not copied once more. What unconfirmed says, see do.
+// evaluate sends the call of nonce. What unconfirmed says, see do.
 func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, nonce string, args []any) (raw any, unconfirmed string, err error) {
-	command := make([]any, 0, 4+len(keys)+len(args))
-	command = append(command, "evalsha", script.Hash(), len(keys))
-	command = append(append(append(command, keys...), nonce), args...)
+	command := redisconn.Command(script, keys, nonce, args)
 	if s.cluster != nil {
 		raw, err = s.doInCluster(ctx, script, s.keys.fence(), command)
 		return raw, "", err
 	}
-	raw, unconfirmed, err = s.do(ctx, script, command)
-	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
-		return raw, unconfirmed, err
-	}
-	if err := script.Load(ctx, s.client).Err(); err != nil {
-		return nil, "", &dialError{err} // as certain as that: the script has not run
-	}
-	return s.do(ctx, script, command)
+	raw, err = redisconn.Loaded(ctx, s.client, script, func() (any, error) {
+		raw, unconfirmed, err = s.do(ctx, script, command)
+		return raw, err
+	})
+	return raw, unconfirmed, err
 }
 
 // decodeAnswer reads {nonce, TIME, replies}; false means it is not the answer to the call of nonce.
 func decodeAnswer(raw any, nonce string) (answer, bool) {
-	list, ok := raw.([]any)
-	if !ok || len(list) != 3 || list[0] != nonce {
+	micros, body, ok := redisconn.Answered(raw, nonce)
+	replies, isList := body.([]any)
+	if !ok || !isList {
 		return answer{}, false
 	}
-	var a answer
-	if text, _ := list[1].(string); text != "" {
-		a.time, _ = strconv.ParseInt(text, 10, 64)
-	}
-	replies, ok := list[2].([]any)
-	if !ok {
-		return answer{}, false
-	}
-	a.replies = make([]reply, len(replies))
+	a := answer{time: micros, replies: make([]reply, len(replies))}
 	for i, r := range replies {
 		if fields, ok := r.([]any); ok {
 			a.replies[i] = fields
@@ -239,29 +218,13 @@ func (r reply) problem() error {
 	if r.kind() != "ERROR" {
 		return fmt.Errorf("script answered %q", r.kind())
 	}
-	return fromRedis(r.text(1))
+	return redisconn.FromRedis(r.text(1))
 }
 
 // failed names a failed call by what is known of its effect.
 func (s *Store) failed(op, name string, err error) error {
-	var answered redis.Error
-	var notSent *dialError
-	switch {
-	case errors.As(err, &notSent), errors.Is(err, errNoConnection), errors.Is(err, errNotSent), errors.Is(err, redis.ErrClosed):
+	if errors.Is(err, errNotSent) {
 		return fmt.Errorf("%s %q: %w: %w", op, name, lease.ErrUnavailable, err)
-	case errors.As(err, &answered):
-		// Redis said no to the script, or the script raised where it had written nothing.
-		return fmt.Errorf("%s %q: %w", op, name, fromRedis(answered.Error()))
-	default:
-		return fmt.Errorf("%s %q: %w: %w", op, name, lease.ErrUnknown, err)
 	}
-}
-
-// fromRedis turns Redis's word for why it did nothing into ours.
-func fromRedis(text string) error {
-	kind := lease.ErrUnavailable
-	if strings.Contains(text, "OOM ") { // Redis 6 puts the script's name before it
-		kind = lease.ErrStoreFull
-	}
-	return fmt.Errorf("%w: redis says: %s", kind, text)
+	return fmt.Errorf("%s %q: %w", op, name, redisconn.Failed(err))
 }

@@ -19,7 +19,7 @@ import (
 func acquiring(s *Store, notAfter time.Time, batch ...lease.Acquisition) (keys, args []any) {
 	var ops []*operation
 	for _, a := range batch {
-		op, err := s.acquiring(a, s.clock.at(notAfter))
+		op, err := s.acquiring(a, s.clock.At(notAfter))
 		if err != nil {
 			panic(err)
 		}

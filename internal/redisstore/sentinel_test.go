@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/test/redisproc"
 )
 
@@ -25,7 +26,7 @@ func TestSentinel(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{URL: test.url})
-			if !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), test.says) {
+			if !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Open = %v, want a *RefusedError with %q", err, test.says)
 			}
 		})
@@ -98,14 +99,14 @@ func testSentinelPassword(t *testing.T, g *redisproc.Group) {
 			t.Fatal(err)
 		}
 	}
-	refuses := func(secrets *Secrets, says string) {
+	refuses := func(secrets *redisconn.Secrets, says string) {
 		t.Helper()
-		if _, err := Open(t.Context(), Config{URL: g.URL(), Secrets: secrets}); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), says) {
+		if _, err := Open(t.Context(), Config{URL: g.URL(), Secrets: secrets}); !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), says) {
 			t.Errorf("Open = %v, want a *RefusedError with %q", err, says)
 		}
 	}
 	put("first")
-	current := secrets(t, SecretFiles{SentinelPassword: file})
+	current := secrets(t, redisconn.SecretFiles{SentinelPassword: file})
 	primary := client(t, g.Primary())
 	primary.Do(t.Context(), "ACL", "SETUSER", "default", "resetpass", ">redis's")
 	refuses(nil, "--redis-password-file")
@@ -115,7 +116,7 @@ func testSentinelPassword(t *testing.T, g *redisproc.Group) {
 	primary.Do(t.Context(), "ACL", "SETUSER", "default", "nopass")
 	refuses(nil, "--redis-sentinel-password-file")
 	put("wrong")
-	refuses(secrets(t, SecretFiles{SentinelPassword: file}), "--redis-sentinel-password-file")
+	refuses(secrets(t, redisconn.SecretFiles{SentinelPassword: file}), "--redis-sentinel-password-file")
 
 	s, err := Open(t.Context(), Config{URL: g.URL(), Secrets: current})
 	if err != nil {
@@ -125,13 +126,13 @@ func testSentinelPassword(t *testing.T, g *redisproc.Group) {
 	last := acquire(t, s, asking("before"))
 
 	put("second")
-	if _, err := current.Prepare(t.Context()); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), "is a sentinel") {
+	if _, err := current.Prepare(t.Context()); !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), "is a sentinel") {
 		t.Errorf("Prepare with a password that no sentinel knows = %v, want a *RefusedError about a sentinel", err)
 	}
 	for _, admin := range admins[1:] {
 		admin.Do(t.Context(), "ACL", "SETUSER", "default", ">second")
 	}
-	if _, err := current.Prepare(t.Context()); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), g.Sentinels[0].Addr()) {
+	if _, err := current.Prepare(t.Context()); !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), g.Sentinels[0].Addr()) {
 		t.Errorf("Prepare with a password that one sentinel does not know = %v, want a *RefusedError that names it", err)
 	}
 	everywhere("ACL", "SETUSER", "default", ">second")
@@ -144,7 +145,7 @@ func testSentinelPassword(t *testing.T, g *redisproc.Group) {
 	for _, admin := range admins {
 		killOthers(t, admin)
 	}
-	s.conns.dropAll() // whoever connects now has to ask a sentinel
+	s.conns.DropAll() // whoever connects now has to ask a sentinel
 	until(t, 5*time.Second, "a lease, by way of the sentinels", func() bool {
 		l, err := s.Acquire(soon(t), asking("after"))
 		return err == nil && l.Token > last.Token

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 // A Cluster's names are kept in shards, each in one slot, so that all keys of a name, and of all names that share
@@ -66,7 +67,7 @@ func (s *Store) makeShards() {
 	for _, tag := range shardTags {
 		shard := &Store{
 			front: s, target: s.target, address: s.address, minReplicas: s.minReplicas, client: s.client, cluster: s.cluster, conns: s.conns,
-			keys: s.keys.inShard(tag), clock: newClock(), calls: s.calls, notice: s.notice, crew: newCrew(maxCalls),
+			keys: s.keys.inShard(tag), clock: redisconn.NewClock(), calls: s.calls, notice: s.notice, crew: newCrew(maxCalls),
 			instance: s.instance, waiters: newWaiters(), alarms: s.alarms, errands: s.errands, hub: s.hub,
 			background: s.background,
 		}

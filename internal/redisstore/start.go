@@ -38,7 +38,7 @@ func (s *Store) Start(calls []*lease.Call) {
 func (s *Store) operationOf(c *lease.Call) (op *operation, err error) {
 	switch {
 	case c.Acquire != nil:
-		op, err = s.acquiring(*c.Acquire, s.clock.at(c.Deadline))
+		op, err = s.acquiring(*c.Acquire, s.clock.At(c.Deadline))
 	case c.Renew != nil:
 		op = s.renewing(*c.Renew)
 	default:
@@ -76,7 +76,7 @@ func (s *Store) settleAcquire(op *operation, got settled) {
 		c.To.Settled(lease.Result{Lease: granted})
 	case errors.Is(err, errLate) && op.lates < maxLates && time.Now().Before(op.deadline):
 		op.lates++
-		op.notAfter = s.clock.at(op.deadline)
+		op.notAfter = s.clock.At(op.deadline)
 		op.over.Store(false)
 		s.batch.put(time.Now(), []*operation{op})
 	case errors.Is(err, errLine), c.Acquire.Turn != nil && errors.As(err, new(*lease.HeldError)):

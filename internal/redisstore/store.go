@@ -19,15 +19,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 )
-
-// maxSkew is how far this process's clock and Redis's may be apart while new leases are granted.
-// Tokens grow by the clock after a wipe, and keys expire by it: beyond this neither is trusted.
-const maxSkew = 2 * time.Second
 
 // Store keeps leases in one Redis. It is a lease.Store, safe for concurrent use.
 type Store struct {
-	target  target
+	target  redisconn.Target
 	address string      // as messages name it
 	shared  bool        // see Config.Shared
 	claimed atomic.Bool // whether our key prefix has been recorded; see recordPrefix
@@ -37,11 +34,11 @@ type Store struct {
 	cluster     *redis.ClusterClient // client, if it is one
 	front       *Store               // of a shard: what all share is there; otherwise the Store itself
 	shards      []*Store             // of a Cluster's front; see shards.go
-	conns       *connections
+	conns       *redisconn.Connections
 	keys        keys
-	clock       *clock
-	calls       chan struct{} // holds one for each script call under way; see maxCalls
-	rooms       rooms         // a Cluster's front's: calls of each node
+	clock       *redisconn.Clock
+	calls       redisconn.Room // holds one for each script call under way; see maxCalls
+	rooms       rooms          // a Cluster's front's: calls of each node
 	notice      func(string)
 
 	batch *batch
@@ -58,7 +55,7 @@ type Store struct {
 	listens  chan struct{} // has room for one: the subscription has begun anew
 	errands  chan struct{} // holds one for each errand under way; see errand
 	mending  atomic.Bool   // whether askAgain is under way
-	beaten   atomic.Int64  // when the last beat began that is known to have succeeded, in ns since clock.base; 0: none
+	beaten   atomic.Int64  // when the last beat began that is known to have succeeded, in ns since clock.Base; 0: none
 	missed   atomic.Int64  // when Redis last did not serve a call, as beaten
 	since    atomic.Int64  // since when Redis knows that this instance lives, as last heard; see scripts/alive.lua
 
@@ -70,7 +67,7 @@ type Store struct {
 }
 
 // Open connects, checks that leases may be kept there and goes on checking until Close. It tries
-// for up to 4 s. Errors: ErrUnreachable, *RefusedError, or what c.Check says.
+// for up to 4 s. Errors: redisconn.ErrUnreachable, *redisconn.RefusedError, or what c.Check says.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	at, err := c.target()
 	if err != nil {
@@ -78,8 +75,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{
 		target: at, address: at.String(), shared: c.Shared, minReplicas: c.MinReplicas,
-		conns: newConnections(at), keys: newKeys(c.KeyPrefix, at.db), clock: newClock(),
-		calls: make(chan struct{}, maxCalls), rooms: rooms{byNode: make(map[string]chan struct{})}, notice: c.Notice,
+		conns: redisconn.NewConnections(at), keys: newKeys(c.KeyPrefix, at.DB), clock: redisconn.NewClock(),
+		calls: make(redisconn.Room, maxCalls), rooms: rooms{byNode: make(map[string]redisconn.Room)}, notice: c.Notice,
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
 		listens: make(chan struct{}, 1),
 	}
@@ -92,14 +89,14 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s.refusal.Store(new(string))
 	s.found.Store(&checked{nodes: []lease.Node{{Address: s.address}}})
 	s.background, s.stop = context.WithCancel(context.Background())
-	if at.cluster {
+	if at.Cluster {
 		s.makeShards()
 	}
 	if err := s.firstCheck(ctx); err != nil {
 		s.stop()
 		return nil, errors.Join(err, s.client.Close())
 	}
-	at.secrets.tryWith(s.trySecret)
+	at.Secrets.TryWith(s.trySecret)
 	s.running.Go(func() { s.keepChecking(s.background) })
 	s.running.Go(func() { s.keepListening(s.background) })
 	s.running.Go(func() { s.keepBeating(s.background) })
@@ -121,7 +118,7 @@ func (s *Store) Close() error {
 	for _, shard := range s.all() {
 		shard.running.Wait()
 	}
-	s.target.secrets.tryWith(nil)
+	s.target.Secrets.TryWith(nil)
 	s.hub.close()
 	for _, shard := range s.all() {
 		shard.lastBeat()

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/test/certs"
 	"github.com/lockd/lockd/test/freeport"
 	"github.com/lockd/lockd/test/redisproc"
@@ -33,9 +34,9 @@ func secured(t *testing.T, by *certs.Authority, args ...string) (r *redisproc.Se
 	}, args...)...)), address
 }
 
-func secrets(t *testing.T, files SecretFiles) *Secrets {
+func secrets(t *testing.T, files redisconn.SecretFiles) *redisconn.Secrets {
 	t.Helper()
-	s, err := ReadSecrets(files)
+	s, err := redisconn.ReadSecrets(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestTLS(t *testing.T) {
 	by := certs.New(t)
 	r, address := secured(t, by)
 	pair := by.Sign(t, "lockd")
-	config := Config{URL: "rediss://" + address, Secrets: secrets(t, SecretFiles{CA: by.CA, Cert: pair.Cert, Key: pair.Key})}
+	config := Config{URL: "rediss://" + address, Secrets: secrets(t, redisconn.SecretFiles{CA: by.CA, Cert: pair.Cert, Key: pair.Key})}
 	s, err := Open(t.Context(), config)
 	if err != nil {
 		t.Fatalf("Open = %v", err)
@@ -83,28 +84,28 @@ func TestTLSRefuses(t *testing.T) {
 	plain := redisproc.Start(t, redisproc.TCP())
 	for _, test := range []struct {
 		name, url string
-		files     SecretFiles
+		files     redisconn.SecretFiles
 		says      string
 	}{
-		{"wrong CA", "rediss://" + address, SecretFiles{CA: other.CA, Cert: pair.Cert, Key: pair.Key}, "want --redis-ca"},
-		{"no CA", "rediss://" + address, SecretFiles{Cert: pair.Cert, Key: pair.Key}, "want --redis-ca"},
-		{"no certificate", "rediss://" + address, SecretFiles{CA: by.CA}, "want --redis-cert and --redis-key"},
-		{"wrong certificate", "rediss://" + address, SecretFiles{CA: by.CA, Cert: foreign.Cert, Key: foreign.Key}, "want --redis-cert and --redis-key"},
+		{"wrong CA", "rediss://" + address, redisconn.SecretFiles{CA: other.CA, Cert: pair.Cert, Key: pair.Key}, "want --redis-ca"},
+		{"no CA", "rediss://" + address, redisconn.SecretFiles{Cert: pair.Cert, Key: pair.Key}, "want --redis-ca"},
+		{"no certificate", "rediss://" + address, redisconn.SecretFiles{CA: by.CA}, "want --redis-cert and --redis-key"},
+		{"wrong certificate", "rediss://" + address, redisconn.SecretFiles{CA: by.CA, Cert: foreign.Cert, Key: foreign.Key}, "want --redis-cert and --redis-key"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{URL: test.url, Secrets: secrets(t, test.files)})
-			if !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), test.says) {
+			if !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Open = %v, want a *RefusedError with %q", err, test.says)
 			}
 		})
 	}
-	_, err := Open(t.Context(), Config{URL: "rediss://" + plain.Addr(), Secrets: secrets(t, SecretFiles{CA: by.CA})})
-	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "want its TLS port") {
-		t.Errorf("Open of a plain port = %v, want ErrUnreachable and what is probably wrong", err)
+	_, err := Open(t.Context(), Config{URL: "rediss://" + plain.Addr(), Secrets: secrets(t, redisconn.SecretFiles{CA: by.CA})})
+	if !errors.Is(err, redisconn.ErrUnreachable) || !strings.Contains(err.Error(), "want its TLS port") {
+		t.Errorf("Open of a plain port = %v, want redisconn.ErrUnreachable and what is probably wrong", err)
 	}
 	_, err = Open(t.Context(), Config{URL: "redis://" + address})
-	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "want rediss://") {
-		t.Errorf("Open of a TLS port in plaintext = %v, want ErrUnreachable and what is probably wrong", err)
+	if !errors.Is(err, redisconn.ErrUnreachable) || !strings.Contains(err.Error(), "want rediss://") {
+		t.Errorf("Open of a TLS port in plaintext = %v, want redisconn.ErrUnreachable and what is probably wrong", err)
 	}
 	if n, _ := client(t, r).DBSize(t.Context()).Result(); n != 0 {
 		t.Errorf("%d keys were written, want none", n)
@@ -119,24 +120,24 @@ func TestSecretFilesAreChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		files SecretFiles
+		files redisconn.SecretFiles
 		says  string
 	}{
-		{SecretFiles{Password: empty}, "want the password"},
-		{SecretFiles{SentinelPassword: empty}, "want the password"},
-		{SecretFiles{CA: empty}, "want PEM"},
-		{SecretFiles{CA: empty + "x"}, "no such file"},
-		{SecretFiles{CA: empty + "x", Password: empty}, "want the password\nopen "},
-		{SecretFiles{Cert: pair.Cert}, "want both or neither"},
-		{SecretFiles{Key: pair.Key}, "want both or neither"},
-		{SecretFiles{Cert: pair.Cert, Key: other.Key}, "want a certificate and its key"},
+		{redisconn.SecretFiles{Password: empty}, "want the password"},
+		{redisconn.SecretFiles{SentinelPassword: empty}, "want the password"},
+		{redisconn.SecretFiles{CA: empty}, "want PEM"},
+		{redisconn.SecretFiles{CA: empty + "x"}, "no such file"},
+		{redisconn.SecretFiles{CA: empty + "x", Password: empty}, "want the password\nopen "},
+		{redisconn.SecretFiles{Cert: pair.Cert}, "want both or neither"},
+		{redisconn.SecretFiles{Key: pair.Key}, "want both or neither"},
+		{redisconn.SecretFiles{Cert: pair.Cert, Key: other.Key}, "want a certificate and its key"},
 	} {
-		if _, err := ReadSecrets(test.files); err == nil || !strings.Contains(err.Error(), test.says) {
-			t.Errorf("ReadSecrets(%+v) = %v, want an error with %q", test.files, err, test.says)
+		if _, err := redisconn.ReadSecrets(test.files); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("redisconn.ReadSecrets(%+v) = %v, want an error with %q", test.files, err, test.says)
 		}
 	}
 	for url, says := range map[string]string{"redis://a": "want rediss://", "unix:///a": "want rediss://"} {
-		err := Config{URL: url, Secrets: secrets(t, SecretFiles{CA: by.CA})}.Check()
+		err := Config{URL: url, Secrets: secrets(t, redisconn.SecretFiles{CA: by.CA})}.Check()
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("Check(%s with a CA) = %v, want an error with %q", url, err, says)
 		}
@@ -165,7 +166,7 @@ func TestSecretsAreReplacedLive(t *testing.T) {
 		}
 	}
 	setUser(rights[3:]...)
-	files := SecretFiles{Password: filepath.Join(dir, "password"), CA: filepath.Join(dir, "ca"), Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
+	files := redisconn.SecretFiles{Password: filepath.Join(dir, "password"), CA: filepath.Join(dir, "ca"), Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
 	put := func(password string, ca string, pair certs.Pair) {
 		t.Helper()
 		if err := os.WriteFile(files.Password, []byte(password), 0o600); err != nil {
@@ -188,8 +189,8 @@ func TestSecretsAreReplacedLive(t *testing.T) {
 
 	refuses := func(what string) {
 		t.Helper()
-		if _, err := current.Prepare(t.Context()); !errors.As(err, new(*RefusedError)) {
-			t.Errorf("Prepare with %s = %v, want a *RefusedError", what, err)
+		if _, err := current.Prepare(t.Context()); !errors.As(err, new(*redisconn.RefusedError)) {
+			t.Errorf("Prepare with %s = %v, want a *redisconn.RefusedError", what, err)
 		}
 		acquire(t, s, asking(what))
 	}

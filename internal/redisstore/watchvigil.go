@@ -94,7 +94,7 @@ func (v *vigil) gap() {
 }
 
 // now is the store's clock.
-func (v *vigil) now() time.Time { return time.UnixMicro(v.store.clock.at(time.Now())) }
+func (v *vigil) now() time.Time { return time.UnixMicro(v.store.clock.At(time.Now())) }
 
 // covers reports whether anybody watches name, or all that is under it.
 func (v *vigil) covers(name string) bool {

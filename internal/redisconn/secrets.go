@@ -1,4 +1,4 @@
-package redisstore
+package redisconn
 
 import (
 	"context"
@@ -25,22 +25,22 @@ type SecretFiles struct {
 // closed before their next use.
 type Secrets struct {
 	files   SecretFiles
-	current atomic.Pointer[secret]
+	current atomic.Pointer[Secret]
 
 	mu  sync.Mutex
-	try func(context.Context, *secret) error // the Store's; nil while there is none
+	try func(context.Context, *Secret) error // the Store's; nil while there is none
 }
 
-// secret is what the files said. It is not changed any more.
-type secret struct {
-	password, sentinelPassword string
+// Secret is what the files said. It is not changed any more.
+type Secret struct {
+	Password, SentinelPassword string
 	roots                      *x509.CertPool // nil: the system's
 	certificates               []tls.Certificate
 }
 
 func noSecrets() *Secrets {
 	s := new(Secrets)
-	s.current.Store(new(secret))
+	s.current.Store(new(Secret))
 	return s
 }
 
@@ -75,19 +75,21 @@ func (s *Secrets) Prepare(ctx context.Context) (commit func(), err error) {
 	return func() { s.current.Store(next) }, nil
 }
 
-func (s *Secrets) now() *secret { return s.current.Load() }
+// Now answers what they are at this moment.
+func (s *Secrets) Now() *Secret { return s.current.Load() }
 
-func (s *Secrets) tryWith(try func(context.Context, *secret) error) {
+// TryWith has Prepare ask try, until nil is set, whether secrets would let us in.
+func (s *Secrets) TryWith(try func(context.Context, *Secret) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.try = try
 }
 
-func (f SecretFiles) read() (*secret, error) {
-	read := new(secret)
+func (f SecretFiles) read() (*Secret, error) {
+	read := new(Secret)
 	var wrong [4]error
-	read.password, wrong[0] = firstLine(f.Password)
-	read.sentinelPassword, wrong[1] = firstLine(f.SentinelPassword)
+	read.Password, wrong[0] = firstLine(f.Password)
+	read.SentinelPassword, wrong[1] = firstLine(f.SentinelPassword)
 	read.roots, wrong[2] = rootsIn(f.CA)
 	read.certificates, wrong[3] = pairIn(f.Cert, f.Key)
 	if err := errors.Join(wrong[:]...); err != nil {
@@ -141,18 +143,9 @@ func firstLine(path string) (string, error) {
 }
 
 // forTLS reports whether any of it is of use for TLS alone.
-func (s *secret) forTLS() bool { return s.roots != nil || s.certificates != nil }
+func (s *Secret) forTLS() bool { return s.roots != nil || s.certificates != nil }
 
 // config is that of a connection to host.
-func (s *secret) config(host string) *tls.Config {
+func (s *Secret) config(host string) *tls.Config {
 	return &tls.Config{ServerName: host, RootCAs: s.roots, Certificates: s.certificates, MinVersion: tls.VersionTLS12}
-}
-
-// trySecret answers whether Redis and its sentinels let us in with another secret, as far as they answer at all.
-func (s *Store) trySecret(ctx context.Context, with *secret) error {
-	err := s.connectError(s.conns.try(ctx, with))
-	if s.target.master == "" || errors.As(err, new(*RefusedError)) {
-		return err
-	}
-	return s.trySentinels(ctx, with)
 }
