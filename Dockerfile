@@ -15,5 +15,5 @@ EXPOSE 7420 7421
 # From outside the container nothing is loopback. Publish the ports to where they may be reached, no further:
 # lease ids, which are secrets, travel in plaintext.
 ENV LOCKD_LISTEN=0.0.0.0:7420 LOCKD_HTTP=0.0.0.0:7421 LOCKD_INSECURE=true
-HEALTHCHECK --interval=5s --timeout=3s CMD ["/lockctl", "status", "--server", "127.0.0.1:7420"]
+HEALTHCHECK --interval=5s --timeout=3s CMD ["/lockd", "healthcheck"]
 ENTRYPOINT ["/lockd"]

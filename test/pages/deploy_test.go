@@ -139,14 +139,15 @@ func TestDockerfile(t *testing.T) {
 			t.Errorf("the Dockerfile builds %s: %v", m, err)
 		}
 	}
-	check := regexp.MustCompile(`HEALTHCHECK .* CMD \["/lockctl", (.*)\]`).FindStringSubmatch(file)
+	check := regexp.MustCompile(`HEALTHCHECK .* CMD \["/lockd", (.*)\]`).FindStringSubmatch(file)
 	if check == nil {
-		t.Fatal("the Dockerfile has no health check by lockctl")
+		t.Fatal("the Dockerfile has no health check by lockd")
 	}
 	s := lockdproc.Start(t)
-	args := strings.Split(strings.ReplaceAll(strings.ReplaceAll(check[1], `"`, ""), "127.0.0.1:7420", s.Addr()), ", ")
-	if out, err := run(t, lockdproc.Build(t, "lockctl"), args...); err != nil {
-		t.Errorf("the health check: lockctl %q: %v\n%s", args, err, out)
+	cmd := exec.CommandContext(bounded(t), lockdproc.Build(t, "lockd"), strings.Split(strings.ReplaceAll(check[1], `"`, ""), ", ")...)
+	cmd.Env = append(imageEnv(t), "LOCKD_LISTEN="+s.Addr())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("the health check: lockd %s: %v\n%s", check[1], err, out)
 	}
 }
 
