@@ -99,6 +99,10 @@ func (b *batch) serve() {
 		ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 		replies, at, err := b.call(ctx, c.ops)
 		cancel()
+		if isApart(err) {
+			b.renewApart(c)
+			continue
+		}
 		b.landed(c)
 		if err != nil {
 			b.tell(c.ops, settled{err: err})
@@ -230,8 +234,13 @@ func (b *batch) stop() {
 // call runs the script for ops.
 func (b *batch) call(ctx context.Context, ops []*operation) ([]reply, int64, error) {
 	keys, args := b.command(ops)
+	return b.run(ctx, keys, args, len(ops))
+}
+
+// run runs the script for so many operations.
+func (b *batch) run(ctx context.Context, keys, args []any, operations int) ([]reply, int64, error) {
 	a, err := b.store.execute(ctx, batchScript, keys, args)
-	if err == nil && len(a.replies) != len(ops) {
+	if err == nil && len(a.replies) != operations {
 		err = errReplies
 	}
 	return a.replies, a.time, err

@@ -186,14 +186,15 @@ type once struct{ *redis.Cmd }
 func (once) NoRetry() bool { return true }
 
 // doInCluster sends a script's command to where its slot is, and again while the answer says for certain that nothing
-// was done and that this will pass: the slot is moving, its node has died or is being replaced.
+// was done and that this will pass: the slot is moving, its node has died or is being replaced. A shared call whose keys
+// are apart is left to renewApart.
 func (s *Store) doInCluster(ctx context.Context, script *redis.Script, key string, command []any) (any, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		cmd := redis.NewCmd(ctx, command...)
 		_ = s.cluster.Process(ctx, once{cmd})
 		raw, err := cmd.Result()
-		if err == nil {
-			return raw, nil
+		if err == nil || script == batchScript && isApart(err) {
+			return raw, err
 		}
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
 			if err := s.loadAt(ctx, script, key); err != nil {
@@ -223,15 +224,6 @@ func passes(err error) bool {
 		}
 	}
 	return false
-}
-
-// loadAt loads script where key is.
-func (s *Store) loadAt(ctx context.Context, script *redis.Script, key string) error {
-	node, err := s.cluster.MasterForKey(ctx, key)
-	if err != nil {
-		return err
-	}
-	return script.Load(ctx, node).Err()
 }
 
 // nodes are all servers that publish.

@@ -1,5 +1,7 @@
 package redisstore
 
+import "slices"
+
 // fifo is a queue in one array: what was taken leaves room that is used again.
 type fifo[T any] struct {
 	items []T
@@ -19,6 +21,9 @@ func (q *fifo[T]) push(some ...T) {
 	}
 	q.items = append(q.items, some...)
 }
+
+// putBack puts what was taken before all others again.
+func (q *fifo[T]) putBack(some ...T) { q.items, q.taken = slices.Concat(some, q.waiting()), 0 }
 
 // take takes the n oldest away. The array of a burst goes with the last of it.
 func (q *fifo[T]) take(n int) {

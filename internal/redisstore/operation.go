@@ -87,3 +87,6 @@ func (op *operation) late(now time.Time) bool { return !now.Before(op.deadline) 
 
 // acquires reports whether op is an ACQUIRE.
 func (op *operation) acquires() bool { return op.times != "" }
+
+// renews reports whether op is a RENEW.
+func (op *operation) renews() bool { return op.line == "" }

@@ -144,7 +144,7 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, nonce string, args []any) (raw any, unconfirmed string, err error) {
 	command := redisconn.Command(script, keys, nonce, args)
 	if s.cluster != nil {
-		raw, err = s.doInCluster(ctx, script, s.keys.fence(), command)
+		raw, err = s.doInCluster(ctx, script, firstOf(keys), command)
 		return raw, "", err
 	}
 	raw, err = redisconn.Loaded(ctx, s.client, script, func() (any, error) {
@@ -152,6 +152,13 @@ func (s *Store) evaluate(ctx context.Context, script *redis.Script, keys []any, 
 		return raw, err
 	})
 	return raw, unconfirmed, err
+}
+
+func firstOf(keys []any) string {
+	if key, ok := keys[0].(*string); ok {
+		return *key
+	}
+	return keys[0].(string)
 }
 
 // decodeAnswer reads {nonce, TIME, replies}; false means it is not the answer to the call of nonce.

@@ -1,0 +1,96 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// While a slot of a Cluster moves, some of its keys are at the one node and some at the other, and what needs keys of
+// both cannot be done until the move has ended. A renewal needs one key alone, so it goes on: leases last through a
+// move however long it takes.
+
+// movingPause is for how long what waits for the end of a move is left alone. Renewals that come meanwhile wait for as
+// long.
+const movingPause = 10 * time.Millisecond
+
+// isApart reports whether err says that nothing was done, some of the keys being at another node.
+func isApart(err error) bool { return redis.HasErrorPrefix(err, "TRYAGAIN") }
+
+// renewApart has the renewals of a call done whose keys are apart, each by itself. The rest goes back to where it was,
+// before all who came later, and out of time there it is known not to have been done.
+func (b *batch) renewApart(c *sharedCall) {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	var rest []*operation
+	for _, op := range c.ops {
+		switch {
+		case !op.renews():
+			rest = append(rest, op)
+		case ctx.Err() != nil:
+			b.tellOne(op, settled{err: errNotSent})
+		default:
+			b.tellOne(op, b.renewAlone(ctx, op))
+		}
+	}
+	if len(rest) == 0 {
+		b.landed(c)
+		return
+	}
+	if stopped := b.putBack(c, rest); stopped {
+		b.tell(rest, settled{err: errNotSent})
+		return
+	}
+	sleep(b.store.background, movingPause)
+}
+
+// renewAlone names no key but the lock's: of the others that a call brings a renewal looks at none.
+func (b *batch) renewAlone(ctx context.Context, op *operation) settled {
+	keys, args := b.command([]*operation{op})
+	keys[0], keys[1] = &op.lock, &op.lock
+	replies, at, err := b.run(ctx, keys, args, 1)
+	if err != nil {
+		return settled{err: err}
+	}
+	return settled{reply: replies[0], at: at}
+}
+
+// putBack does so with rest, once c has landed, unless nothing is queued any more.
+func (b *batch) putBack(c *sharedCall, rest []*operation) (stopped bool) {
+	b.landed(c)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped {
+		b.queue.putBack(rest...)
+	}
+	return b.stopped
+}
+
+// loadAt loads script where key is, or where it has been moved to: that node may have no slots yet, and never have
+// been looked at.
+func (s *Store) loadAt(ctx context.Context, script *redis.Script, key string) error {
+	node, err := s.cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := script.Load(ctx, node).Err(); err != nil {
+		return err
+	}
+	err = node.Get(ctx, key).Err()
+	if !redis.HasErrorPrefix(err, "ASK") {
+		return nil
+	}
+	f := strings.Fields(err.Error()) // ASK, slot, address
+	to := s.nodeAt(f[len(f)-1])
+	defer to.Close()
+	return script.Load(ctx, to).Err()
+}
+
+// nodeAt makes a client of one node alone, for its caller to close.
+func (s *Store) nodeAt(address string) *redis.Client {
+	options := s.target.Options(1)
+	options.Addrs, options.Dialer = []string{address}, s.conns.Dial
+	return redis.NewClient(options.Simple())
+}
