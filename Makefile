@@ -14,8 +14,14 @@ MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -no
 # Bounds on how late something may be (50 and 100 ms): alone on the machine, without the race detector.
 TIMING    := clients/go/deadlinetest test/promptness
 GO        := go
+PROFILE   ?= single
+# Where scripts/topology keeps what it starts.
+TOPOLOGY  ?= .topology
+# Of docker-compose.yml, so that all of them are ended.
+PROFILES  := memory,single,sentinel,cluster
+DOCKER    := docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1
 
-.PHONY: help build man run demo bench bench-check test check need need-protoc lint generated darwin generate dist clean FORCE
+.PHONY: help build man run up down demo bench bench-check test check need need-protoc lint generated darwin generate dist clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +35,23 @@ man: build ## bin/man: the manual pages of lockctl; read them with: man -M bin/m
 
 run: build ## lockd with leases in memory; more with: make run ARGS='--redis redis://localhost:6379'
 	exec bin/lockd $(ARGS)
+
+up: ## lockd before a Redis: PROFILE=single, sentinel or cluster; without Docker the Redis alone, as plain processes
+	@if $(DOCKER); then \
+		echo 'with Docker Compose: lockd on 127.0.0.1:7420' >&2; \
+		VERSION=$(VERSION) docker compose --profile $(PROFILE) up --build --detach --wait; \
+	else \
+		echo 'Docker, with Compose, is not here: scripts/topology starts plain redis-server processes' >&2; \
+		flags=$$(scripts/topology up $(PROFILE) --dir $(TOPOLOGY)); \
+		echo "and lockd before them: make run ARGS='$$flags'"; \
+	fi
+
+down: ## end what make up started; the data stays for the next one
+	@if $(DOCKER); then \
+		echo 'with Docker Compose' >&2; \
+		COMPOSE_PROFILES=$(PROFILES) docker compose down; \
+	fi
+	@scripts/topology down --dir $(TOPOLOGY)
 
 demo: build ## the story: a paused worker's late write is refused by its token (under 30 s once built)
 	cd examples/ledger && $(GO) build -trimpath -o ../../bin/ledger .

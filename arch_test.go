@@ -53,6 +53,7 @@ var rooms = []room{
 		"the first user of the client: what it needs, others need too"},
 	{"test", with(grpcAPI, "test", "clients/go", "proto/lockd/v1", "github.com/redis/go-redis/v9", "golang.org/x/net/http2", "golang.org/x/sys"),
 		"test looks at whole processes from outside"},
+	{"test/compose", []string{"github.com/compose-spec/compose-go/v2"}, "docker-compose.yml as Compose reads it: the reader's dependencies stay in this module"},
 	{"bench", with(grpcAPI, "bench", "test", "clients/go", "proto/lockd/v1", "github.com/redis/go-redis/v9", "github.com/redis/rueidis", "github.com/go-redsync/redsync/v4", "github.com/bsm/redislock", "go.etcd.io/etcd/client/v3", "golang.org/x/sys"),
 		"lockd beside its peers, seen from outside: their dependencies stay in this module"},
 	{"examples", []string{"clients/go", "clients/go/fence", "clients/go/lockdtest", "modernc.org/sqlite"}, "an example uses what a user can use"},

@@ -1,5 +1,4 @@
-// Package pages holds what people copy to what the programs do: README, docs, Dockerfile,
-// docker-compose.yml.
+// Package pages holds what people copy to what the programs do: README, docs, Dockerfile.
 package pages
 
 import (

@@ -110,7 +110,12 @@ func TestATopologyServesLockdAndGoesOnAfterDown(t *testing.T) {
 			if got := strings.Count(status, ": healthy\n"); got != count || !strings.HasSuffix(status, flags) {
 				t.Errorf("status is\n%swant %d healthy, and the flags %s", status, count, flags)
 			}
-			client := serve(t, flags)
+			client, at := serve(t, flags)
+			// Nothing is to be warned of: above all, that a write might not be on disk.
+			said, err := exec.CommandContext(t.Context(), lockdproc.Build(t, "lockctl"), "status", "-o", "json", "--server", at).CombinedOutput()
+			if err != nil || !strings.Contains(string(said), `"warnings": []`) || !strings.Contains(string(said), "aof always") {
+				t.Errorf("lockctl status = %s, %v; want aof always and no warnings", said, err)
+			}
 			free, err := client.Acquire(t.Context(), "free")
 			if err != nil {
 				t.Fatal(err)
@@ -129,22 +134,24 @@ func TestATopologyServesLockdAndGoesOnAfterDown(t *testing.T) {
 				t.Errorf("up after down says %q, before it said %q", again, flags)
 			}
 			var held *lockd.HeldError
-			if _, err := serve(t, flags).TryAcquire(t.Context(), "held"); !errors.As(err, &held) {
+			client, _ = serve(t, flags)
+			if _, err := client.TryAcquire(t.Context(), "held"); !errors.As(err, &held) {
 				t.Errorf("TryAcquire of what was held before down = %v, want it held", err)
 			}
 		})
 	}
 }
 
-// serve answers a client of a new lockd with these flags.
-func serve(t *testing.T, flags string) *lockd.Client {
+// serve answers a client of a new lockd with these flags, and where that is.
+func serve(t *testing.T, flags string) (client *lockd.Client, at string) {
 	t.Helper()
-	client, err := lockd.Dial(lockdproc.Start(t, strings.Fields(flags)...).Addr())
+	at = lockdproc.Start(t, strings.Fields(flags)...).Addr()
+	client, err := lockd.Dial(at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	return client
+	return client, at
 }
 
 // What has died is said, and started again by the next up, which leaves the others alone.
