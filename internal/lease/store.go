@@ -242,4 +242,8 @@ type Node struct {
 	ClockSkew   time.Duration // its clock minus ours
 	Persistence string
 	Eviction    string
+
+	// Of a node of a quorum: why what it says does not count, "" if it does; and when it may again, if ever by itself.
+	Out      string
+	OutUntil time.Time
 }

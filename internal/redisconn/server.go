@@ -38,7 +38,7 @@ func Look(ctx context.Context, c redis.Cmdable, learn func(sent time.Time, redis
 	if err != nil {
 		return lease.Node{}, nil, err
 	}
-	info := parseInfo(text)
+	info := Info(text)
 	return lease.Node{
 		Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
 		ClockSkew: skew, Persistence: persistence(ctx, c, info), Eviction: info["maxmemory_policy"],
@@ -111,8 +111,8 @@ func VersionProblem(version string) string {
 	return ""
 }
 
-// parseInfo reads INFO's key:value lines.
-func parseInfo(text string) map[string]string {
+// Info reads INFO's key:value lines.
+func Info(text string) map[string]string {
 	lines := func(yield func(string, string) bool) {
 		for line := range strings.Lines(text) {
 			if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && !yield(key, value) {

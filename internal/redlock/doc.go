@@ -1,0 +1,2 @@
+// Package redlock keeps leases in a quorum of independent Redis servers.
+package redlock
