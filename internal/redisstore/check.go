@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +26,8 @@ const (
 // checked is what a check of the Redis found.
 type checked struct {
 	nodes    []lease.Node
-	failed   string // why it, or one of its nodes, does not answer
+	failed   string // why it does not answer
+	partly   string // why some of a Cluster's nodes do not, if others do
 	refusal  string // why we grant no leases; "" if we do
 	blocked  string // why Redis would take none; "" if it would
 	warnings []string
@@ -58,6 +58,9 @@ func (s *Store) firstCheck(ctx context.Context) error {
 	var last error // that says more than that the time was over
 	for {
 		found, err := s.check(ctx)
+		if err == nil && found.partly != "" {
+			err = errors.New(found.partly)
+		}
 		for _, n := range found.nodes {
 			if err == nil && n.Eviction != redisconn.NoEviction {
 				return &redisconn.RefusedError{Address: n.Address, Problem: redisconn.EvictionProblem(n.Eviction)}
@@ -97,7 +100,7 @@ func (s *Store) keepChecking(ctx context.Context) {
 			found = s.unreached(err)
 		}
 		s.accept(found)
-		if pause = checkEvery; found.unfit() != "" {
+		if pause = checkEvery; found.unfit() != "" || found.partly != "" {
 			pause = checkUnfit
 		}
 	}
@@ -105,6 +108,9 @@ func (s *Store) keepChecking(ctx context.Context) {
 
 // unreached is the last check's finding with what went wrong since.
 func (s *Store) unreached(err error) checked {
+	if s.cluster != nil {
+		s.cluster.ReloadState(s.background) // who does not answer may have been replaced
+	}
 	for _, shard := range s.all() {
 		shard.unanswered()
 	}
@@ -115,7 +121,7 @@ func (s *Store) unreached(err error) checked {
 		found.refusal = refused.Error()
 		s.conns.DropAll()
 	}
-	found.failed = fmt.Sprintf("redis at %s does not answer: %v", s.address, err)
+	found.failed, found.partly = fmt.Sprintf("redis at %s does not answer: %v", s.address, err), ""
 	found.nodes = slices.Clone(found.nodes)
 	for i := range found.nodes {
 		found.nodes[i].Error = found.failed
@@ -136,6 +142,7 @@ func (s *Store) accept(found checked) {
 		}
 	}
 	told(before.failed, found.failed, fmt.Sprintf("redis at %s answers again", s.address))
+	told(before.partly, found.partly, fmt.Sprintf("redis at %s: every node answers again", s.address))
 	told(before.refusal, found.refusal, fmt.Sprintf("redis at %s: leases are granted again", s.address))
 	told(before.blocked, found.blocked, fmt.Sprintf("redis at %s takes writes again", s.address))
 	for _, warning := range found.warnings {
@@ -152,8 +159,12 @@ func (s *Store) accept(found checked) {
 // Status implements lease.Store.
 func (s *Store) Status() lease.Status {
 	found := s.found.Load()
+	warnings := found.warnings
+	if found.partly != "" {
+		warnings = append([]string{found.partly}, warnings...)
+	}
 	return lease.Status{
-		Kind: "redis", Refusal: found.unfit(), Warnings: found.warnings,
+		Kind: "redis", Refusal: found.unfit(), Warnings: warnings,
 		Nodes: found.nodes, Desynchronised: s.desynchronised.Load(),
 	}
 }
@@ -165,20 +176,7 @@ func (s *Store) check(ctx context.Context) (checked, error) {
 	if s.cluster == nil {
 		return s.checkNode(ctx, master{client: s.client, shards: s.all()})
 	}
-	masters, _, err := s.masters(ctx)
-	if err != nil {
-		return checked{}, err
-	}
-	var all checked
-	for _, m := range masters {
-		one, err := s.checkNode(ctx, m)
-		if err != nil {
-			return checked{}, err
-		}
-		all.nodes, all.warnings = append(all.nodes, one.nodes...), append(all.warnings, one.warnings...)
-		all.refusal, all.blocked = cmp.Or(all.refusal, one.refusal), cmp.Or(all.blocked, one.blocked)
-	}
-	return all, nil
+	return s.checkNodes(ctx)
 }
 
 func (s *Store) checkNode(ctx context.Context, at master) (checked, error) {

@@ -1,11 +1,9 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,91 +18,6 @@ const clusterLayout = "format=1 mode=cluster shards=256 hash=crc16"
 
 // maxRedirects is how often go-redis follows a Cluster's MOVED and ASK for one sending.
 const maxRedirects = 8
-
-// master is a node of a Cluster that has shards.
-type master struct {
-	address string
-	client  redis.UniversalClient
-	shards  []*Store
-}
-
-// masters answers the nodes that have shards, by address, and what tells one division of the slots from another. Errors:
-// the Cluster does not answer; a *RefusedError if some of the slots are nobody's.
-func (s *Store) masters(ctx context.Context) (all []master, division string, err error) {
-	for {
-		all, division, err = s.mastersNow(ctx)
-		if !errors.Is(err, errDivided) {
-			return all, division, err
-		}
-		s.cluster.ReloadState(ctx)
-		if !sleep(ctx, 50*time.Millisecond) {
-			return nil, "", err
-		}
-	}
-}
-
-// errDivided: go-redis does not know yet how the slots are divided.
-var errDivided = errors.New("the slots have just been divided anew")
-
-// leadTo answers go-redis's client of m: where it sends most of the shards. It may not have heard yet that one has moved.
-func (s *Store) leadTo(ctx context.Context, m master) (most *redis.Client, err error) {
-	count := make(map[*redis.Client]int)
-	for _, shard := range m.shards {
-		client, err := s.cluster.MasterForKey(ctx, shard.keys.fence())
-		if err != nil {
-			return nil, err
-		}
-		if count[client]++; count[client] > count[most] {
-			most = client
-		}
-	}
-	return most, nil
-}
-
-func (s *Store) mastersNow(ctx context.Context) (all []master, division string, err error) {
-	//lint:ignore SA1019 Redis 6.2 has no CLUSTER SHARDS
-	slots, err := s.cluster.ClusterSlots(ctx).Result()
-	if err != nil {
-		return nil, "", s.connectError(err)
-	}
-	owners := make(map[string]*master)
-	var covered [clusterSlots]bool
-	slices.SortFunc(slots, func(a, b redis.ClusterSlot) int { return cmp.Compare(a.Start, b.Start) })
-	for _, r := range slots {
-		if len(r.Nodes) == 0 {
-			continue
-		}
-		at := r.Nodes[0].Addr
-		division += fmt.Sprintf("%d-%d %s %s\n", r.Start, r.End, at, r.Nodes[0].ID)
-		for slot := max(r.Start, 0); slot <= min(r.End, clusterSlots-1); slot++ {
-			covered[slot] = true
-		}
-		for _, shard := range s.shards {
-			if slot := shard.keys.slot(); r.Start <= slot && slot <= r.End {
-				if owners[at] == nil {
-					owners[at] = &master{address: at}
-				}
-				owners[at].shards = append(owners[at].shards, shard)
-			}
-		}
-	}
-	if i := slices.Index(covered[:], false); i >= 0 {
-		return nil, "", s.refused("is a cluster in which slot %d, and perhaps others, is nobody's: names there could not be had; want all %d slots covered (redis-cli --cluster check)", i, clusterSlots)
-	}
-	for _, m := range owners {
-		if m.client, err = s.leadTo(ctx, *m); err != nil {
-			return nil, "", s.connectError(err)
-		}
-		for _, other := range all {
-			if other.client == m.client {
-				return nil, "", errDivided
-			}
-		}
-		all = append(all, *m)
-	}
-	slices.SortFunc(all, func(a, b master) int { return cmp.Compare(a.address, b.address) })
-	return all, division, nil
-}
 
 // onNode looks at a new connection to a node of a Cluster, as onConnect does. A replica writes nothing, and so does no
 // harm: it is asked where the slots are.
@@ -151,32 +64,45 @@ func connectedTo(role string, err error) error {
 	return nil
 }
 
-// rooms hold one for each script call under way, at each node of a Cluster for itself: one that does not answer keeps
+// rooms hold one for each of what is under way, at each node of a Cluster for itself: one that does not answer keeps
 // nobody from the others.
 type rooms struct {
+	size   int
 	mu     sync.Mutex
 	byNode map[string]redisconn.Room
 }
+
+func newRooms(size int) *rooms { return &rooms{size: size, byNode: make(map[string]redisconn.Room)} }
 
 func (r *rooms) at(address string) redisconn.Room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	room := r.byNode[address]
 	if room == nil {
-		room = make(redisconn.Room, maxCalls)
+		room = make(redisconn.Room, r.size)
 		r.byNode[address] = room
 	}
 	return room
 }
 
-// room is where a call has its place while it is under way: that of the node, as far as is known.
+// room is where a script call has its place while it is under way.
 func (s *Store) room(ctx context.Context) redisconn.Room {
+	return s.roomIn(ctx, s.front.rooms, s.calls)
+}
+
+// errandRoom is where an errand has its.
+func (s *Store) errandRoom() redisconn.Room {
+	return s.roomIn(s.background, s.front.errandRooms, s.errands)
+}
+
+// roomIn answers that of the shard's node, as far as is known; of one Redis there is the one.
+func (s *Store) roomIn(ctx context.Context, of *rooms, one redisconn.Room) redisconn.Room {
 	if s.cluster != nil {
 		if node, err := s.cluster.MasterForKey(ctx, s.keys.fence()); err == nil {
-			return s.front.rooms.at(node.Options().Addr)
+			return of.at(node.Options().Addr)
 		}
 	}
-	return s.calls
+	return one
 }
 
 // once is a command that go-redis must not send again by itself after a lost reply: that is ours to judge.
@@ -224,16 +150,4 @@ func passes(err error) bool {
 		}
 	}
 	return false
-}
-
-// nodes are all servers that publish.
-func (s *Store) nodes(ctx context.Context) (all []redis.Cmdable, err error) {
-	if s.cluster == nil {
-		return []redis.Cmdable{s.client}, nil
-	}
-	masters, _, err := s.masters(ctx)
-	for _, m := range masters {
-		all = append(all, m.client)
-	}
-	return all, err
 }

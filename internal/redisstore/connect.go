@@ -19,7 +19,10 @@ func (s *Store) connect() {
 		of := options.Cluster()
 		of.DisableRoutingPolicies = true // every command of ours has its keys, and COMMAND is one right less
 		s.cluster = redis.NewClusterClient(of)
-		s.cluster.OnNewNode(func(node *redis.Client) { node.AddHook(s.conns.Hook(s.moved)) })
+		s.cluster.OnNewNode(func(node *redis.Client) {
+			node.AddHook(s.conns.Hook(s.moved))
+			s.clients.put(node)
+		})
 		s.client = s.cluster
 		return
 	}

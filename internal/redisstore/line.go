@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 // The line itself is in Redis; see scripts/line.lua. Here is what this process does for those who wait
@@ -19,7 +20,7 @@ import (
 // looks again where an answer or a message may have been lost.
 
 const (
-	// maxErrands bounds what is done at once for those who wait; more waits, or is left to the next beat.
+	// maxErrands bounds what is done at once for those who wait, at each node of a Cluster; more waits, or is left to the next beat.
 	maxErrands = 256
 	// healAfter is when a name is looked at whose call had no answer: what it handed over must be told.
 	healAfter = 20 * time.Millisecond
@@ -28,6 +29,8 @@ const (
 	// unansweredAgain is when a name is looked at after a look that had no answer. When Redis is back
 	// sooner, the subscription says so.
 	unansweredAgain = 2 * time.Second
+	// roomAgain is when a name is looked at for which too much was under way at its node.
+	roomAgain = 100 * time.Millisecond
 	// mendersAtOnce is for how many names places are asked for again at once.
 	mendersAtOnce = 16
 	// longestLook bounds the time between two looks, also at a key that somebody made permanent.
@@ -96,25 +99,38 @@ func holder(value string) (lease.ID, lease.Tag, bool) {
 
 // errand does f in the background, unless too much is under way there already.
 func (s *Store) errand(f func()) {
+	room := s.errandRoom()
 	select {
-	case s.errands <- struct{}{}:
-		s.carryOut(f)
+	case room <- struct{}{}:
+		s.carryOut(room, f)
 	default:
 	}
 }
 
-// promoteSoon has the name promoted as soon as not too much is under way.
+// promoteSoon has the name promoted as soon as not too much is under way. Where that is at one node of many, the names
+// of the others do not wait for it.
 func (s *Store) promoteSoon(name string) {
+	room, promote := s.errandRoom(), func() { s.promote(name) }
 	select {
-	case s.errands <- struct{}{}:
-		s.carryOut(func() { s.promote(name) })
+	case room <- struct{}{}:
+		s.carryOut(room, promote)
+		return
+	default:
+	}
+	if s.cluster != nil {
+		s.alarms.arm(name, roomAgain)
+		return
+	}
+	select {
+	case room <- struct{}{}:
+		s.carryOut(room, promote)
 	case <-s.background.Done():
 	}
 }
 
-func (s *Store) carryOut(f func()) {
+func (s *Store) carryOut(room redisconn.Room, f func()) {
 	s.running.Go(func() {
-		defer func() { <-s.errands }()
+		defer room.Leave()
 		f()
 	})
 }

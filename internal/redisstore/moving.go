@@ -83,14 +83,8 @@ func (s *Store) loadAt(ctx context.Context, script *redis.Script, key string) er
 		return nil
 	}
 	f := strings.Fields(err.Error()) // ASK, slot, address
-	to := s.nodeAt(f[len(f)-1])
-	defer to.Close()
-	return script.Load(ctx, to).Err()
-}
-
-// nodeAt makes a client of one node alone, for its caller to close.
-func (s *Store) nodeAt(address string) *redis.Client {
-	options := s.target.Options(1)
-	options.Addrs, options.Dialer = []string{address}, s.conns.Dial
-	return redis.NewClient(options.Simple())
+	if to := s.front.clients.at(f[len(f)-1]); to != nil {
+		return script.Load(ctx, to).Err()
+	}
+	return nil
 }

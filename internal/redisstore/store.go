@@ -38,7 +38,9 @@ type Store struct {
 	keys        keys
 	clock       *redisconn.Clock
 	calls       redisconn.Room // holds one for each script call under way; see maxCalls
-	rooms       rooms          // a Cluster's front's: calls of each node
+	rooms       *rooms         // a Cluster's front's: calls of each node
+	errandRooms *rooms         // and errands
+	clients     clients        // and where each of them is
 	notice      func(string)
 
 	batch *batch
@@ -52,12 +54,12 @@ type Store struct {
 	waiters  *waiters
 	alarms   *alarms
 	hub      *hub
-	listens  chan struct{} // has room for one: the subscription has begun anew
-	errands  chan struct{} // holds one for each errand under way; see errand
-	mending  atomic.Bool   // whether askAgain is under way
-	beaten   atomic.Int64  // when the last beat began that is known to have succeeded, in ns since clock.Base; 0: none
-	missed   atomic.Int64  // when Redis last did not serve a call, as beaten
-	since    atomic.Int64  // since when Redis knows that this instance lives, as last heard; see scripts/alive.lua
+	listens  chan struct{}  // has room for one: the subscription has begun anew
+	errands  redisconn.Room // holds one for each errand under way; see errand
+	mending  atomic.Bool    // whether askAgain is under way
+	beaten   atomic.Int64   // when the last beat began that is known to have succeeded, in ns since clock.Base; 0: none
+	missed   atomic.Int64   // when Redis last did not serve a call, as beaten
+	since    atomic.Int64   // since when Redis knows that this instance lives, as last heard; see scripts/alive.lua
 
 	dead []string // instances, as the last beat said; keepBeating's own
 
@@ -76,8 +78,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{
 		target: at, address: at.String(), shared: c.Shared, minReplicas: c.MinReplicas,
 		conns: redisconn.NewConnections(at), keys: newKeys(c.KeyPrefix, at.DB), clock: redisconn.NewClock(),
-		calls: make(redisconn.Room, maxCalls), rooms: rooms{byNode: make(map[string]redisconn.Room)}, notice: c.Notice,
-		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(chan struct{}, maxErrands),
+		calls: make(redisconn.Room, maxCalls), rooms: newRooms(maxCalls), errandRooms: newRooms(maxErrands),
+		clients: clients{byNode: make(map[string]*redis.Client)}, notice: c.Notice,
+		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(redisconn.Room, maxErrands),
 		listens: make(chan struct{}, 1),
 	}
 	s.front, s.hub = s, newHub(s)

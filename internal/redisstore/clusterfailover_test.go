@@ -1,0 +1,89 @@
+package redisstore
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// A store that nobody asks for anything sees what becomes of a Cluster's nodes all the same.
+func TestClusterFailover(t *testing.T) {
+	c := redisproc.StartCluster(t)
+	for _, s := range c.Servers {
+		c.Do(s, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+	}
+	t.Run("all slots of a node move", func(t *testing.T) { testAllSlotsMove(t, c) })
+	t.Run("idle", func(t *testing.T) { testIdleFailover(t, c) })
+}
+
+// Within 2 s of there being another primary an idle store is ready again, and meanwhile it is for the other names; Status
+// says which node it is.
+func testIdleFailover(t *testing.T, c *redisproc.Cluster) {
+	s := open(t, c.URL())
+	dead := c.Servers[1]
+	dead.Kill()
+	until(t, 5*time.Second, "the dead node is named", func() bool {
+		status := s.Status()
+		if status.Refusal != "" {
+			t.Fatalf("Status().Refusal = %q, want none: there are others", status.Refusal)
+		}
+		return len(status.Warnings) > 0 && strings.Contains(status.Warnings[0], dead.Addr()+" does not answer")
+	})
+	for _, node := range s.Status().Nodes {
+		if (node.Error != "") != (node.Address == dead.Addr()) {
+			t.Errorf("node %s has the error %q, want one at %s alone", node.Address, node.Error, dead.Addr())
+		}
+	}
+	c.AwaitPrimary(c.Servers[4])
+	up := time.Now()
+	until(t, 2*time.Second, "the new primary is seen", func() bool {
+		for _, node := range s.Status().Nodes {
+			if node.Address == c.Servers[4].Addr() && node.Error == "" {
+				return s.Status().Refusal == ""
+			}
+		}
+		return false
+	})
+	t.Logf("the new primary was seen %s after it was up", time.Since(up))
+}
+
+// When all shards of a node have moved to another one at once, their leases are listed, and an idle store is ready.
+func testAllSlotsMove(t *testing.T, c *redisproc.Cluster) {
+	s := open(t, c.URL())
+	const names = 60
+	for i := range names {
+		acquire(t, s, asking(fmt.Sprintf("moved/%d", i)))
+	}
+	masters, _, err := s.masters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slots []int
+	for _, m := range masters {
+		for _, shard := range m.shards {
+			if m.address == c.Servers[0].Addr() {
+				slots = append(slots, shard.keys.slot())
+			}
+		}
+	}
+	began := time.Now()
+	for _, slot := range slots {
+		c.Move(slot, c.Servers[0], c.Servers[2])
+	}
+	t.Logf("%d shards moved within %s", len(slots), time.Since(began))
+	page, err := s.List(t.Context(), lease.ListRequest{Prefix: "moved", Size: 2 * names})
+	if err != nil || len(page.Leases) != names {
+		t.Errorf("List = %d leases, %v, want %d", len(page.Leases), err, names)
+	}
+	until(t, 2*time.Second, "the store has one node less and is ready", func() bool {
+		status := s.Status()
+		return len(status.Nodes) == 2 && status.Refusal == "" && len(status.Warnings) == 2 // how they persist
+	})
+	for _, slot := range slots {
+		c.Move(slot, c.Servers[2], c.Servers[0])
+	}
+}
