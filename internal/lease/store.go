@@ -198,6 +198,8 @@ type Standing struct {
 	Lease   Lease    // if Held
 	Waiters []Waiter // the first ones present in line, in order
 	Waiting int      // how many are present in line
+	// Nodes of OfNodes have the lease, where a quorum keeps it; a bare quorum bears no more failures. Else 0.
+	Nodes, OfNodes int
 }
 
 // Waiter is one who stands in line, as anybody may see it.

@@ -7,10 +7,10 @@ import (
 	"github.com/lockd/lockd/test/proc"
 )
 
-// shared is the one server of this test binary, on a socket.
+// shared are the servers of this test binary, on sockets: nearly always one.
 var shared struct {
 	sync.Mutex
-	server *Server
+	servers []*Server
 }
 
 // Shared returns this test binary's one server, emptied of data and scripts: cheaper than Start by
@@ -18,31 +18,39 @@ var shared struct {
 // its settings. TestMain ends it: goleak.VerifyTestMain(redisproc.Main{M: m}), or with StopShared.
 func Shared(t testing.TB) *Server {
 	t.Helper()
+	return SharedNodes(t, 1)[0]
+}
+
+// SharedNodes returns the first n of this test binary's servers, as Shared does.
+func SharedNodes(t testing.TB, n int) []*Server {
+	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.server == nil {
+	for len(shared.servers) < n {
 		s := &Server{Process: proc.Process{Name: "redis-server"}}
 		if err := s.create(); err != nil {
 			s.remove()
 			t.Fatal(err)
 		}
-		shared.server = s
+		shared.servers = append(shared.servers, s)
 	}
-	Flush(t, shared.server)
-	return shared.server
+	for _, s := range shared.servers[:n] {
+		Flush(t, s)
+	}
+	return shared.servers[:n]
 }
 
 // SharedURL is the URL of Shared's server, "" while there is none.
 func SharedURL() string {
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.server == nil {
+	if len(shared.servers) == 0 {
 		return ""
 	}
-	return shared.server.URL()
+	return shared.servers[0].URL()
 }
 
-// Main runs a binary's tests and then ends the shared server, before anybody looks for leaks.
+// Main runs a binary's tests and then ends the shared servers, before anybody looks for leaks.
 type Main struct {
 	M interface{ Run() int } // *testing.M, or another Main
 }
@@ -53,14 +61,14 @@ func (m Main) Run() int {
 	return m.M.Run()
 }
 
-// StopShared ends the shared server if there is one.
+// StopShared ends the shared servers if there are any.
 func StopShared() {
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.server != nil {
-		shared.server.remove()
-		shared.server = nil
+	for _, s := range shared.servers {
+		s.remove()
 	}
+	shared.servers = nil
 }
 
 // Flush empties a server: FLUSHALL and SCRIPT FLUSH.

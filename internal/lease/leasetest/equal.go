@@ -30,7 +30,7 @@ func (w *waiter) askedAside(t *testing.T, at Subject, a lease.Acquisition, holde
 // An asking without a wait is told the place of a wait of the same attempt, here or through another
 // server, and leaves it its place and its turn.
 func testEqualWithoutAWait(t *testing.T, s Subject) {
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		for _, attempt := range []uint32{0, 1, 2} {
 			holder := claim("job")
 			held := s.granted(t, holder)
@@ -50,7 +50,7 @@ func testEqualWithoutAWait(t *testing.T, s Subject) {
 
 // The undo of such an asking finds nothing; that of the wait finds the wait.
 func testEqualUndo(t *testing.T, s Subject) {
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		holder := claim("job")
 		held := s.granted(t, holder)
 		w := s.queued(t, again(claim("job"), 0))
@@ -68,7 +68,7 @@ func testEqualUndo(t *testing.T, s Subject) {
 
 // When the first of two waits of one attempt ends, the other, which took it over, goes on.
 func testEqualReplayedWait(t *testing.T, s Subject) {
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		holder := claim("job")
 		held := s.granted(t, holder)
 		first, behind := s.queued(t, again(claim("job"), 0)), s.queued(t, claim("job"))
@@ -106,7 +106,7 @@ func testEqualWhileAway(t *testing.T, s Subject) {
 
 // A later attempt without a wait ends the wait of an earlier one, wherever it stands.
 func testLaterWithoutAWait(t *testing.T, s Subject) {
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		holder := claim("job")
 		held := s.granted(t, holder)
 		w, behind := s.queued(t, again(claim("job"), 0)), s.queued(t, claim("job"))

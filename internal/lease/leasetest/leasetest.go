@@ -22,6 +22,10 @@ type Subject struct {
 	// there is seen here. Called again it may answer the same. Memory has nothing beside itself.
 	Beside func(t *testing.T) lease.Store
 
+	// OwnLine says that each server has a line of its own: places, and their order, are one server's. Then what is
+	// said of lines is tested at one server.
+	OwnLine bool
+
 	// Expire makes the lease on name run out now, grace and all, and has the store notice as it would
 	// in time: the name is free, or goes to who is first in line, perhaps a moment later. On Redis,
 	// PEXPIRE its key 0 and promote. It fails the test if there is no lease on name.

@@ -27,7 +27,7 @@ func testLeaveInLine(t *testing.T, s Subject) {
 	for _, leaves := range []int{0, 2, 4} { // first, in the middle, last
 		holder := claim("job")
 		s.granted(t, holder)
-		all := crowd(t, "job", 5, s, s.beside(t))
+		all := crowd(t, "job", 5, s, s.inLineWith(t))
 		gone := all[leaves]
 		gone.undone(t, gone.Acquisition)
 		rest := append(append([]*waiter{}, all[:leaves]...), all[leaves+1:]...)
@@ -77,7 +77,7 @@ func testLeaveIsSure(t *testing.T, s Subject) {
 // Undo compares lease id, attempt and exec: an attempt before, perhaps through another server, never
 // takes the place away from the retry, nor what was handed over to it.
 func testLeaveOtherExecution(t *testing.T, s Subject) {
-	other := s.beside(t)
+	other := s.inLineWith(t)
 	holder := claim("job")
 	s.granted(t, holder)
 	first := s.queued(t, claim("job"))
@@ -113,7 +113,7 @@ func testLeaveOtherExecution(t *testing.T, s Subject) {
 func testLeaveHanded(t *testing.T, s Subject) {
 	holder := claim("job")
 	s.granted(t, holder)
-	all := crowd(t, "job", 6, s, s.beside(t))
+	all := crowd(t, "job", 6, s, s.inLineWith(t))
 	s.released(t, holder)
 	last := lease.Token(0)
 	for i, w := range all {
@@ -144,7 +144,7 @@ func testLeaveHandedAll(t *testing.T, s Subject) {
 func testLeaveHolderUndone(t *testing.T, s Subject) {
 	holder := claim("job")
 	s.granted(t, holder)
-	all := crowd(t, "job", 2, s, s.beside(t))
+	all := crowd(t, "job", 2, s, s.inLineWith(t))
 	s.undone(t, holder)
 	for _, w := range all {
 		w.served(t)
@@ -155,7 +155,7 @@ func testLeaveHolderUndone(t *testing.T, s Subject) {
 // With KeepPlace who leaves is away: passed over, not shown, and back at the old place by asking again,
 // here or through another server.
 func testLeaveKeepPlace(t *testing.T, s Subject) {
-	other := s.beside(t)
+	other := s.inLineWith(t)
 	holder := claim("job")
 	s.granted(t, holder)
 	all := crowd(t, "job", 4, s, other)
@@ -182,7 +182,7 @@ func testLeaveKeepPlace(t *testing.T, s Subject) {
 
 // With KeepPlace an undone hand-over is passed on, and who had it gets its old place again.
 func testLeaveKeepPlaceHanded(t *testing.T, s Subject) {
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		holder := claim("job")
 		s.granted(t, holder)
 		all := crowd(t, "job", 3, s)

@@ -45,7 +45,7 @@ func testLineFreeName(t *testing.T, s Subject) {
 func testLineOrder(t *testing.T, s Subject) { lineOrder(t, s, s) }
 
 // The order is one over all servers.
-func testLineOrderBeside(t *testing.T, s Subject) { lineOrder(t, s, s.beside(t)) }
+func testLineOrderBeside(t *testing.T, s Subject) { lineOrder(t, s, s.inLineWith(t)) }
 
 func lineOrder(t *testing.T, s, other Subject) {
 	t.Helper()
@@ -71,7 +71,7 @@ func lineOrder(t *testing.T, s, other Subject) {
 // Nobody overtakes who waits: neither one who does not wait nor one who comes later, whatever is freed
 // meanwhile, here or through another server.
 func testLineNewcomers(t *testing.T, s Subject) {
-	other := s.beside(t)
+	other := s.inLineWith(t)
 	holder := claim("job")
 	s.granted(t, holder)
 	first, second := s.queued(t, claim("job")), other.queued(t, claim("job"))
@@ -96,7 +96,7 @@ func testLineNewcomers(t *testing.T, s Subject) {
 func testLinePlaces(t *testing.T, s Subject) {
 	held := s.granted(t, claim("job"))
 	const many = 5
-	all := crowd(t, "job", many, s, s.beside(t))
+	all := crowd(t, "job", many, s, s.inLineWith(t))
 	for i, w := range all {
 		if w.place != i+1 {
 			t.Errorf("waiter %d got place %d, want %d", i, w.place, i+1)
@@ -128,7 +128,7 @@ func testLinePlaces(t *testing.T, s Subject) {
 
 // What comes to a waiter is what it asked for, with a whole ttl; and Began is before that ttl began.
 func testLineHandover(t *testing.T, s Subject) {
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		holder := claim("job")
 		before := s.granted(t, holder)
 		a := claim("job")
@@ -162,7 +162,7 @@ func testLineHandover(t *testing.T, s Subject) {
 // A lease that runs out goes to the first in line.
 func testLineExpire(t *testing.T, s Subject) {
 	before := s.granted(t, claim("job"))
-	for _, w := range crowd(t, "job", 4, s, s.beside(t)) {
+	for _, w := range crowd(t, "job", 4, s, s.inLineWith(t)) {
 		s.Expire(t, "job")
 		next := w.turn(t)
 		if next.Token <= before.Token {
@@ -182,7 +182,7 @@ func testLineExpiresByItself(t *testing.T, s Subject) {
 	s.granted(t, short)
 	second := claim("job")
 	second.TTL = time.Millisecond
-	all := []*waiter{s.queued(t, second), s.beside(t).queued(t, claim("job"))}
+	all := []*waiter{s.queued(t, second), s.inLineWith(t).queued(t, claim("job"))}
 	for _, w := range all {
 		w.turn(t)
 	}
@@ -193,7 +193,7 @@ func testLineExpiresByItself(t *testing.T, s Subject) {
 // A lease that is ended by force goes to the first in line.
 func testLineForce(t *testing.T, s Subject) {
 	before := s.granted(t, claim("job"))
-	for _, w := range crowd(t, "job", 4, s, s.beside(t)) {
+	for _, w := range crowd(t, "job", 4, s, s.inLineWith(t)) {
 		s.forced(t, "job", before.Token)
 		next := w.turn(t)
 		if next.Token <= before.Token {
@@ -213,7 +213,7 @@ func testLineHolder(t *testing.T, s Subject) {
 	holder := claim("job")
 	first := s.granted(t, holder)
 	w := s.queued(t, claim("job"))
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		again, turns := waiting(again(holder, 2))
 		sameLease(t, "the holder's", at.granted(t, again), first)
 		s.inLine(t, "job", w)

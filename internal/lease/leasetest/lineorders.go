@@ -13,7 +13,7 @@ var lineOrderTests = []test{
 		runLineOrders(t, s, s, []step{attempt1, undo1, attempt2, holderReleases, queueY})
 	}},
 	{"RetryToldBeside", func(t *testing.T, s Subject) {
-		runLineOrders(t, s, s.beside(t), []step{attempt1, undo1, attempt2, holderReleases, queueY})
+		runLineOrders(t, s, s.inLineWith(t), []step{attempt1, undo1, attempt2, holderReleases, queueY})
 	}},
 	{"RetryGoes", func(t *testing.T, s Subject) {
 		runLineOrders(t, s, s, []step{attempt1, undo1, attempt2Lost, asideX, holderReleases, queueY})

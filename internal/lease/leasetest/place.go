@@ -21,7 +21,7 @@ var placeTests = []test{
 // The same lease id asked again keeps its place, here and through another server, as the same attempt
 // or the next; the turn comes to who asked last.
 func testPlaceAskedAgain(t *testing.T, s Subject) {
-	other := s.beside(t)
+	other := s.inLineWith(t)
 	holder := claim("job")
 	s.granted(t, holder)
 	all := crowd(t, "job", 3, s, other)
@@ -57,7 +57,7 @@ func testPlaceAskedAgain(t *testing.T, s Subject) {
 // An attempt that a later one has overtaken changes nothing about the place, present or away, ready to
 // wait or not.
 func testPlaceSuperseded(t *testing.T, s Subject) {
-	other := s.beside(t)
+	other := s.inLineWith(t)
 	holder := claim("job")
 	s.granted(t, holder)
 	w := s.queued(t, again(claim("job"), 3))
@@ -147,7 +147,7 @@ func testPlaceTags(t *testing.T, s Subject) {
 // Who asks again without a wait gives the turn up and is told the place it had; it is away then:
 // not shown and passed over. Asking again in time, it is back in that place.
 func testPlaceOutOfTime(t *testing.T, s Subject) {
-	for _, at := range []Subject{s, s.beside(t)} {
+	for _, at := range []Subject{s, s.inLineWith(t)} {
 		holder := claim("job")
 		held := s.granted(t, holder)
 		all := crowd(t, "job", 3, s)

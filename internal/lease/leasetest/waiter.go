@@ -32,6 +32,15 @@ func (s Subject) beside(t *testing.T) Subject {
 	return s
 }
 
+// inLineWith is another server's store with which s shares its lines.
+func (s Subject) inLineWith(t *testing.T) Subject {
+	t.Helper()
+	if s.OwnLine {
+		return s
+	}
+	return s.beside(t)
+}
+
 // queued has a take its place in line, which it must get.
 func (s Subject) queued(t *testing.T, a lease.Acquisition) *waiter {
 	t.Helper()

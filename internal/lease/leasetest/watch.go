@@ -191,7 +191,7 @@ func testWatchNoNews(t *testing.T, s Subject) {
 // The order in which tickets were given is the order of the grants.
 func testWatchOrder(t *testing.T, s Subject) {
 	const many = 20
-	other := s.beside(t)
+	other := s.inLineWith(t)
 	holder := claim("job")
 	s.granted(t, holder)
 	events, _ := s.watch(t, "job")

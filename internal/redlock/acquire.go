@@ -1,0 +1,336 @@
+package redlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
+	"github.com/lockd/lockd/internal/redlock/ballot"
+)
+
+var (
+	// errLate: the calls reached the nodes after the deadline and wrote nothing.
+	errLate = fmt.Errorf("%w: the calls reached the nodes too late", lease.ErrUnavailable)
+	// errSplit: nobody has the name, and nobody was granted it: several asked at once, or who is next has not come yet.
+	errSplit = fmt.Errorf("%w: several ask for the name at once", lease.ErrUnavailable)
+	// errFree: the name is free, and may not be granted to who asked.
+	errFree = fmt.Errorf("%w: the name is free", lease.ErrUnavailable)
+)
+
+// grant is a lease that a quorum has.
+type grant struct {
+	lease lease.Lease
+	began time.Time // before its ttl did
+	fresh bool      // not merely answered again
+}
+
+// propose asks all nodes for a lease. Whoever asks has to call decide. Flags and wants: see batch.lua.
+func (s *Store) propose(a lease.Acquisition, flags string, w wants, until time.Time) (*round, error) {
+	ask, err := acquiring(a, flags, w, until)
+	if err != nil {
+		return nil, fmt.Errorf("acquire %q: %w", a.Name, err)
+	}
+	r := s.newRound(ask, nil)
+	s.put(r)
+	return r, nil
+}
+
+// decide waits for the verdict on an acquisition that was put. Errors beside the contract's are errSplit and errFree.
+// What nodes have done for an acquisition that failed is undone as they answer.
+func (s *Store) decide(r *round, a lease.Acquisition) (grant, error) {
+	locked := r.lock()
+	verdict, token := ballot.Granted(r.answers())
+	if locked && verdict == ballot.Commit2 {
+		verdict = s.commit(r, a, token)
+	}
+	spent := time.Since(r.began)
+	if !locked || verdict != ballot.Decided || spent >= validity(a.TTL)-time.Duration(drift*float64(validity(a.TTL))) {
+		r.close(func(seat *seat) { s.takeBack(seat, a) })
+		return grant{}, s.refusal(r, a)
+	}
+	r.close(func(seat *seat) { s.straggle(seat, a.ID, token) })
+	granted, err := r.granted(a, token)
+	fresh := slices.ContainsFunc(r.answers(), func(said ballot.Answer) bool { return said.Fresh })
+	return grant{granted, r.began, fresh}, err
+}
+
+// commit is the second round: the token is written back to the nodes that granted, each only where what it reported
+// still stands.
+func (s *Store) commit(r *round, a lease.Acquisition, token int64) ballot.Verdict {
+	reported := r.answers()
+	asks := make([]*ask, len(reported))
+	for i, said := range reported {
+		if said.Kind == ballot.Stands {
+			asks[i] = committing(a.Name, a.ID, said.Token, token, a.TTL, r.ask.until)
+		}
+	}
+	second := s.newRoundOf(a.Name, kindCommit, r.ask.until, asks)
+	s.put(second)
+	second.extend(a.TTL)
+	return ballot.Committed(second.answers(), token)
+}
+
+func committing(name string, id lease.ID, reported, token int64, ttl time.Duration, until time.Time) *ask {
+	return &ask{name: name, kind: kindCommit, ttl: ttl, until: until, args: []any{string(id), reported, token}}
+}
+
+// granted is the lease that a quorum has with token.
+func (r *round) granted(a lease.Acquisition, token int64) (lease.Lease, error) {
+	whole := time.Duration(px(a.TTL)) * time.Millisecond
+	var stood *value
+	var left []time.Duration
+	for _, s := range r.seats {
+		switch {
+		case !s.has() || s.said.Kind != ballot.Stands:
+		case s.value == nil:
+			left = append(left, whole)
+		default:
+			left = append(left, s.value.left)
+			if stood == nil || s.value.since.Before(stood.since) {
+				stood = s.value
+			}
+		}
+	}
+	if stood != nil {
+		return stood.lease(a.Name, token, r.store.freeIn(left))
+	}
+	since, _ := r.ask.args[sinceOfAcquire].(int64)
+	l := lease.Lease{
+		Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(since),
+		TTL: a.TTL, Left: a.TTL, ExpiresIn: whole,
+	}
+	if len(a.Metadata) > 0 {
+		l.Metadata = a.Metadata
+	}
+	return l, nil
+}
+
+// freeIn is when a quorum has no lease any more that stands for so long at each node that has it.
+func (s *Store) freeIn(left []time.Duration) time.Duration {
+	if len(left) == 0 {
+		return 0
+	}
+	slices.Sort(left)
+	slices.Reverse(left)
+	return left[min(ballot.Quorum(len(s.queues)), len(left))-1]
+}
+
+// straggle writes the token of a lease back to a node that has answered another one, since or before the verdict.
+func (s *Store) straggle(seat *seat, id lease.ID, token int64) {
+	if said := seat.said; said.Kind == ballot.Stands && said.Token != token {
+		s.tellOne(seat.node, *committing(seat.round.ask.name, id, said.Token, token, seat.round.ask.ttl, time.Now().Add(callTimeout)))
+	}
+}
+
+// takeBack undoes what a node granted to an acquisition that failed, or may have. What stood there before is left: it
+// is for the Lessor to judge whether anybody counts on it.
+func (s *Store) takeBack(seat *seat, a lease.Acquisition) {
+	switch said := seat.said; {
+	case said.Kind == ballot.Stands && said.Fresh, said.Kind == ballot.Silent:
+		s.undoAt(seat.node, lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, Deadline: seat.round.ask.until}, a.TTL)
+	}
+}
+
+// refusal is why an acquisition was not granted.
+func (s *Store) refusal(r *round, a lease.Acquisition) error {
+	why := s.newTally()
+	for _, seat := range r.seats {
+		if seat.has() {
+			why.count(seat)
+		} else {
+			why.silent++
+		}
+	}
+	return why.err(a.Name)
+}
+
+// tally counts the reasons for which nodes did not grant a lease.
+type tally struct {
+	store   *Store
+	granted int
+	silent  int
+	words   map[string]int
+	skew    time.Duration
+	problem error // of a node that could not be asked, or could not do it
+	full    int
+	rivals  map[lease.ID][]*value
+}
+
+func (s *Store) newTally() *tally {
+	return &tally{store: s, words: make(map[string]int), rivals: make(map[lease.ID][]*value)}
+}
+
+func (t *tally) count(s *seat) {
+	switch {
+	case s.said.Kind == ballot.Stands:
+		t.granted++
+	case s.answer.err != nil:
+		t.problem = fmt.Errorf("node %d: %w", s.node+1, s.answer.err)
+		if !errors.Is(s.answer.err, errNotDone) {
+			t.silent++
+		}
+		if errors.Is(s.answer.err, lease.ErrStoreFull) {
+			t.full++
+		}
+	case s.value != nil:
+		t.rivals[s.value.id] = append(t.rivals[s.value.id], s.value)
+	default:
+		kind := s.answer.reply.kind()
+		t.words[kind]++
+		switch kind {
+		case "SKEW":
+			t.skew = time.Duration(s.answer.reply.decimal(1)) * time.Microsecond
+		case "ERROR":
+			text := s.answer.reply.text(1)
+			t.problem = fmt.Errorf("node %d: redis says: %s", s.node+1, text)
+			if strings.Contains(text, "OOM ") {
+				t.full++
+			}
+		}
+	}
+}
+
+// err names the reason. Nobody is told "held" unless a quorum has one other lease, or nobody else could be granted it.
+func (t *tally) err(name string) error {
+	n := len(t.store.queues)
+	q := ballot.Quorum(n)
+	rival, most := t.rival()
+	switch {
+	case most >= q:
+		return t.held(name, rival)
+	case t.words["SUPERSEDED"] > 0:
+		return lease.ErrSuperseded
+	case t.granted+t.silent >= q:
+		return fmt.Errorf("%w: %d of %d nodes answered, %d are needed: %w", lease.ErrUnknown, n-t.silent, n, q, t.why())
+	case t.words["SKEW"] > n-q:
+		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, redisconn.SkewProblem(t.skew))
+	case t.full > n-q:
+		return fmt.Errorf("%w: %w", lease.ErrStoreFull, t.why())
+	case t.words["FREE"] > 0 && most == 0:
+		return errFree
+	case t.words["LATE"] > 0 && most == 0 && t.granted == 0:
+		return errLate
+	case most > 0:
+		return &contested{t.held(name, rival)}
+	case t.words["WANTED"] > 0 || t.granted > 0 && t.problem == nil:
+		return errSplit
+	}
+	return fmt.Errorf("%w: %w", lease.ErrUnavailable, t.why())
+}
+
+func (t *tally) why() error {
+	if t.problem == nil {
+		return errUnanswered
+	}
+	return t.problem
+}
+
+// rival is who else stands at the most nodes, and at how many.
+func (t *tally) rival() (rival []*value, most int) {
+	for _, at := range t.rivals {
+		if len(at) > most {
+			rival, most = at, len(at)
+		}
+	}
+	return rival, most
+}
+
+func (t *tally) held(name string, at []*value) error {
+	l, err := t.store.leaseAt(name, at)
+	if err != nil {
+		return err
+	}
+	return &lease.HeldError{Holder: l}
+}
+
+// contested: another lease stands at some nodes, but at no quorum as far as is known. It may be one that is just being
+// granted, or freed, or has lost nodes.
+type contested struct{ held error }
+
+func (e *contested) Error() string { return e.held.Error() }
+func (e *contested) Unwrap() error { return e.held }
+
+// leaseAt is the lease that stands like this at some nodes.
+func (s *Store) leaseAt(name string, at []*value) (lease.Lease, error) {
+	answers := make([]ballot.Answer, len(s.queues))
+	left := make([]time.Duration, len(at))
+	for i, v := range at {
+		answers[i] = ballot.Answer{Kind: ballot.Stands, Token: v.token, Committed: v.committed}
+		left[i] = v.left
+	}
+	_, token := ballot.Renewed(answers, 0)
+	return at[0].lease(name, token, s.freeIn(left))
+}
+
+// acquire executes an acquisition until it is known what came of it. first, if not nil, was put for it already.
+func (s *Store) acquire(a lease.Acquisition, until time.Time, first *round, e entering) (lease.Lease, error) {
+	ctx, cancel := context.WithDeadline(s.errands.ctx, until)
+	defer cancel()
+	got, err := s.insist(ctx, a, until, first, e)
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("acquire %q: %w", a.Name, err)
+	}
+	return got, nil
+}
+
+const (
+	// courtesy is for how long a name that was freed is left to the instance that has waited the longest.
+	courtesy = 40 * time.Millisecond
+	// maxTries is how often an acquisition is executed that met others.
+	maxTries = 8
+)
+
+// insist asks again after answers that say that nothing was done and that another try will do.
+func (s *Store) insist(ctx context.Context, a lease.Acquisition, until time.Time, r *round, e entering) (lease.Lease, error) {
+	if a.Told != 0 {
+		if err := s.holdsStill(a, until); err != nil {
+			return lease.Lease{}, err
+		}
+	}
+	flags := ""
+	for try := 1; ; try++ {
+		var err error
+		if r == nil {
+			if e, err = s.lines.enter(a); err != nil {
+				return lease.Lease{}, err
+			}
+			if r, err = s.propose(e.as(a), e.flags+flags, e.wants, until); err != nil {
+				return lease.Lease{}, err
+			}
+		}
+		g, err := s.decide(r, e.as(a))
+		r = nil
+		var split *contested
+		var held *lease.HeldError
+		if a.Told != 0 && (err == nil && g.lease.Token != a.Told || errors.Is(err, errFree) || errors.As(err, &held) && !errors.As(err, &split)) {
+			return lease.Lease{}, lease.ErrLost // and nothing was granted anew
+		}
+		last := try == maxTries || time.Until(until) < 2*courtesy
+		switch {
+		case err == nil:
+			s.lines.granted(a, g)
+			return g.lease, nil
+		case errors.Is(err, errFree): // others are first
+			s.promote(a.Name)
+			if !last {
+				continue
+			}
+		case errors.As(err, &split), errors.Is(err, errSplit):
+			if !last && sleep(ctx, about(courtesy/2)) {
+				flags = "I"
+				continue
+			}
+		case errors.Is(err, errLate) && !last:
+			continue
+		}
+		if errors.As(err, &held) {
+			return lease.Lease{}, s.lines.refuse(a, held, e, until)
+		}
+		return lease.Lease{}, err
+	}
+}

@@ -1,0 +1,51 @@
+package redlock
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/lease/leasetest"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+func TestContract(t *testing.T) {
+	leasetest.Run(t, func(t *testing.T) leasetest.Subject {
+		servers := redisproc.SharedNodes(t, 3)
+		s := opening(t, servers, callTimeout)
+		expireIn := func(t *testing.T, name string, left func(ttl time.Duration) time.Duration) {
+			t.Helper()
+			found, err := s.look(name, time.Now().Add(callTimeout))
+			if err != nil || found == nil {
+				t.Fatalf("look(%q) = %v, %v, want a lease", name, found, err)
+			}
+			each(t, servers, func(c *redis.Client) error {
+				return c.PExpire(t.Context(), s.keys.lock(name), left(found.lease.TTL)).Err()
+			})
+		}
+		return leasetest.Subject{
+			Store:   s,
+			Beside:  func(t *testing.T) lease.Store { return opening(t, servers, callTimeout) },
+			OwnLine: true,
+			Expire: func(t *testing.T, name string) {
+				expireIn(t, name, func(time.Duration) time.Duration { return 0 })
+				s.lines.freed(name, "")
+			},
+			Forget: func(t *testing.T, name string, id lease.ID) {
+				t.Helper()
+				now := s.lines.lock()
+				defer s.lines.unlock()
+				p := s.lines.placeLocked(name, id, now)
+				if p == nil || !p.away() {
+					t.Fatalf("the place of %s in the line of %q = %+v, want one that is kept", id, name, p)
+				}
+				s.lines.forgetLocked(p)
+			},
+			Grace: func(t *testing.T, name string) {
+				expireIn(t, name, func(ttl time.Duration) time.Duration { return lease.Grace(ttl) / 2 })
+			},
+		}
+	})
+}

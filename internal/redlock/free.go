@@ -1,0 +1,247 @@
+package redlock
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redlock/ballot"
+)
+
+// undoing is an UNDO. Of an execution of our own it finds that one alone, of one that a Lessor names all of them.
+func undoing(u lease.Undoing, ttl time.Duration) ask {
+	return ask{name: u.Name, kind: kindUndo, ttl: ttl, until: time.Now().Add(callTimeout), args: []any{string(u.ID), u.Tag.Attempt, u.Tag.Exec}}
+}
+
+// Undo implements lease.Store. It repeats until a majority's own clocks say that the execution can arrive no more, so
+// that no quorum can have it; for the other nodes it is repeated still for a while, for what is left there.
+func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
+	if u.Tag.Exec == lease.ExecReplayed {
+		return s.past(ctx, u)
+	}
+	sure := make(map[int]bool)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		s.lines.gone(ctx, u)
+		r := s.newRound(undoing(u, 0), func(node int) bool { return !sure[node] })
+		s.put(r)
+		r.unlock()
+		if len(sure) == 0 {
+			r.wait() // as much as can be undone at once is
+		}
+		s.undone(r, u, sure)
+		if len(sure) >= ballot.Quorum(len(s.queues)) && time.Now().After(u.Deadline) {
+			s.lines.gone(ctx, u) // a copy of it may have come into line meanwhile, and now none can any more
+			for node := range s.queues {
+				if !sure[node] {
+					s.undoAt(node, u, 0)
+				}
+			}
+			return nil
+		}
+		if !sleep(ctx, pause/2+about(pause)/2) {
+			return fmt.Errorf("undo on %q: %w", u.Name, lease.ErrUnknown)
+		}
+	}
+}
+
+// undone takes what the nodes have done, and notes those where the execution can take no more effect.
+func (s *Store) undone(r *round, u lease.Undoing, sure map[int]bool) {
+	var freed []*value
+	next := ""
+	for _, seat := range r.seats {
+		if !seat.has() || seat.answer.err != nil || seat.answer.reply.kind() == "ERROR" {
+			continue
+		}
+		if seat.answer.reply.kind() == "UNDONE" {
+			next = nextOf(seat.answer.reply.text(1), next)
+			if v, err := decodeValue(seat.answer.reply.text(2), 0, 0); err == nil {
+				freed = append(freed, v)
+			}
+		}
+		if seat.answer.at > s.sureAt(seat.node, u.Deadline) {
+			sure[seat.node] = true
+		}
+	}
+	if len(freed) == 0 {
+		return
+	}
+	if u.KeepPlace {
+		s.lines.back(u)
+	}
+	s.lines.released(u.Name, freed, next)
+}
+
+// sureAt is the node's TIME from which on nothing that had this deadline takes effect: our reckoning of its clock may be off
+// by as much as the call took that it was learnt from.
+func (s *Store) sureAt(node int, deadline time.Time) int64 {
+	return s.queues[node].node.time(deadline.Add(s.nodeTimeout(0)))
+}
+
+// nextOf answers which instance a node says has waited the longest, or the one that another said.
+func nextOf(want, before string) string {
+	if instance, _, ok := strings.Cut(want, "|"); ok {
+		return instance
+	}
+	return before
+}
+
+// past waits until an execution that no undo finds can take no more effect.
+func (s *Store) past(ctx context.Context, u lease.Undoing) error {
+	if !sleep(ctx, time.Until(u.Deadline)) {
+		return fmt.Errorf("undo on %q: %w", u.Name, lease.ErrUnknown)
+	}
+	return nil
+}
+
+// undoAt undoes an execution at one node, at once and, if that is not sure, again until it is, for as long as what it
+// may have left there stands.
+func (s *Store) undoAt(node int, u lease.Undoing, ttl time.Duration) {
+	s.atOne(node, undoing(u, ttl), func(a answer) {
+		if a.err == nil && a.at > s.sureAt(node, u.Deadline) {
+			return
+		}
+		s.errands.start(lastErrand, func(ctx context.Context) {
+			for pause := 20 * time.Millisecond; sleep(ctx, about(pause)); pause = min(2*pause, time.Second) {
+				if a := s.askOne(node, undoing(u, ttl)); a.err == nil && a.at > s.sureAt(node, u.Deadline) {
+					return
+				}
+			}
+		})
+	})
+}
+
+// undoAll undoes an execution everywhere, waiting for nothing.
+func (s *Store) undoAll(u lease.Undoing, ttl time.Duration) {
+	for node := range s.queues {
+		s.undoAt(node, u, ttl)
+	}
+}
+
+// lastErrand is for how long what is left at a node that does not answer is tried; then it is left to its ttl.
+const lastErrand = 10 * time.Second
+
+// atOne puts an operation to one node.
+func (s *Store) atOne(node int, a ask, to func(answer)) {
+	now := time.Now()
+	s.queues[node].put(a.of(s.keys, s.nodeTimeout(a.ttl), now, to), now)
+	s.queues[node].kick()
+}
+
+// tellOne is atOne for what nobody waits for.
+func (s *Store) tellOne(node int, a ask) { s.atOne(node, a, func(answer) {}) }
+
+// askOne is atOne, and waits.
+func (s *Store) askOne(node int, a ask) answer {
+	came := make(chan answer, 1)
+	s.atOne(node, a, func(a answer) { came <- a })
+	return <-came
+}
+
+// releasing is a RELEASE.
+func releasing(r lease.ReleaseRequest, until time.Time) ask {
+	return ask{name: r.Name, kind: kindRelease, until: until, args: []any{string(r.ID)}}
+}
+
+// answeredIt: the node has done what it was asked, whatever it found.
+func answeredIt(s *seat) bool { return s.answer.err == nil && s.answer.reply.kind() != "ERROR" }
+
+// release waits for what came of a round of releases. It is done when a majority has answered, whatever they found:
+// no quorum can have the lease then. What others may have of it is released when they answer, and once
+// more where the lease was not found: what was on its way there may arrive yet.
+func (s *Store) release(r *round, req lease.ReleaseRequest) (lease.Released, error) {
+	done := r.unlock()
+	held, gone, other, once, next := 0, 0, 0, true, ""
+	var freed []*value
+	for _, seat := range r.seats {
+		if !seat.has() || !answeredIt(seat) {
+			continue
+		}
+		switch said := seat.answer.reply; said.kind() {
+		case "GONE":
+			gone++
+		case "OTHER":
+			other++
+		default:
+			held++
+			once = once && (said.number(0) == 1 || said.number(1) == 1 && said.text(2) != lease.ExecReplayed)
+			next = nextOf(said.text(3), next)
+			if v, err := decodeValue(said.text(4), 0, 0); err == nil {
+				freed = append(freed, v)
+			}
+		}
+	}
+	if held > 0 {
+		r.close(func(seat *seat) { s.releaseAgain(seat, req) })
+		s.lines.released(req.Name, freed, next)
+	}
+	q := ballot.Quorum(len(s.queues))
+	silent := len(r.seats) - held - gone - other
+	switch {
+	case !done && held > 0:
+		return lease.Released{}, fmt.Errorf("release %q: %w: %d of %d nodes have", req.Name, lease.ErrUnknown, held, len(r.seats))
+	case !done:
+		return lease.Released{}, fmt.Errorf("release %q: %w", req.Name, r.unanswered())
+	case held > 0 && held+silent >= q:
+		return lease.Released{Outcome: lease.Held, Repeat: !once}, nil
+	case other >= gone:
+		return lease.Released{Outcome: lease.HeldByOther, Repeat: true}, nil
+	}
+	return lease.Released{Outcome: lease.Gone, Repeat: true}, nil
+}
+
+// releaseAgain releases at one node what was released elsewhere.
+func (s *Store) releaseAgain(seat *seat, req lease.ReleaseRequest) {
+	if answeredIt(seat) && seat.answer.reply.kind() != "GONE" {
+		return
+	}
+	s.errands.start(lastErrand, func(ctx context.Context) {
+		for pause := callTimeout + s.nodeTimeout(0); sleep(ctx, pause); pause = about(time.Second) {
+			if a := s.askOne(seat.node, releasing(req, time.Now().Add(callTimeout))); a.err == nil {
+				return
+			}
+		}
+	})
+}
+
+// ForceRelease implements lease.Store. The token is compared with what a quorum has; then the lease goes, whatever
+// token its nodes have given it.
+func (s *Store) ForceRelease(ctx context.Context, req lease.ForceRequest) (lease.Lease, error) {
+	fail := func(err error) (lease.Lease, error) {
+		return lease.Lease{}, fmt.Errorf("force-release %q: %w", req.Name, err)
+	}
+	until, _ := ctx.Deadline()
+	held, err := s.look(req.Name, until)
+	if err != nil {
+		return fail(err)
+	}
+	stale := &lease.TokenError{Name: req.Name, Token: req.Token}
+	if held == nil {
+		return lease.Lease{}, stale
+	}
+	if held.lease.Token != req.Token {
+		stale.InForce = &held.lease
+		return lease.Lease{}, stale
+	}
+	note, err := json.Marshal(notice{
+		Kind: noticeForced, Name: req.Name, At: time.Now().UnixMicro(), Token: int64(req.Token),
+		Owner: held.lease.Owner, Principal: held.lease.Principal, By: req.By, Reason: req.Reason,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	r := s.newRound(ask{name: req.Name, kind: kindForce, until: until, args: []any{string(held.id), int64(0), string(note)}}, nil)
+	r.done = answeredIt
+	s.put(r)
+	if !r.unlock() {
+		return fail(lease.ErrUnknown)
+	}
+	s.watches.tell(lease.Event{
+		Kind: lease.EventForced, Name: req.Name, At: wall(time.Now()), Token: req.Token,
+		Owner: held.lease.Owner, Principal: held.lease.Principal, By: req.By, Reason: req.Reason,
+	})
+	s.lines.freed(req.Name, "")
+	return held.lease, nil
+}

@@ -1,0 +1,65 @@
+package redlock
+
+import (
+	"context"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
+	"github.com/lockd/lockd/internal/redlock/ballot"
+)
+
+// maxRepairs is how many leases are taken in by nodes at once; others are at their next renewal.
+const maxRepairs = 32
+
+// repair has a node take in a lease that a renewal found at a quorum and not there, in this order: the node says that
+// the name is free, with its fence and its run; after that a renewal is confirmed by a quorum; then the node plants the
+// lease, if nothing was granted there since and it is still that run. See ballot.MayPlant. The node counts from the
+// next round on. What comes in between leaves it to the next renewal.
+func (s *Store) repair(node int, name string, id lease.ID, token int64) {
+	select {
+	case s.repairs <- struct{}{}:
+	default:
+		return
+	}
+	s.errands.start(4*callTimeout, func(ctx context.Context) {
+		defer func() { <-s.repairs }()
+		s.repairNow(ctx, node, name, id, token)
+	})
+}
+
+func (s *Store) repairNow(ctx context.Context, node int, name string, id lease.ID, token int64) {
+	peeked, ok := s.repairCall(ctx, node, name, "PEEK")
+	if !ok || peeked.kind() != "FREE" {
+		return
+	}
+	until := time.Now().Add(callTimeout)
+	r := s.newRound(renewing(lease.Renewal{Name: name, ID: id}, until), nil)
+	s.put(r)
+	r.extend(callTimeout)
+	if verdict, renewed := ballot.Renewed(r.answers(), token); verdict != ballot.Decided || renewed != token {
+		return
+	}
+	for _, seat := range r.seats {
+		if v := seat.value; seat.has() && seat.said.Kind == ballot.Stands && seat.said.Token == token {
+			now := time.Now()
+			s.repairCall(ctx, node, name, "PLANT", peeked.text(1), peeked.text(2), s.queues[node].node.time(until),
+				now.UnixMicro(), redisconn.MaxSkew.Microseconds(), v.px.Milliseconds(), v.planted())
+			return
+		}
+	}
+}
+
+// repairCall runs plant.lua at a node, which answers in time or not at all.
+func (s *Store) repairCall(ctx context.Context, node int, name string, args ...any) (reply, bool) {
+	ctx, cancel := context.WithTimeout(ctx, s.nodeTimeout(0))
+	defer cancel()
+	n := s.queues[node].node
+	if !n.votes() {
+		return nil, false
+	}
+	marker, mark := n.marker()
+	_, body, err := n.call(ctx, plantScript, []any{marker, s.keys.fence(), s.keys.lock(name)}, append([]any{mark}, args...))
+	said, ok := body.([]any)
+	return said, err == nil && ok
+}

@@ -1,0 +1,303 @@
+package redlock
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/go-redsync/redsync/v4"
+	redsyncredis "github.com/go-redsync/redsync/v4/redis"
+
+	"github.com/lockd/lockd/internal/redlock/ballot"
+)
+
+// round is one operation at every node, and what each of them said. redsync counts the answers: it sees the round
+// as pools of connections, one for each seat. By the time that it asks them, all nodes have been asked already, in one
+// order, so that the operations of many rounds share calls and one proposal fits all nodes; the connections
+// only wait for what was answered. Their contexts are redsync's and end with its verdict; ours do not.
+type round struct {
+	store *Store
+	ask   ask    // of all nodes, or what is common to asks
+	asks  []*ask // of each node, nil: it is not asked
+	seats []*seat
+	began time.Time
+	done  func(*seat) bool // whether a seat counts for redsync
+
+	mu    sync.Mutex
+	after func(*seat) // set by close
+}
+
+// seat is what one node says in a round.
+type seat struct {
+	round *round
+	node  int
+	came  chan struct{} // closed when it has answered, or nobody waits any more
+
+	answer answer // what follows is readable after came
+	value  *value // if a lock stands
+	said   ballot.Answer
+}
+
+// newRound makes a round of a, at those nodes for which at says so; nil: at all.
+func (s *Store) newRound(a ask, at func(node int) bool) *round {
+	r := &round{store: s, ask: a, asks: make([]*ask, len(s.queues)), done: stands}
+	for i := range r.asks {
+		if at == nil || at(i) {
+			r.asks[i] = &r.ask
+		}
+	}
+	return r.seated()
+}
+
+// newRoundOf makes a round in which each node is asked something else, or nothing.
+func (s *Store) newRoundOf(name, kind string, until time.Time, asks []*ask) *round {
+	r := &round{store: s, ask: ask{name: name, kind: kind, until: until}, asks: asks, done: stands}
+	return r.seated()
+}
+
+func (r *round) seated() *round {
+	r.seats = make([]*seat, len(r.asks))
+	for i, a := range r.asks {
+		r.seats[i] = &seat{round: r, node: i, came: make(chan struct{})}
+		if a == nil {
+			r.seats[i].take(answer{err: errNotAsked})
+		}
+	}
+	return r
+}
+
+// errNotAsked: a round had nothing to ask of this node.
+var errNotAsked = errors.New("it was not asked")
+
+// stands: the lease stands at the node, as far as it was asked about.
+func stands(s *seat) bool { return s.said.Kind == ballot.Stands }
+
+// put asks the nodes. Everything that is put has one order at all nodes.
+func (s *Store) put(rounds ...*round) {
+	now := time.Now()
+	s.order.Lock()
+	for _, r := range rounds {
+		r.began = now
+		s.proposeLocked(&r.ask, now)
+		for i, a := range r.asks {
+			if a != nil {
+				s.queues[i].put(a.of(s.keys, s.nodeTimeout(a.ttl), now, r.seats[i].take), now)
+			}
+		}
+	}
+	s.order.Unlock()
+	for _, q := range s.queues {
+		q.kick()
+	}
+}
+
+// proposeLocked fills in the token that a proposes to all nodes.
+func (s *Store) proposeLocked(a *ask, now time.Time) {
+	switch a.kind {
+	case kindAcquire:
+		s.proposed = ballot.Propose(now.UnixMicro(), s.proposed, s.seen.Load())
+		a.args[proposalOfAcquire], a.args[sinceOfAcquire] = s.proposed, now.UnixMicro()
+	case kindForce:
+		s.proposed = ballot.Propose(now.UnixMicro(), s.proposed, s.seen.Load())
+		a.args[proposalOfForce] = s.proposed
+	}
+}
+
+// take is told what the node answered, once.
+func (s *seat) take(a answer) {
+	s.answer = a
+	s.said, s.value = s.round.judge(a)
+	r := s.round
+	r.mu.Lock()
+	close(s.came)
+	after := r.after
+	r.mu.Unlock()
+	if after != nil {
+		after(s)
+	}
+}
+
+// judge reads an answer. A node that could not be asked has certainly granted nothing; but whether a lease stands there
+// that it had before, nobody knows.
+func (r *round) judge(a answer) (ballot.Answer, *value) {
+	granting := r.ask.kind == kindAcquire || r.ask.kind == kindCommit
+	if a.err != nil || a.reply.kind() == "ERROR" {
+		if granting && (a.err == nil || errors.Is(a.err, errNotDone) || errors.Is(a.err, errNotAsked)) {
+			return ballot.Answer{Kind: ballot.Refused}, nil
+		}
+		return ballot.Answer{}, nil
+	}
+	if token := a.reply.number(0); token != 0 && granting {
+		return ballot.Answer{Kind: ballot.Stands, Token: token, Fresh: true}, nil
+	}
+	v, mine, err := r.read(a.reply)
+	switch {
+	case err != nil:
+		return ballot.Answer{}, nil
+	case v == nil || !mine:
+		return ballot.Answer{Kind: ballot.Refused}, v
+	}
+	return ballot.Answer{Kind: ballot.Stands, Token: v.token, Committed: v.committed}, v
+}
+
+// read answers the value of a reply, nil if it has none, and whether it is that of the lease that was asked for.
+func (r *round) read(a reply) (v *value, mine bool, err error) {
+	switch kind := a.kind(); {
+	case kind == "STANDS":
+		v, err = decodeValue(a.text(1), a.millis(2), a.millis(3))
+		return v, true, err
+	case kind == "HELD" && r.ask.kind != kindRelease:
+		v, err = decodeValue(a.text(1), 0, a.millis(2))
+		return v, false, err
+	case len(a) == 1 && r.ask.kind == kindRenew && kind != "NONE":
+		if v, err = decodeValue(kind, 0, 0); v != nil {
+			v.left = v.px
+		}
+		return v, true, err
+	}
+	return nil, false, nil
+}
+
+// has reports whether the node has answered by now.
+func (s *seat) has() bool {
+	select {
+	case <-s.came:
+		return true
+	default:
+		return false
+	}
+}
+
+// answers is what the nodes have said so far; one that has not answered is silent.
+func (r *round) answers() []ballot.Answer {
+	answers := make([]ballot.Answer, len(r.seats))
+	for i, s := range r.seats {
+		if s.has() {
+			answers[i] = s.said
+		}
+	}
+	return answers
+}
+
+// wait waits for all nodes, which takes no longer than a node has.
+func (r *round) wait() {
+	for _, s := range r.seats {
+		<-s.came
+	}
+}
+
+// close has after called once for every node: now for those that have answered, and as soon as they do for the others.
+func (r *round) close(after func(*seat)) {
+	r.mu.Lock()
+	r.after = after
+	var came []*seat
+	for _, s := range r.seats {
+		if s.has() {
+			came = append(came, s)
+		}
+	}
+	r.mu.Unlock()
+	for _, s := range came {
+		after(s)
+	}
+}
+
+// mutex is redsync's for this round. It tries once, since waiting is ours, never creates what it is to extend, and has
+// its verdict as soon as a quorum has one. ttl bounds how long that may take, less drift.
+func (r *round) mutex(ttl time.Duration) *redsync.Mutex {
+	pools := make([]redsyncredis.Pool, len(r.seats))
+	for i, s := range r.seats {
+		pools[i] = pool{s}
+	}
+	return redsync.New(pools...).NewMutex(r.ask.name,
+		redsync.WithTries(1), redsync.WithFailFast(true), redsync.WithExpiry(ttl),
+		redsync.WithDriftFactor(drift), redsync.WithTimeoutFactor(1))
+}
+
+// drift is by how much clocks may run apart: what is left of a ttl is counted with as much less.
+const drift = 0.01
+
+// leastValid is the validity of leases whose ttl is shorter than any call may take: their grace is longer.
+const leastValid = 100 * time.Millisecond
+
+func validity(ttl time.Duration) time.Duration { return max(ttl, leastValid) }
+
+// lock has redsync lock what was put as ACQUIRE, and reports whether a quorum granted in time.
+func (r *round) lock() bool {
+	// A lock that failed is released by redsync, which asks each connection once more.
+	r.store.counting.Add(2 * len(r.seats))
+	err := r.mutex(validity(r.ask.ttl)).TryLock()
+	if err == nil {
+		r.store.counting.Add(-len(r.seats))
+	}
+	return err == nil
+}
+
+// extend has redsync extend what was put as RENEW or COMMIT, and reports whether a quorum did.
+func (r *round) extend(ttl time.Duration) bool {
+	r.store.counting.Add(len(r.seats))
+	extended, _ := r.mutex(validity(ttl)).Extend() // what each node said is in the seats
+	return extended
+}
+
+// unlock has redsync unlock what was put as something that frees, and reports whether a quorum answered.
+func (r *round) unlock() bool {
+	r.store.counting.Add(len(r.seats))
+	unlocked, _ := r.mutex(leastValid).Unlock() // what each node said is in the seats
+	return unlocked
+}
+
+// pool is redsync's Pool of one node in this round: each connection is the seat.
+type pool struct{ seat *seat }
+
+// Get implements redsync's Pool.
+func (p pool) Get(context.Context) (redsyncredis.Conn, error) { return p.seat, nil }
+
+// SetNX implements redsync's Conn: the first round of an acquisition.
+func (s *seat) SetNX(string, string, time.Duration) (bool, error) {
+	<-s.came
+	return s.round.done(s), s.trouble()
+}
+
+// Eval implements redsync's Conn: the release of a lock that failed, which is ours to undo by its tag; and for every
+// round that locks nothing, what was put.
+func (s *seat) Eval(*redsyncredis.Script, ...any) (any, error) {
+	if s.round.ask.kind == kindAcquire {
+		return int64(0), nil
+	}
+	<-s.came
+	if s.round.done(s) {
+		return int64(1), nil
+	}
+	return int64(0), s.trouble()
+}
+
+// trouble is why it is not known what the node has done; nil if it is.
+func (s *seat) trouble() error {
+	if s.said.Kind == ballot.Silent {
+		return s.answer.err
+	}
+	return nil
+}
+
+// Close implements redsync's Conn; redsync calls it at the end of whatever it does with one.
+func (s *seat) Close() error {
+	s.round.store.counting.Done()
+	return nil
+}
+
+// errNotOurs: redsync asks for what it does nowhere that we use it. The rest of its Conn is that.
+var errNotOurs = errors.New("redsync asks for what no round does")
+
+// Get implements redsync's Conn.
+func (s *seat) Get(string) (string, error) { return "", errNotOurs }
+
+// Set implements redsync's Conn.
+func (s *seat) Set(string, string) (bool, error) { return false, errNotOurs }
+
+// ScriptLoad implements redsync's Conn.
+func (s *seat) ScriptLoad(*redsyncredis.Script) error { return errNotOurs }
+
+// PTTL implements redsync's Conn.
+func (s *seat) PTTL(string) (time.Duration, error) { return 0, errNotOurs }

@@ -1,0 +1,295 @@
+-- batch.lua: what one node does for several operations, in their order. Nothing is decided here: that takes a
+-- quorum of nodes.
+--
+--   KEYS[1]  marker   STRING, there as long as this node remembers what it promised
+--   KEYS[2]  fence    STRING, the last token that this node gave; never expires
+--   ARGV[1]  nonce, echoed
+--   ARGV[2]  the caller's clock, microseconds since 1970
+--   ARGV[3]  largest tolerated difference between the two clocks, microseconds
+--   ARGV[4]  what the marker has to be
+--   ARGV[5]  channel of notices
+--   ARGV[6]  channel of events
+--   ARGV[7]  how many bytes of a lock's key come before the name
+--
+-- Then each operation brings two keys, lock and want, and its arguments:
+--   ACQUIRE  tag (<lease id>|<attempt>|<exec>), flags, proposal, ttl, px, since, not_after, wanter, next, payload
+--            flags: G the name may be granted, I also if another instance is next
+--   COMMIT   lease id, token that was reported, token of the lease
+--   RENEW    lease id, ttl (0: the lease's own), px
+--   RELEASE  lease id
+--   UNDO     lease id, attempt, exec: the tag, compared. An exec has 16 digits, and more for one of its executions alone
+--   FORCE    lease id, proposal, notice
+--   LOOK
+-- Times are milliseconds, but for not_after, microseconds of this node's TIME, and since. Later than not_after an
+-- ACQUIRE does nothing.
+--
+-- want says which instance waits for the name the longest, as far as this node was told: <instance>|<since>. It is a
+-- courtesy between instances and no claim: who insists is granted a free name.
+--
+-- Returns {nonce, TIME in microseconds, {AMNESIA, why}} from a node that does not remember what it promised, and else
+-- {nonce, TIME, {fence, how many listen to events, reply of each operation}}. A reply of ACQUIRE is one of
+--   token                                granted: what this node gave
+--   {STANDS, value, ttl ms, left ms}     the lease id had it already; its ttl was restarted, and never shortened
+--   {HELD, value, left ms}               another lease stands here
+--   {FREE} {WANTED}                      free, and not granted: it may not be; another instance is next
+--   {SUPERSEDED} {LATE} {SKEW, µs}       nothing was written
+-- of COMMIT    {STANDS, value, ttl ms, left ms} {NONE}: what was reported does not stand any more
+-- of RENEW     value: its own ttl was set, nearly always; {STANDS, value, ttl ms that was set, left ms} {NONE, FREE or HELD}
+-- of RELEASE   1: held, by its first attempt, nobody wants it nor watches; {HELD, attempt, exec, want, value} {GONE} {OTHER}
+-- of UNDO      {UNDONE, want, value} {NONE}
+-- of FORCE     {FORCED} {NONE}
+-- of LOOK      {HELD, value, left ms} {FREE}
+-- and of each  {ERROR, text}: nothing was written, but perhaps the fence.
+--
+-- Everything is decided on what was read, then written: the fence before any lock, since a lock must not have a token
+-- that the fence does not know; what is freed last, since after any write Redis refuses nothing for want of memory.
+-- From the first write on everything is a pcall: one name's failure must not hide what was done to the others.
+local NONCE, CLOCK, MAX_SKEW, MARK, NOTICES, EVENTS, BEFORE_NAME = unpack(ARGV, 1, 7)
+local MAX_TOKEN = 9007199254740992 -- 2^53: beyond it max(n + 1, ...) repeats itself
+local EXEC = 16 -- digits by which a caller knows its execution
+local WANT_LONGER = 2000 -- ms that a want outlives the lease that it waits for
+
+local stored = redis.call('MGET', unpack(KEYS))
+local now = now_us()
+local function answer(body) return {NONCE, whole(now), body} end
+
+if stored[1] ~= MARK then return answer({'AMNESIA', 'its marker is gone'}) end
+local fence = stored[2]
+if not fence or not string.match(fence, '^%d+$') then return answer({'AMNESIA', 'its fence is gone'}) end
+fence = tonumber(fence)
+
+local listening = redis.pcall('PUBSUB', 'NUMSUB', EVENTS)
+listening = failed(listening) and 1 or listening[2]
+local raised = false
+local skew = skewed(now, CLOCK, MAX_SKEW)
+local names, order = {}, {} -- what is known of each name, by lock key; and in the order of their coming
+
+-- raise makes the fence no less than token.
+local function raise(token)
+  if token > fence then fence, raised = token, true end
+end
+
+-- at answers what stands at KEYS[k], as the operations before have left it.
+local function at(k)
+  local name = names[KEYS[k]]
+  if name then return name end
+  local value, want = stored[k], stored[k + 1]
+  name = {key = KEYS[k], was = value, value = value, lock = value and parse(value), want_key = KEYS[k + 1], want = want, ops = {}}
+  names[KEYS[k]] = name
+  order[#order + 1] = name
+  return name
+end
+
+-- left is in how many ms it expires; 0 if that cannot be known.
+local function left(name)
+  if name.px then return name.px end
+  local ms = redis.pcall('PTTL', name.key)
+  return failed(ms) and 0 or math.max(ms, 0)
+end
+
+-- put has lock stand, for px if that is given, else for as long as it did.
+local function put(name, lock, px)
+  name.lock, name.value, name.write, name.px = lock, format(lock), 'SET', px or name.px
+end
+
+local function free(name)
+  name.lock, name.value, name.write, name.px = nil, false, 'DEL', nil
+  name.freed = true
+end
+
+local function wanted(name)
+  if not name.want then return nil end
+  return string.match(name.want, '^(%x+)|(%d+)$')
+end
+
+-- note_want has who waits the longest stand in want.
+local function note_want(name, wanter, px)
+  local instance, since = string.match(wanter, '^(%x+)|(%d+)$')
+  if not instance then return end
+  local other, before = wanted(name)
+  if other and other ~= instance and tonumber(before) <= tonumber(since) then return end
+  name.want, name.want_px = wanter, px + WANT_LONGER
+end
+
+-- again restarts the ttl of a lease that the asking lease id has, and never shortens it.
+local function again(name, lock, attempt, exec, ttl, px)
+  if attempt < lock.attempt then return {'SUPERSEDED'} end
+  if attempt > lock.attempt then
+    lock.attempt, lock.exec = attempt, exec
+  elseif string.sub(exec, 1, EXEC) == string.sub(lock.exec, 1, EXEC) then
+    lock.exec = exec
+  else
+    lock.exec = '*' -- replayed: no undo can tell the executions apart, so none may match
+  end
+  local stands = px
+  if ttl >= lock.ttl then
+    lock.ttl, lock.px = ttl, px
+  else
+    px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
+    stands = math.max(px, left(name))
+  end
+  put(name, lock, stands == px and px or nil)
+  return {'STANDS', name.value, ttl, stands}
+end
+
+local do_ = {}
+
+function do_.ACQUIRE(name, tag, flags, proposal, ttl, px, since, not_after, wanter, next_wanter, payload)
+  if now > tonumber(not_after) then return {'LATE'} end
+  local id, attempt, exec = string.match(tag, '^(%x+)|(%d+)|([%x*]+)$')
+  ttl, px = tonumber(ttl), tonumber(px)
+  if name.lock and name.lock.id == id then return again(name, name.lock, tonumber(attempt), exec, ttl, px) end
+  if name.lock then
+    local ms = left(name)
+    note_want(name, wanter, ms)
+    return {'HELD', name.value, ms}
+  end
+  if not string.find(flags, 'G', 1, true) then return {'FREE'} end
+  if skew then return skew end
+  local me, mine = string.match(wanter, '^(%x+)|(%d+)$')
+  local other, before = wanted(name)
+  local is_next = not other or other == me
+  if not is_next and tonumber(before) < tonumber(mine or since) and not string.find(flags, 'I', 1, true) then
+    return {'WANTED'}
+  end
+  local token = math.max(fence + 1, tonumber(proposal))
+  if token >= MAX_TOKEN then return {'ERROR', 'the fence has reached 2^53'} end
+  raise(token)
+  put(name, {
+    id = id, attempt = tonumber(attempt), exec = exec, token = whole(token), committed = '0',
+    ttl = ttl, px = px, since = since, payload = payload,
+  }, px)
+  if other and other == me then name.want, name.want_px = false, 0 end
+  note_want(name, next_wanter, px)
+  return token -- a number is answered with all its digits
+end
+
+function do_.COMMIT(name, id, reported, token)
+  local lock = name.lock
+  if not lock or lock.id ~= id or lock.token ~= reported then return {'NONE'} end
+  raise(tonumber(token))
+  lock.token, lock.committed = token, '1'
+  put(name, lock)
+  return {'STANDS', name.value, lock.ttl, left(name)}
+end
+
+function do_.RENEW(name, id, ttl, px)
+  local lock = name.lock
+  if not lock or lock.id ~= id then return {'NONE', lock and 'HELD' or 'FREE'} end
+  ttl, px = tonumber(ttl), tonumber(px)
+  if ttl == 0 or ttl == lock.ttl then
+    name.px, name.write = lock.px, name.write or 'EXPIRE'
+    return name.value
+  end
+  if ttl > lock.ttl then
+    lock.ttl, lock.px = ttl, px
+    put(name, lock, px)
+    return {'STANDS', name.value, ttl, px}
+  end
+  px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
+  local ms = left(name)
+  if ms < px then
+    name.px, name.write = px, name.write or 'EXPIRE'
+    ms = px
+  end
+  return {'STANDS', name.value, ttl, ms}
+end
+
+function do_.RELEASE(name, id)
+  local lock = name.lock
+  if not lock then return {name.value and 'OTHER' or 'GONE'} end
+  if lock.id ~= id then return {'OTHER'} end
+  local value = name.value
+  free(name)
+  if lock.attempt == 1 and lock.exec ~= '*' and not name.want and listening == 0 then return 1 end
+  return {'HELD', lock.attempt, lock.exec, name.want or '', value}
+end
+
+function do_.UNDO(name, id, attempt, exec)
+  local lock = name.lock -- '*' matches nobody
+  if not lock or lock.id ~= id or lock.attempt ~= tonumber(attempt) or exec == '*' then return {'NONE'} end
+  local known = #exec > EXEC and lock.exec or string.sub(lock.exec, 1, EXEC)
+  if known ~= exec then return {'NONE'} end
+  local value = name.value
+  free(name)
+  return {'UNDONE', name.want or '', value}
+end
+
+-- A force uses a token up that is newer than the forced one, so that what is protected can be told of it.
+function do_.FORCE(name, id, proposal, notice)
+  if not name.lock or name.lock.id ~= id then return {'NONE'} end
+  free(name)
+  local token = math.max(fence + 1, tonumber(proposal))
+  if token < MAX_TOKEN then raise(token) end
+  name.notice = notice
+  return {'FORCED'}
+end
+
+function do_.LOOK(name)
+  if name.lock then return {'HELD', name.value, left(name)} end
+  return {'FREE'}
+end
+
+local arguments = {ACQUIRE = 10, COMMIT = 3, RENEW = 3, RELEASE = 1, UNDO = 3, FORCE = 3, LOOK = 0}
+local replies = {}
+local k, a = 3, 8
+while a <= #ARGV do
+  local kind = ARGV[a]
+  local n, name = #replies + 1, at(k)
+  if name.value and not name.lock then
+    replies[n] = {'ERROR', FOREIGN}
+  else
+    replies[n] = do_[kind](name, unpack(ARGV, a + 1, a + arguments[kind]))
+  end
+  name.ops[#name.ops + 1] = n
+  k, a = k + 2, a + 1 + arguments[kind]
+end
+
+-- spoil answers an error to all that was to be done to a name.
+local function spoil(name, text)
+  for _, n in ipairs(name.ops) do replies[n] = {'ERROR', text} end
+  name.spoilt = true
+end
+
+-- SET ... GET refuses a key that is no string any more.
+local unraised = raised and failed(redis.pcall('SET', KEYS[2], whole(fence), 'GET'))
+
+local function write(name)
+  if name.write == 'SET' and unraised then return unraised end
+  if name.write == 'EXPIRE' then return failed(redis.pcall('PEXPIRE', name.key, whole(name.px))) end
+  if not name.was then
+    local reply = redis.pcall('SET', name.key, name.value, 'NX', 'PX', whole(name.px))
+    return failed(reply) or not reply and FOREIGN
+  end
+  if name.px then return failed(redis.pcall('SET', name.key, name.value, 'PX', whole(name.px))) end
+  return failed(redis.pcall('SET', name.key, name.value, 'KEEPTTL'))
+end
+
+local freed = {}
+for _, name in ipairs(order) do
+  if name.write == 'DEL' then
+    if name.was then freed[#freed + 1] = name.key end
+  elseif name.write then
+    local problem = write(name)
+    if problem then spoil(name, problem) end
+  end
+end
+if #freed > 0 then
+  local problem = failed(redis.pcall('DEL', unpack(freed)))
+  for _, name in ipairs(order) do
+    if problem and name.write == 'DEL' then spoil(name, problem) end
+  end
+end
+
+for _, name in ipairs(order) do
+  if name.want_px == 0 then
+    redis.pcall('DEL', name.want_key)
+  elseif name.want_px then
+    redis.pcall('SET', name.want_key, name.want, 'PX', whole(name.want_px))
+  end
+  if name.notice and not name.spoilt then redis.pcall('PUBLISH', NOTICES, name.notice) end
+  if name.freed and not name.lock and name.want and not name.spoilt then
+    redis.pcall('PUBLISH', NOTICES, cjson.encode({kind = 'freed', name = string.sub(name.key, BEFORE_NAME + 1), next = (wanted(name))}))
+  end
+end
+return answer({whole(fence), listening, replies})

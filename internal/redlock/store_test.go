@@ -1,0 +1,41 @@
+package redlock
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// opening is a store on servers, closed when the test ends.
+func opening(t testing.TB, servers []*redisproc.Server, timeout time.Duration) *Store {
+	t.Helper()
+	c := Config{NodeTimeout: timeout, MaxTTL: time.Hour, Notice: func(msg string) { t.Log("notice:", msg) }}
+	for _, s := range servers {
+		c.URLs = append(c.URLs, s.URL())
+	}
+	s, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatalf("Open = %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	return s
+}
+
+// each does something to every server.
+func each(t testing.TB, servers []*redisproc.Server, do func(*redis.Client) error) {
+	t.Helper()
+	for _, s := range servers {
+		c := s.Client()
+		if err := do(c); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+}
