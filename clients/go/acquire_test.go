@@ -99,6 +99,7 @@ func TestAcquireRetries(t *testing.T) {
 		"refused":    refuse(codes.Unavailable, reasonRefused),
 		"full":       refuse(codes.ResourceExhausted, reasonFull),
 		"overloaded": refuse(codes.ResourceExhausted, reasonOverloaded),
+		"over limit": refuse(codes.ResourceExhausted, reasonOverLimit),
 		"cancelled":  status.Error(codes.Canceled, "by a proxy"),
 	} {
 		t.Run(name, func(t *testing.T) {

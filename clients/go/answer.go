@@ -24,6 +24,7 @@ const (
 	reasonFull       = "STORE_FULL"
 	reasonOverloaded = "OVERLOADED"
 	reasonLineFull   = "LINE_FULL"
+	reasonOverLimit  = "OVER_LIMIT"
 )
 
 // refusal is what the error of an RPC says.
@@ -54,7 +55,7 @@ func readRefusal(name string, err error) refusal {
 	case reasonLost:
 		r.loss = lossCause(loss)
 		return r
-	case reasonRefused, reasonDraining, reasonFull, reasonOverloaded, reasonLineFull:
+	case reasonRefused, reasonDraining, reasonFull, reasonOverloaded, reasonLineFull, reasonOverLimit:
 		r.again, r.nothingDone = true, true
 		return r
 	}

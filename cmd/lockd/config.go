@@ -12,6 +12,7 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redisstore"
+	"github.com/lockd/lockd/internal/rpc"
 )
 
 // config is everything that can be set.
@@ -24,6 +25,7 @@ type config struct {
 	RedisMinReplicas int
 	KeyPrefix        string
 	Limits           lease.Limits
+	Bounds           rpc.Bounds
 	Insecure         bool
 	Reflection       bool
 	LogLevel         string
@@ -57,6 +59,7 @@ func (c *config) flags() *pflag.FlagSet {
 	flags.DurationVar(&c.Limits.MaxTTL, "max-ttl", time.Hour, "longest ttl a client may ask for")
 	flags.DurationVar(&c.Limits.DefaultTTL, "default-ttl", 30*time.Second, "ttl of a client that asks for none")
 	flags.DurationVar(&c.Limits.MaxWait, "max-wait", 5*time.Minute, "longest wait a client may ask for in one call")
+	c.limitFlags(flags)
 	flags.BoolVar(&c.Insecure, "insecure", false, "allow plaintext beyond loopback: lease ids, which are secrets, cross the network readable")
 	flags.BoolVar(&c.Reflection, "reflection", false, "let the services describe themselves to tools such as grpcurl")
 	flags.StringVar(&c.LogLevel, "log-level", "info", "least `LEVEL` to log: debug (every call), info, warn or error")
@@ -80,9 +83,7 @@ func (c *config) check(wrong *problems) {
 		c.httpAt, err = c.checkAddress("http", c.HTTP)
 		add("http", err)
 	}
-	if limits := []string{"min-ttl", "default-ttl", "max-ttl", "max-wait"}; wrong.spare(limits...) {
-		c.addAbout(wrong, limits, c.Limits.Validate())
-	}
+	c.checkLimits(wrong)
 	add("log-level", oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error"))
 	add("log-format", oneOf("log-format", c.LogFormat, "json", "console"))
 	const fine = "redis://localhost" // so that what is wrong is not the URL

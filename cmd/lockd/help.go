@@ -13,8 +13,8 @@ the environment. A password may be in the environment or a file, never in a
 flag's value. "lockd config print" shows every setting and where it comes from.
 
 SIGHUP has the file read again, and those of passwords and certificates: these,
-log-level, min-ttl, max-ttl, default-ttl and max-wait change at once; of others
-that have changed, the log says that they take a restart. If anything is wrong,
+log-level and all limits (…-ttl, max-…, tenant-…) change at once; of others that
+have changed, the log says that they take a restart. If anything is wrong,
 nothing changes.
 
 SIGTERM and SIGINT drain: health says NOT_SERVING, waits end with DRAINING,

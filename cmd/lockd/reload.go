@@ -12,10 +12,11 @@ import (
 
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
+	"github.com/lockd/lockd/internal/rpc"
 )
 
 // live are the settings that SIGHUP changes while lockd serves. The others take a restart.
-var live = []string{"min-ttl", "max-ttl", "default-ttl", "max-wait", "log-level"}
+var live = append([]string{"min-ttl", "max-ttl", "default-ttl", "max-wait", "log-level"}, limitSettings...)
 
 // prepareFor bounds the question whether Redis takes new secrets.
 const prepareFor = 3 * time.Second
@@ -25,12 +26,13 @@ const prepareFor = 3 * time.Second
 type reloader struct {
 	host
 	lessor  *lease.Lessor
+	bounds  func(rpc.Bounds)   // puts them in force
 	secrets *redisconn.Secrets // nil without files of them
 	values  map[string]value   // in force, which is not always what the sources say
 }
 
 func newReloader(h host, lessor *lease.Lessor, c config) *reloader {
-	r := &reloader{host: h, lessor: lessor, values: maps.Clone(c.values)}
+	r := &reloader{host: h, lessor: lessor, bounds: func(rpc.Bounds) {}, values: maps.Clone(c.values)}
 	if c.RedisFiles != (redisconn.SecretFiles{}) {
 		r.secrets = c.redis.Secrets
 	}
@@ -66,6 +68,7 @@ func (r *reloader) reload(ctx context.Context) {
 	// Who turns the log down, and who turns it up, sees what has changed.
 	r.level.SetLevel(min(level, r.level.Level()))
 	r.lessor.SetLimits(next.Limits)
+	r.bounds(next.Bounds)
 	for _, c := range changed {
 		r.log.Info("setting changed", c.fields()...)
 	}

@@ -102,10 +102,12 @@ type process struct {
 
 func newProcess(c config, store lease.Store, h host) *process {
 	lessor := lease.NewLessor(store, c.Limits)
-	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: h.log, Version: h.version, Reflection: c.Reflection})
+	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: h.log, Version: h.version, Bounds: c.Bounds, Reflection: c.Reflection})
 	ready := newReadiness(server.SetServing, h.log, lessor.Status().Refusal)
+	live := newReloader(h, lessor, c)
+	live.bounds = server.SetBounds
 	return &process{
-		host: h, store: store, lessor: lessor, rpc: server, ready: ready, live: newReloader(h, lessor, c),
+		host: h, store: store, lessor: lessor, rpc: server, ready: ready, live: live,
 		http: newHTTP(ready.handler(), h.log), failed: make(chan error, 2),
 	}
 }

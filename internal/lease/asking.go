@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -52,6 +51,11 @@ type Asking struct {
 	arrived time.Time
 	until   time.Time // when the wait is over
 	guest   guest
+	full    error // the limit that keeps it from waiting, nil if none does
+
+	// Guarded by lessor.ledger's mutex, but for who begins and who ends it.
+	claim   *claim
+	counted bool // among those who wait
 
 	// The rest is guarded by mu, which is never held during a call.
 	mu      sync.Mutex
@@ -82,7 +86,7 @@ const (
 
 // Ask begins an acquisition; Run executes it. The request is granted when its turn has come, within
 // r.Wait. Repeated with the same ID it answers the same lease, or has its place in line again. Errors:
-// *InvalidError, ErrOverloaded.
+// *InvalidError, *LimitError, ErrOverloaded.
 func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
 	next, err := l.acquisition(r)
 	if err != nil {
@@ -97,7 +101,14 @@ func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
 	if r.Wait > 0 {
 		a.next.Until, a.next.Turn = a.until, a.turn
 	}
+	if a.full, err = l.ledger.enter(a, &l.limits.Load().Limits); err != nil {
+		return nil, fmt.Errorf("acquire %q: %w", r.Name, err)
+	}
+	if a.full != nil {
+		a.next.Turn = nil
+	}
 	if err := l.lobby.enter(a); err != nil {
+		l.ledger.leave(a)
 		return nil, fmt.Errorf("acquire %q: %w", r.Name, err)
 	}
 	return a, nil
@@ -118,7 +129,7 @@ func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
 			return Acquisition{}, err
 		}
 	}
-	err := firstOf(CheckName(r.Name), checkID(r.ID), limits.checkWait(r.Wait), checkOwner(r.Owner), checkPrincipal(r.Principal), checkMetadata(r.Metadata))
+	err := firstOf(CheckName(r.Name), checkID(r.ID), limits.checkWait(r.Wait), checkOwner(r.Owner), checkPrincipal(r.Principal), limits.checkMetadata(r.Metadata))
 	if err != nil {
 		return Acquisition{}, err
 	}
@@ -175,6 +186,8 @@ func (a *Asking) settle(g Grant, err error) {
 		a.mu.Unlock()
 	case queued, mayHeal(err) && left > 0:
 		a.finish(Grant{}, a.drained())
+	case held != nil && a.full != nil:
+		a.finish(Grant{}, fmt.Errorf("acquire %q: %w", a.next.Name, a.full))
 	default:
 		a.finish(g, err)
 	}
@@ -281,10 +294,14 @@ func (a *Asking) finish(g Grant, err error) {
 	case a.inLine && !errors.As(err, new(*HeldError)): // that one has given the turn up already
 		a.undoLocked(0, true)
 	}
+	over := overAt(a.arrived.Add(g.Waited), g.Lease.ExpiresIn)
+	if err == nil {
+		a.lessor.hold(claimOf{a.next.Name, a.next.ID}, g.Lease, over)
+	}
 	a.leaveLocked()
 	a.mu.Unlock()
 	if err == nil {
-		a.lessor.losses.granted(g.Lease, overAt(a.arrived.Add(g.Waited), g.Lease.ExpiresIn))
+		a.lessor.losses.granted(g.Lease, over)
 		defer a.lessor.losses.told(g.Lease)
 	}
 	a.to.Answered(g, err)
@@ -296,6 +313,7 @@ func (a *Asking) leaveLocked() {
 		a.timer.Stop()
 	}
 	a.lessor.lobby.leave(a)
+	a.lessor.ledger.leave(a)
 }
 
 // giveUp undoes an unknown outcome at once: no retry will come.
@@ -324,58 +342,9 @@ func (l *Lessor) TakeBack(g Grant) {
 	}
 	open := g.open
 	open.KeepPlace = true
+	l.ledger.free(claimOf{open.Name, open.ID})
 	l.cleanup.undo(open, 0, g.Lease.TTL)
 }
-
-// Acquire asks and waits for the answer. If ctx ends first, nothing is left behind but a place in line
-// for KeepPlace.
-func (l *Lessor) Acquire(ctx context.Context, r AcquireRequest) (Grant, error) {
-	if err := ctx.Err(); err != nil {
-		return Grant{}, err
-	}
-	answer := make(answer, 1)
-	a, err := l.Ask(r, answer)
-	if err != nil {
-		return Grant{}, err
-	}
-	a.Run()
-	var got answered
-	select {
-	case got = <-answer:
-	case <-ctx.Done():
-		if a.Cancel(true) {
-			return Grant{}, ctx.Err()
-		}
-		got = <-answer
-	}
-	if gone := ctx.Err(); gone != nil {
-		switch {
-		case got.err == nil:
-			l.TakeBack(got.grant)
-		case errors.Is(got.err, ErrUnknown):
-			a.giveUp()
-		}
-		return Grant{}, gone
-	}
-	return got.grant, got.err
-}
-
-// answer is the Asker of one who does nothing but wait; it has room for one.
-type answer chan answered
-
-type answered struct {
-	grant Grant
-	err   error
-}
-
-// Asked implements Asker.
-func (answer) Asked() {}
-
-// Queued implements Asker.
-func (answer) Queued(*HeldError) {}
-
-// Answered implements Asker.
-func (c answer) Answered(g Grant, err error) { c <- answered{g, err} }
 
 // mayHeal reports whether time may heal err within one request's wait. An unknown outcome is not asked
 // about again here: only the client's retry, with its next attempt, tells the two apart.

@@ -167,12 +167,15 @@ func (r *Renewing) Settled(got Result) {
 	l, err := r.lessor, got.Err
 	switch {
 	case err == nil:
-		l.losses.renewed(got.Lease, overAt(r.began, got.Lease.ExpiresIn))
+		over := overAt(r.began, got.Lease.ExpiresIn)
+		l.hold(claimOf{r.renewal.Name, r.renewal.ID}, got.Lease, over)
+		l.losses.renewed(got.Lease, over)
 	case errors.Is(err, ErrLost):
 		if again := r.unbound(); again != nil {
 			l.soon(func(c *Calls) { c.renew(again) })
 			return
 		}
+		l.ledger.free(claimOf{r.renewal.Name, r.renewal.ID})
 		if loss, known := l.losses.of(r.renewal.Name, r.told); known {
 			err = &LostError{Loss: loss}
 		}
@@ -221,6 +224,7 @@ func (r *Releasing) Settled(got Result) {
 			return
 		}
 	}
+	l.ledger.free(claimOf{r.request.Name, r.request.ID})
 	switch {
 	// The client has given its word, and lease ids are not used again: repeating harms nobody.
 	case got.Err != nil:

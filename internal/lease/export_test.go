@@ -45,3 +45,20 @@ func (a *Asking) OutOfTime() {
 	a.timer.Stop()
 	a.state, a.next.Turn = calling, nil
 }
+
+// Counted answers how many claims, of them held, waiters and tenants are counted.
+func (l *Lessor) Counted() (claims, held, waiting, tenants int) {
+	x := l.ledger
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for name, t := range x.tenants {
+		if name != "" || t.claims > 0 {
+			tenants++
+		}
+		waiting -= t.waiting // what all have is what each has, together
+	}
+	if waiting += x.waiting; waiting != 0 {
+		return -1, -1, -1, -1
+	}
+	return len(x.claims), len(x.held), x.waiting, tenants
+}

@@ -30,12 +30,13 @@ type Lessor struct {
 	limits  atomic.Pointer[inForce]
 	cleanup *cleanup
 	lobby   *lobby
+	ledger  *ledger
 	losses  *losses
 }
 
 // NewLessor returns a Lessor over store. limits must be valid with their defaults set.
 func NewLessor(store Store, limits Limits) *Lessor {
-	l := &Lessor{store: store, cleanup: newCleanup(store), lobby: newLobby(), losses: newLosses()}
+	l := &Lessor{store: store, cleanup: newCleanup(store), lobby: newLobby(), ledger: newLedger(), losses: newLosses()}
 	l.SetLimits(limits)
 	store.Forced(l.losses.forced)
 	return l
@@ -66,6 +67,11 @@ type renewer func(Lease, error)
 
 // Renewed implements Renewer.
 func (f renewer) Renewed(l Lease, err error) { f(l, err) }
+
+// hold counts a lease that was granted or renewed here.
+func (l *Lessor) hold(of claimOf, held Lease, over time.Time) {
+	l.ledger.hold(of, held.Principal, over, &l.limits.Load().Limits)
+}
 
 // renewal checks r.
 func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {

@@ -24,7 +24,14 @@ type Limits struct {
 	MaxTTL     time.Duration // default 1 h
 	DefaultTTL time.Duration // default 30 s
 	MaxWait    time.Duration // default 5 min
+	// MaxMetadata bounds metadata in bytes, keys and values together: at most MaxMetadataBytes, which is the default.
+	MaxMetadata int
+	All         Share // what all together may have; default: no bound
+	Each        Share // what each principal may have; nobody who is not authenticated is one
 }
+
+// count reports whether anybody has to be counted.
+func (l *Limits) count() bool { return l.All != Share{} || l.Each != Share{} }
 
 // WithDefaults returns l with every zero field set to its default.
 func (l Limits) WithDefaults() Limits {
@@ -37,11 +44,14 @@ func (l Limits) WithDefaults() Limits {
 	set(&l.MaxTTL, time.Hour)
 	set(&l.DefaultTTL, 30*time.Second)
 	set(&l.MaxWait, 5*time.Minute)
+	if l.MaxMetadata == 0 {
+		l.MaxMetadata = MaxMetadataBytes
+	}
 	return l
 }
 
 // Validate reports everything that is wrong with limits whose defaults are set, a line each: 1 ms <= MinTTL
-// <= DefaultTTL <= MaxTTL <= 24 h and 0 < MaxWait <= 1 h.
+// <= DefaultTTL <= MaxTTL <= 24 h, 0 < MaxWait <= 1 h, 0 < MaxMetadata <= MaxMetadataBytes, and no Share is negative.
 func (l Limits) Validate() error {
 	var wrong []error
 	want := func(ok bool, format string, args ...any) {
@@ -54,6 +64,11 @@ func (l Limits) Validate() error {
 		"the default ttl is %s; want it between the smallest (%s) and the largest (%s)", l.DefaultTTL, l.MinTTL, l.MaxTTL)
 	want(l.MaxTTL <= 24*time.Hour, "the largest ttl is %s; want at most 24h", l.MaxTTL)
 	want(l.MaxWait > 0 && l.MaxWait <= time.Hour, "the longest wait is %s; want more than 0 and at most 1h", l.MaxWait)
+	want(l.MaxMetadata > 0 && l.MaxMetadata <= MaxMetadataBytes,
+		"the most metadata is %d bytes; want more than 0 and at most %d", l.MaxMetadata, MaxMetadataBytes)
+	for _, s := range []Share{l.All, l.Each} {
+		want(min(s.Leases, s.Waiters, s.Line) >= 0, "a limit is negative; want 0 for none")
+	}
 	return errors.Join(wrong...)
 }
 
@@ -143,7 +158,7 @@ func checkReason(reason string) error {
 	return checkText("reason", reason, MaxReasonBytes)
 }
 
-func checkMetadata(metadata map[string]string) error {
+func (l Limits) checkMetadata(metadata map[string]string) error {
 	size := 0
 	for key, value := range metadata {
 		size += len(key) + len(value)
@@ -154,8 +169,8 @@ func checkMetadata(metadata map[string]string) error {
 			return invalid("metadata", "key %q %s", key, problem)
 		}
 	}
-	if size > MaxMetadataBytes {
-		return invalid("metadata", "has %d bytes, keys and values together; want at most %d", size, MaxMetadataBytes)
+	if size > l.MaxMetadata {
+		return invalid("metadata", "has %d bytes, keys and values together; want at most %d", size, l.MaxMetadata)
 	}
 	return nil
 }

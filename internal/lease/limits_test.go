@@ -169,14 +169,14 @@ func TestWithinBounds(t *testing.T) {
 
 // Zero limits mean the defaults, and the defaults are valid.
 func TestLimitsDefaults(t *testing.T) {
-	want := lease.Limits{MinTTL: time.Second, MaxTTL: time.Hour, DefaultTTL: 30 * time.Second, MaxWait: 5 * time.Minute}
+	want := lease.Limits{MinTTL: time.Second, MaxTTL: time.Hour, DefaultTTL: 30 * time.Second, MaxWait: 5 * time.Minute, MaxMetadata: 1024}
 	if diff := cmp.Diff(want, lease.Limits{}.WithDefaults()); diff != "" {
 		t.Errorf("WithDefaults (-want +got):\n%s", diff)
 	}
 	if err := want.Validate(); err != nil {
 		t.Errorf("Validate(defaults) = %v, want nil", err)
 	}
-	set := lease.Limits{MinTTL: 1e6, MaxTTL: 2e6, DefaultTTL: 2e6, MaxWait: 1}
+	set := lease.Limits{MinTTL: 1e6, MaxTTL: 2e6, DefaultTTL: 2e6, MaxWait: 1, MaxMetadata: 1}
 	if diff := cmp.Diff(set, set.WithDefaults()); diff != "" {
 		t.Errorf("WithDefaults changed what was set (-want +got):\n%s", diff)
 	}
@@ -196,6 +196,10 @@ func TestLimitsValidate(t *testing.T) {
 		"largest above a day":   func(l *lease.Limits) { l.MaxTTL = 24*time.Hour + 1 },
 		"negative wait":         func(l *lease.Limits) { l.MaxWait = -1 },
 		"wait above an hour":    func(l *lease.Limits) { l.MaxWait = time.Hour + 1 },
+		"negative metadata":     func(l *lease.Limits) { l.MaxMetadata = -1 },
+		"much metadata":         func(l *lease.Limits) { l.MaxMetadata = lease.MaxMetadataBytes + 1 },
+		"negative in all":       func(l *lease.Limits) { l.All.Leases = -1 },
+		"negative for each":     func(l *lease.Limits) { l.Each.Line = -1 },
 	} {
 		l := lease.Limits{}.WithDefaults()
 		change(&l)

@@ -33,6 +33,7 @@ func refusalOf(ctx context.Context, err error) refusal {
 	var held *lease.HeldError
 	var token *lease.TokenError
 	var lost *lease.LostError
+	var over *lease.LimitError
 	switch {
 	case errors.As(err, &argument):
 		return refusal{code: codes.InvalidArgument, reason: "INVALID_ARGUMENT", err: err, field: argument}
@@ -52,6 +53,8 @@ func refusalOf(ctx context.Context, err error) refusal {
 		return refusal{code: codes.Unavailable, reason: "GRANTS_REFUSED", err: err}
 	case errors.Is(err, lease.ErrDraining):
 		return refusal{code: codes.Unavailable, reason: "DRAINING", err: err}
+	case errors.As(err, &over):
+		return refusal{code: codes.ResourceExhausted, reason: "OVER_LIMIT", err: err, retry: retryIn(over.RetryIn)}
 	case errors.Is(err, lease.ErrStoreFull):
 		return refusal{code: codes.ResourceExhausted, reason: "STORE_FULL", err: err}
 	case errors.Is(err, lease.ErrOverloaded):
@@ -139,6 +142,9 @@ func (r refusal) answer() *lockdv1.Error {
 	if r.field != nil {
 		e.Field = r.field.Field
 	}
+	if r.held == nil { // a session says of who is in the way when the name is free
+		e.RetryIn = r.retry.GetRetryDelay()
+	}
 	return e
 }
 
@@ -176,7 +182,11 @@ func encodeHeld(err *lease.HeldError) *lockdv1.Held {
 // retryAfter is when asking again makes sense: when the name falls free, but no later than in a
 // second, since a holder may release long before.
 func retryAfter(holder lease.Lease) *errdetails.RetryInfo {
-	return &errdetails.RetryInfo{RetryDelay: durationpb.New(max(0, min(holder.ExpiresIn, time.Second)))}
+	return retryIn(max(0, min(holder.ExpiresIn, time.Second)))
+}
+
+func retryIn(d time.Duration) *errdetails.RetryInfo {
+	return &errdetails.RetryInfo{RetryDelay: durationpb.New(d)}
 }
 
 // clip makes text fit for the wire and the log: valid UTF-8 and no longer than limit bytes.

@@ -64,6 +64,7 @@ func TestEveryErrorHasItsCodeAndReasonInUnaryCallsAndStreams(t *testing.T) {
 		{lease.ErrStoreFull, codes.ResourceExhausted, "STORE_FULL"},
 		{lease.ErrOverloaded, codes.ResourceExhausted, "OVERLOADED"},
 		{lease.ErrLineFull, codes.ResourceExhausted, "LINE_FULL"},
+		{&lease.LimitError{What: "leases", Limit: 3}, codes.ResourceExhausted, "OVER_LIMIT"},
 		{&lease.LostError{Loss: lease.Loss{Cause: lease.CauseForced}}, codes.FailedPrecondition, "LEASE_LOST"},
 		{errSlowReader, codes.ResourceExhausted, "SLOW_READER"},
 		{errProtocol, codes.InvalidArgument, "PROTOCOL"},

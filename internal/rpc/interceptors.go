@@ -15,16 +15,17 @@ import (
 )
 
 // around is what stands around every call. From the outside in: errors become statuses and the call
-// is logged; a panic becomes an error; the call gets its bound.
+// is logged; a panic becomes an error; it is counted, and refused if there are too many; the call gets its bound.
 type around struct {
 	access *accessLog
+	gate   *gate
 	// ending ends when streams must; endStreams ends it.
 	ending     context.Context
 	endStreams context.CancelFunc
 }
 
-func newAround(log *zap.Logger) *around {
-	a := &around{access: &accessLog{log}}
+func newAround(log *zap.Logger, b Bounds) *around {
+	a := &around{access: &accessLog{log}, gate: newGate(b)}
 	a.ending, a.endStreams = context.WithCancel(context.Background())
 	return a
 }

@@ -17,6 +17,7 @@ type leaseService struct {
 	process  process
 	sessions *sessions
 	access   *accessLog
+	gate     *gate
 }
 
 func (s *leaseService) Acquire(ctx context.Context, req *lockdv1.AcquireRequest) (*lockdv1.AcquireResponse, error) {

@@ -257,3 +257,16 @@ func (x *session) takeBack(unsent ...*parcel) {
 		}
 	}
 }
+
+// asUnary answers the unary call that means the same as op.
+func asUnary(op *lockdv1.Operation) (method string, request any) {
+	switch r := op.GetRequest().(type) {
+	case *lockdv1.Operation_Acquire:
+		return lockdv1.LeaseService_Acquire_FullMethodName, r.Acquire
+	case *lockdv1.Operation_Renew:
+		return lockdv1.LeaseService_Renew_FullMethodName, r.Renew
+	case *lockdv1.Operation_Release:
+		return lockdv1.LeaseService_Release_FullMethodName, r.Release
+	}
+	return lockdv1.LeaseService_Session_FullMethodName, nil
+}

@@ -31,6 +31,7 @@ type Config struct {
 	Lessor     *lease.Lessor // required
 	Log        *zap.Logger   // nil: no log
 	Version    string        // what Status answers
+	Bounds     Bounds        // what may be asked; see SetBounds
 	Reflection bool          // whether the services describe themselves (grpc.reflection.v1)
 }
 
@@ -50,14 +51,14 @@ func NewServer(c Config) *Server {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	a := newAround(c.Log)
+	a := newAround(c.Log, c.Bounds)
 	s := &Server{
 		lessor: c.Lessor, grpc: grpc.NewServer(settings(a)...), health: health.NewServer(), around: a, sessions: newSessions(),
 	}
 	s.SetServing(false)
 
 	is := newProcess(c.Version)
-	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor, process: is, sessions: s.sessions, access: a.access})
+	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor, process: is, sessions: s.sessions, access: a.access, gate: a.gate})
 	register(s.grpc, lockdv1.AdminService_ServiceDesc, &adminService{lessor: c.Lessor, process: is})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	if c.Reflection {
@@ -66,10 +67,13 @@ func NewServer(c Config) *Server {
 	return s
 }
 
+// SetBounds puts bounds in force for whatever is asked from now on. What is open stays open.
+func (s *Server) SetBounds(b Bounds) { s.around.gate.bounds.Store(&b) }
+
 // Serve accepts connections on l until Shutdown and closes l. It returns nil after Shutdown, or why l
 // failed.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	if err := s.grpc.Serve(&door{Listener: l, gate: s.around.gate, log: s.around.access.to}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
 	}
 	return nil

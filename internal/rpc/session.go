@@ -47,9 +47,11 @@ type session struct {
 	slots   chan struct{} // holds one for each operation that is at the store
 
 	// The reader's own.
-	last  uint64       // the largest id so far
-	began time.Time    // when the message was there that is being taken
-	calls *lease.Calls // what it asks the store for; nil: nothing yet
+	last  uint64        // the largest id so far
+	by    *visitor      // who asks
+	rest  time.Duration // before the next message is read: too much was asked
+	began time.Time     // when the message was there that is being taken
+	calls *lease.Calls  // what it asks the store for; nil: nothing yet
 
 	running sync.WaitGroup // operations until they are answered, and what undoes them
 
@@ -70,6 +72,7 @@ func (s *leaseService) Session(stream sessionStream) error {
 		why: make(chan error, 1), over: make(chan struct{}), slots: make(chan struct{}, maxAtOnce),
 		asking: make(map[uint64]*acquiring), holdings: newHoldings(func(h *holding) { s.lessor.StopListening(&h.ear) }),
 	}
+	x.by = s.gate.visitor(principalOf(x.ctx))
 	s.sessions.enter(x)
 	defer s.sessions.leave(x)
 	s.sessions.tails.Go(x.read)
@@ -125,6 +128,7 @@ func (x *session) read() {
 		if err != nil {
 			break
 		}
+		x.pause()
 		err = errSlowReader
 	}
 	if errors.Is(err, io.EOF) {
@@ -134,9 +138,36 @@ func (x *session) read() {
 	x.finish(err)
 }
 
+// pause leaves the next message unread for a moment if too much was asked.
+func (x *session) pause() {
+	if x.rest == 0 {
+		return
+	}
+	timer := time.NewTimer(min(x.rest, holdUp))
+	defer timer.Stop()
+	x.rest = 0
+	select {
+	case <-timer.C:
+	case <-x.over:
+	}
+}
+
+// allow counts n requests, and answers an error if there were too many of late.
+func (x *session) allow(n int, vital bool) error {
+	err := x.service.gate.ask(x.by, n, vital, x.began)
+	var over *lease.LimitError
+	if errors.As(err, &over) {
+		x.rest = max(x.rest, over.RetryIn)
+	}
+	return err
+}
+
 // take begins what a message asks for, in its order.
 func (x *session) take(req *lockdv1.SessionRequest) error {
 	x.began = time.Now()
+	if n := len(req.GetCancels()) + len(req.GetResumed()); n > 0 || len(req.GetOperations()) == 0 {
+		_ = x.allow(max(1, n), true) // nobody could be told of a refusal: it is done, and then there is a rest
+	}
 	if err := x.greet(req.GetHello()); err != nil {
 		return err
 	}
@@ -220,6 +251,14 @@ func (x *session) begin(op *lockdv1.Operation) error {
 	x.last = id
 	if err := x.admit(); err != nil {
 		return err
+	}
+	_, acquires := op.GetRequest().(*lockdv1.Operation_Acquire)
+	if err := x.allow(1, !acquires); err != nil {
+		x.refuse(id, err)
+		x.running.Done()
+		method, request := asUnary(op)
+		x.note(method, request, x.began, err)
+		return nil
 	}
 	calls := x.asked()
 	if calls == nil {

@@ -242,7 +242,7 @@ func TestASessionHasAtMost20000OperationsUnanswered(t *testing.T) {
 }
 
 func TestAFaultIsOneOperationsAndNotTheSessions(t *testing.T) {
-	x := &session{service: &leaseService{}, out: newOutbox(), ctx: t.Context(), slots: make(chan struct{}, 1)} // without a Lessor
+	x := &session{service: &leaseService{gate: newGate(Bounds{})}, out: newOutbox(), ctx: t.Context(), slots: make(chan struct{}, 1)} // without a Lessor
 	for id := range uint64(2) {
 		if err := x.begin(operation(id+1, &lockdv1.ReleaseRequest{Name: "a", LeaseId: id1})); err != nil {
 			t.Fatalf("operation %d ends the session: %v", id+1, err)

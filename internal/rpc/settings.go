@@ -39,8 +39,8 @@ const (
 // settings are the options of the gRPC server, interceptors included.
 func settings(a *around) []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(a.unaryCall, a.recoverUnary(), boundUnary),
-		grpc.ChainStreamInterceptor(a.streamCall, a.recoverStream(), a.endStream),
+		grpc.ChainUnaryInterceptor(a.unaryCall, a.recoverUnary(), a.limitUnary, boundUnary),
+		grpc.ChainStreamInterceptor(a.streamCall, a.recoverStream(), a.limitStream, a.endStream),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxSendMsgSize(maxReply),

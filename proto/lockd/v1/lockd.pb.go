@@ -52,9 +52,12 @@
 //	RESOURCE_EXHAUSTED   STORE_FULL         the store is out of memory; nothing was done
 //	RESOURCE_EXHAUSTED   OVERLOADED         too many outcomes are still unknown here, or too many wait; nothing was done
 //	RESOURCE_EXHAUSTED   LINE_FULL          too many wait for this name; nothing was done
+//	RESOURCE_EXHAUSTED   OVER_LIMIT         the caller, or all together, have or ask too much; nothing was done; details: google.rpc.RetryInfo
 //	RESOURCE_EXHAUSTED   SLOW_READER        a stream's client does not read what it is sent; the stream has ended
 //	INVALID_ARGUMENT     PROTOCOL           a stream's client broke its rules; the stream has ended
 //	INTERNAL             INTERNAL           a fault of the server; its text is in the server's log only
+//
+// Every RPC and every operation may be answered OVER_LIMIT; renewals and releases at twice the rate of the others.
 //
 // CANCELLED and DEADLINE_EXCEEDED speak of the caller's own context and carry no reason. Neither do the
 // refusals of gRPC itself: RESOURCE_EXHAUSTED for a request over 64 KiB, UNIMPLEMENTED for an unknown RPC.
@@ -2218,7 +2221,9 @@ type Error struct {
 	// Of LEASE_LOST, if the cause is known.
 	Loss *Loss `protobuf:"bytes,5,opt,name=loss,proto3" json:"loss,omitempty"`
 	// Of INVALID_ARGUMENT: which one is wrong.
-	Field         string `protobuf:"bytes,6,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,6,opt,name=field,proto3" json:"field,omitempty"`
+	// Of OVER_LIMIT: when asking again makes sense.
+	RetryIn       *durationpb.Duration `protobuf:"bytes,7,opt,name=retry_in,json=retryIn,proto3" json:"retry_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2293,6 +2298,13 @@ func (x *Error) GetField() string {
 		return x.Field
 	}
 	return ""
+}
+
+func (x *Error) GetRetryIn() *durationpb.Duration {
+	if x != nil {
+		return x.RetryIn
+	}
+	return nil
 }
 
 // Lost says that a lease has ended.
@@ -2847,14 +2859,15 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\breleased\x18\x04 \x01(\v2\x19.lockd.v1.ReleaseResponseH\x00R\breleased\x12'\n" +
 	"\x05error\x18\x05 \x01(\v2\x0f.lockd.v1.ErrorH\x00R\x05error\x12(\n" +
 	"\x06queued\x18\x06 \x01(\v2\x0e.lockd.v1.HeldH\x00R\x06queuedB\b\n" +
-	"\x06result\"\xab\x01\n" +
+	"\x06result\"\xe1\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\"\n" +
 	"\x04held\x18\x04 \x01(\v2\x0e.lockd.v1.HeldR\x04held\x12\"\n" +
 	"\x04loss\x18\x05 \x01(\v2\x0e.lockd.v1.LossR\x04loss\x12\x14\n" +
-	"\x05field\x18\x06 \x01(\tR\x05field\"T\n" +
+	"\x05field\x18\x06 \x01(\tR\x05field\x124\n" +
+	"\bretry_in\x18\a \x01(\v2\x19.google.protobuf.DurationR\aretryIn\"T\n" +
 	"\x04Lost\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12\"\n" +
@@ -2996,36 +3009,37 @@ var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
 	4,  // 36: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
 	4,  // 37: lockd.v1.Error.held:type_name -> lockd.v1.Held
 	5,  // 38: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
-	5,  // 39: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
-	39, // 40: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	35, // 41: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
-	36, // 42: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
-	40, // 43: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	7,  // 44: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
-	9,  // 45: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
-	11, // 46: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
-	13, // 47: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
-	15, // 48: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
-	17, // 49: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	21, // 50: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
-	24, // 51: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
-	19, // 52: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	33, // 53: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	8,  // 54: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	10, // 55: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	12, // 56: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	14, // 57: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	16, // 58: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	18, // 59: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	22, // 60: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
-	28, // 61: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
-	20, // 62: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	34, // 63: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	54, // [54:64] is the sub-list for method output_type
-	44, // [44:54] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	40, // 39: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
+	5,  // 40: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
+	39, // 41: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	35, // 42: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
+	36, // 43: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
+	40, // 44: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
+	7,  // 45: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
+	9,  // 46: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
+	11, // 47: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
+	13, // 48: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
+	15, // 49: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
+	17, // 50: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
+	21, // 51: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	24, // 52: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	19, // 53: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	33, // 54: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	8,  // 55: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	10, // 56: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	12, // 57: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	14, // 58: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	16, // 59: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	18, // 60: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	22, // 61: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	28, // 62: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	20, // 63: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	34, // 64: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	55, // [55:65] is the sub-list for method output_type
+	45, // [45:55] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_proto_lockd_v1_lockd_proto_init() }

@@ -52,9 +52,12 @@
 //	RESOURCE_EXHAUSTED   STORE_FULL         the store is out of memory; nothing was done
 //	RESOURCE_EXHAUSTED   OVERLOADED         too many outcomes are still unknown here, or too many wait; nothing was done
 //	RESOURCE_EXHAUSTED   LINE_FULL          too many wait for this name; nothing was done
+//	RESOURCE_EXHAUSTED   OVER_LIMIT         the caller, or all together, have or ask too much; nothing was done; details: google.rpc.RetryInfo
 //	RESOURCE_EXHAUSTED   SLOW_READER        a stream's client does not read what it is sent; the stream has ended
 //	INVALID_ARGUMENT     PROTOCOL           a stream's client broke its rules; the stream has ended
 //	INTERNAL             INTERNAL           a fault of the server; its text is in the server's log only
+//
+// Every RPC and every operation may be answered OVER_LIMIT; renewals and releases at twice the rate of the others.
 //
 // CANCELLED and DEADLINE_EXCEEDED speak of the caller's own context and carry no reason. Neither do the
 // refusals of gRPC itself: RESOURCE_EXHAUSTED for a request over 64 KiB, UNIMPLEMENTED for an unknown RPC.

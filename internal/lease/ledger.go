@@ -1,0 +1,280 @@
+package lease
+
+import (
+	"container/heap"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Share bounds what may be had at once through this server. A field that is 0 bounds nothing.
+type Share struct {
+	Leases  int // held, or asked for: who waits for a lease has a claim to one
+	Waiters int // acquisitions that may wait
+	Line    int // of those, for one name
+}
+
+// LimitError says that a limit is reached. Nothing was done.
+type LimitError struct {
+	What    string // "leases"
+	Limit   int
+	Whose   string        // the principal whose limit it is; "": of all together
+	RetryIn time.Duration // when asking again makes sense
+}
+
+func (e *LimitError) Error() string {
+	if e.Whose == "" {
+		return fmt.Sprintf("all together have reached this server's limit of %d %s", e.Limit, e.What)
+	}
+	return fmt.Sprintf("%s has reached its limit of %d %s", e.Whose, e.Limit, e.What)
+}
+
+// retryLimit is when who has too much may ask again: something may have ended by then.
+const retryLimit = time.Second
+
+// ledger counts who has how much of what is held and waited for through this server. Other servers count for
+// themselves. A lease counts from its first asking on, or from its first renewal here, until it is released or lost
+// here or its time is over by this server's clock. What is over is noticed by whoever comes next.
+type ledger struct {
+	mu      sync.Mutex
+	claims  map[claimOf]*claim
+	tenants map[string]*tenant // by principal; "" is everybody while nobody is authenticated
+	held    overFirst
+	waiting int
+	spare   []*claim // to be used again
+}
+
+// claimOf names a lease, or what may become one: repeats and re-askings have the claim they had.
+type claimOf struct {
+	name string
+	id   ID
+}
+
+// claim is what one lease id has on one name.
+type claim struct {
+	of      claimOf
+	tenant  *tenant
+	askings int       // under way
+	waits   int       // of those, that may wait
+	over    time.Time // when the lease is over; zero: none is held
+	due     time.Time // when to look at over: held is in the order of this
+	place   int       // in held
+}
+
+// tenant is who shares one limit.
+type tenant struct {
+	principal string
+	claims    int
+	waiting   int
+	lines     map[string]int // by name; nil while nobody is authenticated: a line has its own bound in the store
+}
+
+// maxSpare bounds the claims that are kept to be used again.
+const maxSpare = 1024
+
+func newLedger() *ledger {
+	return &ledger{claims: make(map[claimOf]*claim), tenants: make(map[string]*tenant)}
+}
+
+// enter counts a in, which is about to begin. Where there is room for its lease but not for its waiting, it
+// does not wait: full says why.
+func (l *ledger) enter(a *Asking, limits *Limits) (full, err error) {
+	if !limits.count() {
+		return nil, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expireLocked(a.arrived)
+	of := claimOf{a.next.Name, a.next.ID}
+	c := l.claims[of]
+	if c == nil {
+		t := l.tenants[a.next.Principal]
+		if err := l.leaseLocked(t, limits); err != nil {
+			return nil, err
+		}
+		c = l.addLocked(of, a.next.Principal)
+	}
+	c.askings++
+	a.claim = c
+	if a.next.Turn == nil {
+		return nil, nil
+	}
+	if c.waits == 0 {
+		if full := l.waitLocked(c, limits); full != nil {
+			return full, nil
+		}
+		l.waiting++
+		c.tenant.wait(of.name, 1)
+	}
+	c.waits++
+	a.counted = true
+	return nil, nil
+}
+
+// leaseLocked reports that there is no room for another lease of t, which may be nil.
+func (l *ledger) leaseLocked(t *tenant, limits *Limits) error {
+	if most := limits.All.Leases; most > 0 && len(l.claims) >= most {
+		return &LimitError{What: "leases", Limit: most, RetryIn: retryLimit}
+	}
+	if t == nil || t.principal == "" {
+		return nil
+	}
+	if most := limits.Each.Leases; most > 0 && t.claims >= most {
+		return &LimitError{What: "leases", Limit: most, Whose: t.principal, RetryIn: retryLimit}
+	}
+	return nil
+}
+
+// waitLocked reports that there is no room for another waiter.
+func (l *ledger) waitLocked(c *claim, limits *Limits) error {
+	t, each := c.tenant, limits.Each
+	if most := limits.All.Waiters; most > 0 && l.waiting >= most {
+		return &LimitError{What: "waiters", Limit: most, RetryIn: retryLimit}
+	}
+	switch {
+	case t.principal == "":
+		return nil
+	case each.Waiters > 0 && t.waiting >= each.Waiters:
+		return &LimitError{What: "waiters", Limit: each.Waiters, Whose: t.principal, RetryIn: retryLimit}
+	case each.Line > 0 && t.lines[c.of.name] >= each.Line:
+		return &LimitError{What: "waiters for one name", Limit: each.Line, Whose: t.principal, RetryIn: retryLimit}
+	}
+	return nil
+}
+
+// leave counts a out, once.
+func (l *ledger) leave(a *Asking) {
+	c := a.claim
+	if c == nil {
+		return
+	}
+	a.claim = nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.askings--
+	if a.counted {
+		if c.waits--; c.waits == 0 {
+			l.waiting--
+			c.tenant.wait(c.of.name, -1)
+		}
+	}
+	l.forgetLocked(c)
+}
+
+// hold notes that a lease was granted or renewed and is over at a time. Nothing is refused here: what the store
+// has granted is the client's.
+func (l *ledger) hold(of claimOf, principal string, over time.Time, limits *Limits) {
+	if !limits.count() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.claims[of]
+	if c == nil { // it was granted by another server
+		c = l.addLocked(of, principal)
+	}
+	switch {
+	case c.over.IsZero():
+		c.over, c.due = over, over
+		heap.Push(&l.held, c)
+	case over.After(c.over):
+		c.over = over // looked at when it is due
+	}
+}
+
+// free notes that a lease is held no more, if it was.
+func (l *ledger) free(of claimOf) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.claims[of]; c != nil && !c.over.IsZero() {
+		heap.Remove(&l.held, c.place)
+		c.over = time.Time{}
+		l.forgetLocked(c)
+	}
+}
+
+// expireLocked frees what is over.
+func (l *ledger) expireLocked(now time.Time) {
+	for len(l.held) > 0 && l.held[0].due.Before(now) {
+		c := l.held[0]
+		if c.over.After(now) { // renewed
+			c.due = c.over
+			heap.Fix(&l.held, 0)
+			continue
+		}
+		heap.Pop(&l.held)
+		c.over = time.Time{}
+		l.forgetLocked(c)
+	}
+}
+
+func (l *ledger) addLocked(of claimOf, principal string) *claim {
+	t := l.tenants[principal]
+	if t == nil {
+		t = &tenant{principal: principal}
+		if principal != "" {
+			t.lines = make(map[string]int)
+		}
+		l.tenants[principal] = t
+	}
+	t.claims++
+	c := new(claim)
+	if n := len(l.spare); n > 0 {
+		c, l.spare = l.spare[n-1], l.spare[:n-1]
+	}
+	*c = claim{of: of, tenant: t}
+	l.claims[of] = c
+	return c
+}
+
+// forgetLocked takes c out if nobody holds it or asks for it.
+func (l *ledger) forgetLocked(c *claim) {
+	if c.askings > 0 || !c.over.IsZero() {
+		return
+	}
+	delete(l.claims, c.of)
+	t := c.tenant
+	if t.claims--; t.claims == 0 && t.principal != "" {
+		delete(l.tenants, t.principal)
+	}
+	*c = claim{}
+	if len(l.spare) < maxSpare {
+		l.spare = append(l.spare, c)
+	}
+}
+
+func (t *tenant) wait(name string, n int) {
+	t.waiting += n
+	if t.lines == nil {
+		return
+	}
+	if t.lines[name] += n; t.lines[name] == 0 {
+		delete(t.lines, name)
+	}
+}
+
+// overFirst is a heap of claims that are held, the first one due on top.
+type overFirst []*claim
+
+func (h overFirst) Len() int           { return len(h) }
+func (h overFirst) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h overFirst) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+
+// Push implements heap.Interface.
+func (h *overFirst) Push(x any) {
+	c, _ := x.(*claim) // nothing else is pushed
+	c.place = len(*h)
+	*h = append(*h, c)
+}
+
+// Pop implements heap.Interface.
+func (h *overFirst) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return c
+}
