@@ -98,6 +98,14 @@ func (g *group) admit(ctx context.Context, all []surveyed) error {
 	if len(silent) > 0 {
 		return fmt.Errorf("%w: nodes that are no group yet are made one when all of them answer: %w", errNotYet, trouble(silent))
 	}
+	if len(blanks) == 0 && g.belong(pendings, true) == nil { // all are marked: whoever was about to finish did not come to it
+		return errors.Join(errNotYet, finish(ctx, pendings, ""))
+	}
+	for _, s := range pendings {
+		if s.mark.generation > 1 {
+			return s.refused("was about to stay in a group that was being changed, which was not finished; %s", wantReplace)
+		}
+	}
 	for _, s := range blanks {
 		if !s.empty() {
 			return s.refused("has keys of lockd and no marker: it has lost part of its data, or something else keeps its leases there; %s", wantInit)

@@ -18,38 +18,59 @@ const claimFor = 1500 * time.Millisecond
 // founding makes servers one group, in steps on all of them, each of which compares what the one before left:
 //
 //  1. claim: nobody else does it. Everybody claims in the order of the servers' run ids, so nobody waits in a circle.
-//  2. mark: each is marked as one of the group, pending. None votes.
+//  2. mark: each is marked as one of the group, pending, and has its memory. From here none votes, not in the state that the group
+//     had before either.
 //  3. finish: each is marked as a member. A member is there only if all were marked, so whoever finds one finishes
 //     what is left, without a claim; while there is none, whoever gets all claims marks anew.
 type founding struct {
 	claimant string
-	all      []surveyed // in the order of claims
+	to       identity
+	all      []founder // in the order of claims
 }
 
-// found founds a group of all, who have been seen to be blank or pending. Errors: errNotYet, somebody else is at it;
-// *redisconn.RefusedError; or what went wrong. Whatever was done then, the next one may go on.
+// founder is a server that is made one of a group.
+type founder struct {
+	surveyed
+	takes    string // the seat
+	memory   memory // to be
+	lost     bool   // what it promised before is not known
+	isMember bool   // of the state before, so its keys are the group's
+}
+
+// found founds a group of all, who have been seen to be blank or pending. Errors: errNotYet, somebody else is at it, or it
+// is done; *redisconn.RefusedError. Whatever was done then, the next one may go on.
 func (g *group) found(ctx context.Context, all []surveyed) error {
-	f := &founding{claimant: randomHex(8), all: slices.Clone(all)}
-	slices.SortFunc(f.all, func(a, b surveyed) int { return cmp.Compare(a.seen.node.RunID, b.seen.node.RunID) })
-	err := f.claim(ctx)
-	if err == nil {
-		err = f.compare(ctx, g.keys)
+	f := newFounding(all)
+	for i := range f.all { // an operator had begun a group of which not all is known
+		f.all[i].lost = slices.ContainsFunc(all, func(s surveyed) bool { return readMemory(s.memory).lost != 0 })
 	}
-	if err == nil {
-		err = f.mark(ctx, g.maxTTL)
-	}
-	if err == nil {
-		err = finish(ctx, f.all, f.claimant)
-	}
-	f.giveUp(ctx)
-	switch {
-	case errors.As(err, new(*redisconn.RefusedError)):
-		return err
-	case err != nil:
+	f.to = newIdentity(f.seats(), g.maxTTL)
+	if err := f.run(ctx, g.keys, 0); err != nil {
+		if errors.As(err, new(*redisconn.RefusedError)) {
+			return err
+		}
 		return fmt.Errorf("%w: %w", errNotYet, err)
 	}
-	g.notice(fmt.Sprintf("the nodes %s were new and have been made a group: %s", addresses(f.all), f.all[0].mark.group))
+	g.notice(fmt.Sprintf("the nodes %s were new and have been made a group: %s", addresses(all), f.to.group))
 	return errNotYet // join it as everybody does
+}
+
+// newFounding gives each a seat of its own, and a memory of nothing.
+func newFounding(all []surveyed) *founding {
+	f := &founding{claimant: randomHex(8)}
+	for _, s := range all {
+		f.all = append(f.all, founder{surveyed: s, takes: newSeat(), memory: memory{run: s.seen.node.RunID, always: s.alwaysOnDisk()}})
+	}
+	slices.SortFunc(f.all, func(a, b founder) int { return cmp.Compare(a.seen.node.RunID, b.seen.node.RunID) })
+	return f
+}
+
+func (f *founding) seats() []string {
+	var all []string
+	for _, s := range f.all {
+		all = append(all, s.takes)
+	}
+	return all
 }
 
 func addresses(all []surveyed) string {
@@ -61,11 +82,29 @@ func addresses(all []surveyed) string {
 	return strings.Join(list, ", ")
 }
 
-// claim takes every server, or none.
+// run takes all steps. Fences are raised by gap over all that is known of tokens.
+func (f *founding) run(ctx context.Context, k keys, gap time.Duration) error {
+	defer f.giveUp(ctx)
+	if err := f.claim(ctx); err != nil {
+		return err
+	}
+	if err := f.compare(ctx, k); err != nil {
+		return err
+	}
+	if err := f.mark(ctx, gap); err != nil {
+		return err
+	}
+	var all []surveyed
+	for _, s := range f.all {
+		all = append(all, s.surveyed)
+	}
+	return finish(ctx, all, f.claimant)
+}
+
+// claim takes every server.
 func (f *founding) claim(ctx context.Context) error {
 	for _, s := range f.all {
 		if err := s.take(ctx, f.claimant, claimFor); err != nil {
-			f.giveUp(ctx)
 			return fmt.Errorf("claim redis at %s: %w", s.address, err)
 		}
 	}
@@ -81,7 +120,7 @@ func (f *founding) giveUp(ctx context.Context) {
 	}
 }
 
-// compare looks again, now that nobody else changes anything: nothing but what was marked and left may be there.
+// compare looks again, now that nobody else changes anything: all has to be as it was seen.
 func (f *founding) compare(ctx context.Context, k keys) error {
 	for i := range f.all {
 		s := &f.all[i]
@@ -89,16 +128,15 @@ func (f *founding) compare(ctx context.Context, k keys) error {
 		if err != nil {
 			return err
 		}
-		m, _ := readMark(now.marker)
-		if now.node.RunID != s.seen.node.RunID || now.marker != "" && m.state != pending {
-			return errChanged
+		if now.node.RunID != s.seen.node.RunID || now.marker != s.seen.marker || now.memory != s.seen.memory {
+			return fmt.Errorf("redis at %s: %w", s.address, errChanged)
 		}
-		if now.marker == "" {
+		if now.marker == "" && !s.lost {
 			if err := s.hasNoKeys(ctx, k); err != nil {
 				return err
 			}
 		}
-		s.seen, s.mark = now, m
+		s.seen = now
 	}
 	return nil
 }
@@ -116,26 +154,45 @@ func (n *node) hasNoKeys(ctx context.Context, k keys) error {
 	return scan.Err()
 }
 
-// mark marks each as pending in a new group. Their fences begin at the largest of their clocks: tokens that were given by
-// nodes of whom nothing is known any more are smaller, as long as clocks do not step back.
-func (f *founding) mark(ctx context.Context, maxTTL time.Duration) error {
-	var seats []string
+// mark marks each as pending: first those who were members, so that the state before has no quorum any more and no token
+// is decided in it; then their fences say what the others' have to be. Tokens that were given by nodes of whom
+// nothing is known are smaller than the clocks, as long as these do not step back.
+func (f *founding) mark(ctx context.Context, gap time.Duration) error {
+	for i := range f.all {
+		if f.all[i].isMember {
+			if err := f.markOne(ctx, &f.all[i], 0); err != nil {
+				return err
+			}
+		}
+	}
 	var least int64
 	for _, s := range f.all {
-		seats, least = append(seats, newSeat()), max(least, s.micros)
+		now, err := s.look(ctx)
+		if err != nil {
+			return err
+		}
+		fence, _ := now.fenceValue()
+		least = max(least, fence, now.micros)
 	}
-	id := newIdentity(seats, maxTTL)
 	for i := range f.all {
-		s := &f.all[i]
-		e := enrolment{
-			claimant: f.claimant, claimFor: claimFor, marker: id.marker(seats[i], pending),
-			memory: memory{run: s.seen.node.RunID, always: s.alwaysOnDisk()}, least: least,
+		if !f.all[i].isMember {
+			if err := f.markOne(ctx, &f.all[i], least+gap.Microseconds()); err != nil {
+				return err
+			}
 		}
-		if err := s.enrol(ctx, s.seen, e); err != nil {
-			return fmt.Errorf("mark redis at %s: %w", s.address, err)
-		}
-		s.seen.marker, s.seen.memory, s.mark = e.marker, e.memory.String(), mark{id, seats[i], pending}
 	}
+	return nil
+}
+
+func (f *founding) markOne(ctx context.Context, s *founder, least int64) error {
+	e := enrolment{
+		claimant: f.claimant, claimFor: claimFor, marker: f.to.marker(s.takes, pending), memory: s.memory, lost: s.lost, least: least,
+	}
+	remembers, err := s.enrol(ctx, s.seen, e)
+	if err != nil {
+		return fmt.Errorf("mark redis at %s: %w", s.address, err)
+	}
+	s.seen.marker, s.seen.memory, s.mark = e.marker, remembers.String(), mark{f.to, s.takes, pending}
 	return nil
 }
 
@@ -144,7 +201,7 @@ func (f *founding) mark(ctx context.Context, maxTTL time.Duration) error {
 func finish(ctx context.Context, pendings []surveyed, claimant string) error {
 	for _, s := range pendings {
 		e := enrolment{claimant: claimant, marker: s.mark.marker(s.mark.seat, member), memory: readMemory(s.memory)}
-		if err := s.enrol(ctx, s.seen, e); err != nil {
+		if _, err := s.enrol(ctx, s.seen, e); err != nil {
 			return fmt.Errorf("finish redis at %s: %w", s.address, err)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
 )
 
@@ -176,16 +175,15 @@ func (g *group) lookAt(ctx context.Context, i int) bool {
 		return false // who does not answer has not forgotten anything that anybody knows of
 	}
 	v := g.judge(i, s)
+	now := standing{run: s.node.RunID, marker: g.markerOf(i), out: v.out, until: v.until}
 	if v.remedy != nothing {
 		if err := g.apply(ctx, i, s, v.remedy); err != nil {
-			if v.out != "" {
-				v.out += fmt.Sprintf("; it could not be made whole: %v", err)
-			}
+			now.stuck = fmt.Sprintf("it could not be made whole: %v", err)
 		} else {
 			n.doubt() // look what has become of it
 		}
 	}
-	g.stand(n, standing{run: s.node.RunID, marker: g.markerOf(i), out: v.out, until: v.until})
+	g.stand(n, now)
 	return v.out == ""
 }
 
@@ -248,6 +246,9 @@ func (g *group) judge(i int, s seen) verdict {
 	if j := g.whoHas(g.last[i].mark.seat); j >= 0 && j != i {
 		return verdict{out: fmt.Sprintf("it is the same server as %s, or a copy of it", g.nodes[j].address)}
 	}
+	if m := g.last[i].mark; seat == "" && m.group == id.group && m.generation < id.generation {
+		return verdict{out: "it was replaced in the group, by an operator"}
+	}
 	if seat == "" {
 		return verdict{out: "it is not known to be of the group; " + wantReplace}
 	}
@@ -274,13 +275,14 @@ func (g *group) stand(n *node, now standing) {
 		n.conns.DropAll() // they lead to who was there before
 	}
 	switch {
-	case now.out == was.out:
+	case was.run == "" && now.out == "": // at the start
+	case now.out == was.out && (now.stuck == "") == (was.stuck == ""): // what it is stuck at may change with each look
 	case now.out == "":
 		g.notice(fmt.Sprintf("redis at %s votes", n.address))
 	case now.until.IsZero():
-		g.notice(fmt.Sprintf("redis at %s does not vote: %s", n.address, now.out))
+		g.notice(fmt.Sprintf("redis at %s does not vote: %s", n.address, now.why()))
 	default:
-		g.notice(fmt.Sprintf("redis at %s does not vote before %s: %s", n.address, now.until.UTC().Format(time.RFC3339), now.out))
+		g.notice(fmt.Sprintf("redis at %s does not vote before %s: %s", n.address, now.until.UTC().Format(time.RFC3339), now.why()))
 	}
 }
 
@@ -292,37 +294,4 @@ func (g *group) fitNodes(but int) (all []int) {
 		}
 	}
 	return all
-}
-
-// status is each node as last looked at, and why nothing can be granted, or "".
-func (g *group) status() (nodes []lease.Node, refusal string, warnings []string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	can, why := 0, ""
-	for i, n := range g.nodes {
-		l, at := g.last[i], n.standing.Load()
-		node := l.node
-		node.Address, node.Out, node.OutUntil = n.address, at.out, at.until
-		switch {
-		case l.err != nil:
-			node.Error = n.trouble(l.err)
-			why += "; " + node.Error
-		case at.out != "":
-			why += fmt.Sprintf("; redis at %s does not vote: %s", n.address, at.out)
-		case node.ClockSkew.Abs() > redisconn.MaxSkew:
-			why += fmt.Sprintf("; redis at %s: %s", n.address, redisconn.SkewProblem(node.ClockSkew))
-		default:
-			can++
-		}
-		if l.err == nil && node.Persistence != "aof always" {
-			warnings = append(warnings, fmt.Sprintf(
-				"redis at %s persists by %q: each time it is started again it does not vote for %s; want appendonly yes and appendfsync always, or a lower --max-ttl",
-				n.address, node.Persistence, g.identity.outTime().Round(time.Second)))
-		}
-		nodes = append(nodes, node)
-	}
-	if can < len(g.nodes)/2+1 {
-		refusal = fmt.Sprintf("%d of %d nodes can grant leases, want %d%s", can, len(g.nodes), len(g.nodes)/2+1, why)
-	}
-	return nodes, refusal, warnings
 }

@@ -41,6 +41,15 @@ type standing struct {
 	marker string // that scripts have to find there
 	out    string // why the node may not vote; "": it may
 	until  time.Time
+	stuck  string // what kept it from being made whole
+}
+
+// why says why the node may not vote.
+func (s *standing) why() string {
+	if s.out != "" && s.stuck != "" {
+		return s.out + "; " + s.stuck
+	}
+	return s.out
 }
 
 // errNotHere: who answers at the address is not the run of the server that may vote.
@@ -94,7 +103,7 @@ func (n *node) time(t time.Time) int64 { return n.clock.At(t) }
 // lease.ErrStoreFull, nothing was done; lease.ErrUnknown, nobody knows.
 func (n *node) call(ctx context.Context, script *redis.Script, keys, args []any) (at int64, body any, err error) {
 	if !n.votes() {
-		return 0, nil, redisconn.Failed(&redisconn.DialError{Err: fmt.Errorf("redis at %s may not vote: %s", n.address, n.standing.Load().out)})
+		return 0, nil, redisconn.Failed(&redisconn.DialError{Err: fmt.Errorf("redis at %s may not vote: %s", n.address, n.standing.Load().why())})
 	}
 	at, body, err = n.run(ctx, n.client, script, keys, args)
 	if list, ok := body.([]any); ok && len(list) > 0 && list[0] == "AMNESIA" {

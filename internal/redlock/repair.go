@@ -43,25 +43,29 @@ type enrolment struct {
 	claimFor time.Duration // from now on
 }
 
-// enrol changes what s was seen of. Errors: errChanged; others are go-redis's or redisconn's.
-func (n *node) enrol(ctx context.Context, s seen, e enrolment) error {
+// enrol changes what s was seen of, and answers what the memory is then. Errors: errChanged; others are go-redis's or
+// redisconn's.
+func (n *node) enrol(ctx context.Context, s seen, e enrolment) (memory, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisconn.CallTimeout)
 	defer cancel()
-	least, memory := "", e.memory.String()
+	least, remembers := "", e.memory.String()
 	if e.least != 0 {
 		least = strconv.FormatInt(e.least, 10)
 	}
 	if e.lost {
-		memory = fmt.Sprintf("run=%s always=%t lost=LOST", e.memory.run, e.memory.always)
+		remembers = fmt.Sprintf("run=%s always=%t lost=LOST", e.memory.run, e.memory.always)
 	}
 	k := n.keys
-	_, body, err := n.run(ctx, n.looks, enrolScript,
+	at, body, err := n.run(ctx, n.looks, enrolScript,
 		[]any{k.marker(), k.memory(), k.fence(), k.claim(), k.layout(), prefixKey},
-		[]any{e.claimant, s.node.RunID, s.marker, s.memory, e.marker, memory, least, layout, k.prefix, e.claimFor.Milliseconds()})
+		[]any{e.claimant, s.node.RunID, s.marker, s.memory, e.marker, remembers, least, layout, k.prefix, e.claimFor.Milliseconds()})
 	if err != nil {
-		return redisconn.Refusal(n.address, err)
+		return memory{}, redisconn.Refusal(n.address, err)
 	}
-	return done(body)
+	if e.lost {
+		e.memory.lost = at
+	}
+	return e.memory, done(body)
 }
 
 // take claims the node for claimant, or gives it up after 0.
@@ -105,7 +109,7 @@ func (g *group) apply(ctx context.Context, i int, s seen, r remedy) error {
 		}
 		e.memory, e.least = memory{run: s.node.RunID, always: s.alwaysOnDisk()}, least
 	}
-	if err := n.enrol(ctx, s, e); err != nil {
+	if _, err := n.enrol(ctx, s, e); err != nil {
 		return err
 	}
 	if r == repair || r == wake {
