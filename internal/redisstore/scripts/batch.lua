@@ -41,13 +41,15 @@
 -- pcall. And all but new grants must work when Redis is out of memory: there is no shebang, which would
 -- refuse the script as a whole, and new grants are the first writes, since after any write Redis would refuse
 -- none of them.
+local BAR, STAR = string.byte('|*', 1, 2)
+local find, byte, match = string.find, string.byte, string.match
 local NONCE, CLOCK, MAX_SKEW, MAY_GRANT, CHANNEL, BEFORE_NAME = unpack(ARGV, 1, 6)
 
 local stored = redis.call('MGET', unpack(KEYS))
 local now, refused -- why nothing new may be granted; both known after read_time
 local watched = stored[2]
 local replies, grants = {}, {}
-local mine, freeing = {}, {} -- keys that are to be freed, and {operation, value} of each
+local mine, freeing, holding = {}, {}, {} -- keys that are to be freed; of each the operation and the value
 
 -- read_time is called before the first write, since TIME is no pcall, and only for what needs it.
 local function read_time()
@@ -73,12 +75,19 @@ local function answered(key, value, line, tag, told, times, px)
   return refused
 end
 
+-- is_of reports whether value is a lease's of that id. The field that matters is found by the bars before it: matching
+-- the whole value with a pattern would be a fifth of what a renewal or a release costs.
+local function is_of(id, value)
+  return value and find(value, id, 1, true) == 1 and byte(value, #id + 1) == BAR
+end
+
 -- Only a ttl larger than ever before writes the value. Where that is refused the lease's own ttl is set, and
 -- answered instead.
 local function renew(key, value, id, ttl, px)
-  local holder, own_ttl, own_px
-  if value then holder, own_ttl, own_px = string.match(value, '^(%x+)|%d+|[%x*]+|%d+|(%d+)|(%d+)|%d+|') end
-  if holder ~= id then return {'LOST'} end
+  local at, own_ttl, own_px = is_of(id, value) and #id + 1, nil, nil -- at: of the bar behind id, attempt, exec, token
+  for _ = 1, 3 do at = at and find(value, '|', at + 1, true) end
+  if at then own_ttl, own_px = match(value, '^|(%d+)|(%d+)|%d+|', at) end
+  if not own_ttl then return {'LOST'} end
   if ttl == '0' or ttl == own_ttl then
     local reply = redis.pcall('PEXPIRE', key, own_px)
     return failed(reply) and {'ERROR', reply.err} or value
@@ -101,42 +110,49 @@ local function renew(key, value, id, ttl, px)
 end
 
 -- release answers a RELEASE, and notes the key of what is to be freed.
-local function release(n, key, value, line, who)
-  local id, attempt, exec
-  if value then id, attempt, exec = string.match(value, '^(%x+)|(%d+)|([%x*]+)|%d+|') end
-  local is_mine = id == who
+local function release(n, k, who)
+  local key, value, line = KEYS[k], stored[k], stored[k + 1]
+  local is_mine = is_of(who, value)
   if line and (is_mine or not value) then return {'LINE'} end
   if not value then return {'GONE'} end
   if not is_mine then return {'OTHER'} end
+  local reply, tag = 1, #who + 1
+  if find(value, '|1|', tag, true) ~= tag or byte(value, tag + 3) == STAR then
+    local attempt, exec = match(value, '^|(%d+)|([%x*]+)|%d+|', tag)
+    if not attempt then return {'OTHER'} end
+    reply = {'HELD', tonumber(attempt), exec}
+  end
   if watched then read_time() end -- the event says when
   mine[#mine + 1] = key
-  freeing[#mine] = {n, value}
-  return attempt == '1' and exec ~= '*' and 1 or {'HELD', tonumber(attempt), exec}
+  freeing[#mine], holding[#mine] = n, value
+  return reply
 end
 
--- The operations, each with what it brings. Nothing is written yet.
-local granting, later = {}, {} -- lock keys of grants; what is done after the grants
+-- The operations. Nothing is written yet. What is noted of one is its number and where its keys and arguments begin, flat: a
+-- table for each would be a good part of what it costs.
+local granting, later, renewals = {}, {}, {} -- lock keys of grants; what is done after the grants
 local k, a, n = 3, 7, 0
 while a <= #ARGV do
-  local kind, key, value, line = ARGV[a], KEYS[k], stored[k], stored[k + 1]
+  local kind, key = ARGV[a], KEYS[k]
   n = n + 1
   if kind == 'ACQUIRE' then
-    local tag, told, times, px, not_after, payload = unpack(ARGV, a + 1, a + 6)
     read_time()
-    if now > tonumber(not_after) then
+    if now > tonumber(ARGV[a + 5]) then
       replies[n] = {'LATE'}
-    elseif value or line or refused or told ~= '0' or granting[key] then
-      later[#later + 1] = {n, key, value, line, tag, told, times, px}
     else
-      granting[key] = true
-      grants[#grants + 1] = {n, key, tag, times, px, payload}
+      local list = grants
+      if stored[k] or stored[k + 1] or refused or ARGV[a + 2] ~= '0' or granting[key] then list = later end
+      if list == grants then granting[key] = true end
+      local i = #list
+      list[i + 1], list[i + 2], list[i + 3] = n, k, a
     end
     k, a = k + 2, a + 7
   elseif kind == 'RENEW' then
-    later[#later + 1] = {n, key, value, nil, nil, ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]}
+    local i = #renewals
+    renewals[i + 1], renewals[i + 2], renewals[i + 3] = n, k, a
     k, a = k + 1, a + 4
   else
-    replies[n] = release(n, key, value, line, ARGV[a + 1])
+    replies[n] = release(n, k, ARGV[a + 1])
     k, a = k + 2, a + 2
   end
 end
@@ -144,13 +160,15 @@ end
 -- New grants.
 local current, failures = {}, {} -- lock key -> its value as written here, or why it could not be
 if #grants > 0 then
-  local first, problem = raise_fence(KEYS[1], stored[1], #grants, now)
-  local since = string.format('%.0f', now)
-  for i, grant in ipairs(grants) do
-    local n, key, tag, times, px, payload = unpack(grant)
-    local value, failure
+  local first, problem = raise_fence(KEYS[1], stored[1], #grants / 3, now)
+  local since = '|' .. string.format('%.0f', now) .. '|'
+  for i = 1, #grants, 3 do
+    local n, key, a = grants[i], KEYS[grants[i + 1]], grants[i + 2]
+    local tag, times, px, payload = ARGV[a + 1], ARGV[a + 3], ARGV[a + 4], ARGV[a + 6]
+    local token, value, failure
     if first then
-      value = tag .. '|' .. string.format('%.0f', first + i - 1) .. '|' .. times .. '|' .. since .. '|' .. payload
+      token = first + (i - 1) / 3
+      value = tag .. '|' .. string.format('%.0f', token) .. '|' .. times .. since .. payload
       failure = set(key, value, 'NX', 'PX', px)
     else
       failure = {'ERROR', problem}
@@ -158,30 +176,31 @@ if #grants > 0 then
     if failure then
       replies[n], failures[key] = failure, failure
     else
-      replies[n], current[key] = first + i - 1, value -- a number is answered with all its digits
+      replies[n], current[key] = token, value -- a number is answered with all its digits
       if watched then note_acquired(name_of(key), now, parse(value), tonumber(px)) end
     end
   end
 end
 
 -- What finds a lease in force, perhaps one of those; and what is refused.
-for _, op in ipairs(later) do
-  local n, key, value, line, tag, told, times, px = unpack(op, 1, 8)
-  value = current[key] or value
-  if not tag then
-    replies[n] = renew(key, value, told, times, px) -- lease id, ttl, px
-  else
-    replies[n] = failures[key] or answered(key, value, line, tag, told, times, px)
-    if replies[n][1] == 'GRANTED' then current[key] = replies[n][2] end
-  end
+for i = 1, #later, 3 do
+  local n, k, a = later[i], later[i + 1], later[i + 2]
+  local key = KEYS[k]
+  local value = current[key] or stored[k]
+  replies[n] = failures[key] or answered(key, value, stored[k + 1], unpack(ARGV, a + 1, a + 4)) -- tag, told, times, px
+  if replies[n][1] == 'GRANTED' then current[key] = replies[n][2] end
+end
+
+for i = 1, #renewals, 3 do
+  local n, k, a = renewals[i], renewals[i + 1], renewals[i + 2]
+  replies[n] = renew(KEYS[k], stored[k], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
 end
 
 local freed = #mine > 0 and redis.pcall('DEL', unpack(mine))
 for i, key in ipairs(mine) do
-  local n, value = unpack(freeing[i])
-  local lock = watched and parse(value)
+  local lock = watched and parse(holding[i])
   if failed(freed) then
-    replies[n] = {'ERROR', freed.err}
+    replies[freeing[i]] = {'ERROR', freed.err}
   elseif lock then
     note_released(name_of(key), now, lock)
   end
