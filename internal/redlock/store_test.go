@@ -1,11 +1,14 @@
 package redlock
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/test/redisproc"
 )
 
@@ -37,5 +40,13 @@ func each(t testing.TB, servers []*redisproc.Server, do func(*redis.Client) erro
 			t.Fatal(err)
 		}
 		c.Close()
+	}
+}
+
+// leaseOf is a first attempt of a new lease id on name.
+func leaseOf(name string) lease.Acquisition {
+	return lease.Acquisition{
+		Name: name, ID: lease.ID(fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())), Owner: "tester", TTL: 10 * time.Second,
+		Tag: lease.Tag{Attempt: 1, Exec: fmt.Sprintf("%016x", rand.Uint64())},
 	}
 }
