@@ -30,6 +30,7 @@ type config struct {
 	Reflection       bool
 	LogLevel         string
 	LogFormat        string
+	AuditLog         string // "": none
 	File             string // "": none
 
 	values map[string]value // the settings as text, by their names
@@ -64,6 +65,7 @@ func (c *config) flags() *pflag.FlagSet {
 	flags.BoolVar(&c.Reflection, "reflection", false, "let the services describe themselves to tools such as grpcurl")
 	flags.StringVar(&c.LogLevel, "log-level", "info", "least `LEVEL` to log: debug (every call), info, warn or error")
 	flags.StringVar(&c.LogFormat, "log-format", "console", "json or console (key=value): the `FORMAT` of the log on stderr")
+	flags.StringVar(&c.AuditLog, "audit-log", "", "append a record of grants, refusals, forced releases and changed settings to `FILE`, or to stderr; empty: none. SIGHUP opens it anew")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` with settings")
 	flags.VisitAll(func(f *pflag.Flag) { f.Usage += " [" + variable(f.Name) + "]" })
 	return flags

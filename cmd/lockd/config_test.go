@@ -89,6 +89,7 @@ func samples(t *testing.T) map[string][3]string {
 		"reflection":                   {"true", "true", "true"},
 		"log-level":                    {"debug", "warn", "error"},
 		"log-format":                   {"json", "json", "json"},
+		"audit-log":                    {"a", "b", "c"},
 	}
 }
 

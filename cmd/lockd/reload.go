@@ -49,8 +49,11 @@ type change struct {
 // reload reads all sources anew, and the files of passwords and certificates. Is anything wrong in them,
 // nothing changes, and the log says what and what would be right. Otherwise the settings that can change do,
 // limits all in one step; of the others, which keep their values, the log says that they take a restart,
-// each time. It takes a second or so while Redis is asked, and no longer than ctx.
+// each time. The audit log is opened anew in any case. It takes a second or so while Redis is asked, and no longer than ctx.
 func (r *reloader) reload(ctx context.Context) {
+	if err := r.audit.Reopen(); err != nil {
+		r.log.Error("the record goes on in the file as it was", zap.Error(err))
+	}
 	next, err := r.sources.reload()
 	var commit func()
 	if err == nil {
@@ -69,6 +72,7 @@ func (r *reloader) reload(ctx context.Context) {
 	r.level.SetLevel(min(level, r.level.Level()))
 	r.lessor.SetLimits(next.Limits)
 	r.bounds(next.Bounds)
+	recordReload(r.audit, changed)
 	for _, c := range changed {
 		r.log.Info("setting changed", c.fields()...)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/memstore"
 	"github.com/lockd/lockd/internal/redisstore"
@@ -26,6 +27,15 @@ const (
 
 // openAndServe opens the store that c names and serves it until ctx ends.
 func openAndServe(ctx context.Context, c config, h host) error {
+	var err error
+	if h.audit, err = openAudit(c, h.log); err != nil {
+		return err
+	}
+	defer func() {
+		if err := h.audit.Close(); err != nil {
+			h.log.Error("not recorded", zap.Error(err))
+		}
+	}()
 	store, err := openStore(ctx, c, h.log)
 	if ctx.Err() != nil {
 		if err == nil {
@@ -80,6 +90,7 @@ type host struct {
 	version string
 	log     *zap.Logger
 	level   zap.AtomicLevel  // log's
+	audit   *audit.Log       // nil: none is kept
 	hup     <-chan os.Signal // says that sources are to be read again; nil if nobody does
 	sources sources
 }
@@ -102,7 +113,7 @@ type process struct {
 
 func newProcess(c config, store lease.Store, h host) *process {
 	lessor := lease.NewLessor(store, c.Limits)
-	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: h.log, Version: h.version, Bounds: c.Bounds, Reflection: c.Reflection})
+	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection})
 	ready := newReadiness(server.SetServing, h.log, lessor.Status().Refusal)
 	live := newReloader(h, lessor, c)
 	live.bounds = server.SetBounds

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/lease"
 )
 
@@ -24,8 +25,8 @@ type around struct {
 	endStreams context.CancelFunc
 }
 
-func newAround(log *zap.Logger, b Bounds) *around {
-	a := &around{access: &accessLog{log}, gate: newGate(b)}
+func newAround(log *zap.Logger, record *audit.Log, b Bounds) *around {
+	a := &around{access: &accessLog{log, record}, gate: newGate(b)}
 	a.ending, a.endStreams = context.WithCancel(context.Background())
 	return a
 }
@@ -35,7 +36,7 @@ func (a *around) unaryCall(ctx context.Context, req any, info *grpc.UnaryServerI
 	start := time.Now()
 	reply, err := next(ctx, req)
 	st := statusOf(ctx, err)
-	a.access.note(ctx, call{method: info.FullMethod, request: req, took: time.Since(start), code: st.Code(), err: err})
+	a.access.end(ctx, call{method: info.FullMethod, request: req, reply: reply, took: time.Since(start), code: st.Code(), err: err})
 	return reply, st.Err()
 }
 
@@ -44,7 +45,7 @@ func (a *around) streamCall(srv any, stream grpc.ServerStream, info *grpc.Stream
 	ctx, start := stream.Context(), time.Now()
 	err := next(srv, stream)
 	st := statusOf(ctx, err)
-	a.access.note(ctx, call{method: info.FullMethod, took: time.Since(start), code: st.Code(), err: err})
+	a.access.end(ctx, call{method: info.FullMethod, took: time.Since(start), code: st.Code(), err: err})
 	return st.Err()
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 
+	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -21,7 +22,10 @@ const (
 )
 
 // accessLog is where every call and every operation of a session is noted.
-type accessLog struct{ to *zap.Logger }
+type accessLog struct {
+	to    *zap.Logger
+	audit *audit.Log // nil: none is kept
+}
 
 // call is one that has ended.
 type call struct {
@@ -31,10 +35,19 @@ type call struct {
 	took    time.Duration
 	code    codes.Code // what was answered
 	err     error      // what the handler returned
+
+	granted *lease.Lease // of an acquisition on a session
+	reply   any          // of a unary call
 }
 
 // readsAll reports whether anybody reads of calls that went well: usually not, and a session has very many.
 func (l *accessLog) readsAll() bool { return l.to.Core().Enabled(zapcore.DebugLevel) }
+
+// end notes what has ended wherever somebody wants to read of it.
+func (l *accessLog) end(ctx context.Context, c call) {
+	l.record(ctx, c)
+	l.note(ctx, c)
+}
 
 // note writes one line a call: at debug, a fault at error, a forced release, tried or done, at warn.
 // Never a whole lease id, no metadata.

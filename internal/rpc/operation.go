@@ -153,10 +153,20 @@ func (a *acquiring) Answered(g lease.Grant, err error) {
 	} else {
 		a.settled(nil)
 	}
-	if err != nil {
-		x.refuse(a.op, err)
+	if err == nil {
+		a.noteGrant(&g.Lease)
+		return
 	}
+	x.refuse(a.op, err)
 	a.note(err)
+}
+
+// noteGrant is note for a grant, of which somebody may keep a record.
+func (a *acquiring) noteGrant(granted *lease.Lease) {
+	if access := a.session.service.access; access.audit == nil && !access.readsAll() {
+		return
+	}
+	a.session.noteCall(call{method: lockdv1.LeaseService_Acquire_FullMethodName, request: a, took: time.Since(a.began), granted: granted})
 }
 
 // granted passes a grant on, unless its client has given it up or has gone.

@@ -22,6 +22,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -31,6 +32,7 @@ type Config struct {
 	Lessor     *lease.Lessor // required
 	Log        *zap.Logger   // nil: no log
 	Version    string        // what Status answers
+	Audit      *audit.Log    // nil: none is kept
 	Bounds     Bounds        // what may be asked; see SetBounds
 	Reflection bool          // whether the services describe themselves (grpc.reflection.v1)
 }
@@ -51,7 +53,7 @@ func NewServer(c Config) *Server {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	a := newAround(c.Log, c.Bounds)
+	a := newAround(c.Log, c.Audit, c.Bounds)
 	s := &Server{
 		lessor: c.Lessor, grpc: grpc.NewServer(settings(a)...), health: health.NewServer(), around: a, sessions: newSessions(),
 	}

@@ -340,11 +340,15 @@ func (x *session) note(method string, request any, began time.Time, err error) {
 	if err == nil && !x.service.access.readsAll() {
 		return
 	}
-	c := call{method: method, session: true, request: request, took: time.Since(began), err: err}
-	if err != nil {
-		c.code = refusalOf(x.ctx, err).code
+	x.noteCall(call{method: method, request: request, took: time.Since(began), err: err})
+}
+
+func (x *session) noteCall(c call) {
+	c.session = true
+	if c.err != nil {
+		c.code = refusalOf(x.ctx, c.err).code
 	}
-	x.service.access.note(x.ctx, c)
+	x.service.access.end(x.ctx, c)
 }
 
 // recovered runs f and answers a panic as an error: nothing above a goroutine of ours would stop it.

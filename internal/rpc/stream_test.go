@@ -87,7 +87,7 @@ func converse(t *testing.T, store lease.Store, send func(*lockdv1.SessionRespons
 	defer hangUp()
 	f := &fakeStream{ctx: ctx, in: make(chan *lockdv1.SessionRequest), send: send, gone: make(chan struct{})}
 	lessor := lease.NewLessor(store, lease.Limits{}.WithDefaults())
-	s := &leaseService{lessor: lessor, sessions: newSessions(), access: &accessLog{zap.NewNop()}, gate: newGate(Bounds{})}
+	s := &leaseService{lessor: lessor, sessions: newSessions(), access: &accessLog{to: zap.NewNop()}, gate: newGate(Bounds{})}
 	var saying sync.WaitGroup
 	saying.Go(func() { say(f, hangUp) })
 	err := s.Session(f)
