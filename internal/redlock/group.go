@@ -23,48 +23,13 @@ const (
 	lookUnfit = 250 * time.Millisecond
 )
 
-// groupConfig says which nodes and how.
-type groupConfig struct {
-	URLs      []string           // 3, 5 or 7, each a server of its own
-	Secrets   *redisconn.Secrets // may be nil
-	KeyPrefix string             // default "lockd"
-	MaxTTL    time.Duration      // no lease is granted for longer
-	Scripts   []*redis.Script    // that nodes shall know before they are called
-	Notice    func(string)       // never nil
-}
-
-// targets are where the nodes are, or what is wrong with c, asking nobody.
-func (c groupConfig) targets() ([]redisconn.Target, error) {
-	if n := len(c.URLs); n != 3 && n != 5 && n != 7 {
-		return nil, fmt.Errorf("%d nodes are listed; want 3, 5 or 7: of an even number one more has to live for nothing more, and of fewer or more nothing is gained", n)
-	}
-	var all []redisconn.Target
-	var wrong []error
-	listed := make(map[string]bool)
-	for i, url := range c.URLs {
-		at, err := redisconn.Parse(url, c.Secrets)
-		switch {
-		case err != nil:
-			err = fmt.Errorf("node %d: %w", i+1, err)
-		case at.Master != "" || at.Cluster:
-			err = fmt.Errorf("node %d is a Sentinel group or a Cluster; want one server that knows nothing of the others", i+1)
-		case listed[at.String()]:
-			err = fmt.Errorf("node %d is listed twice: %s; want each server once", i+1, at)
-		}
-		if err == nil {
-			listed[at.String()] = true
-		}
-		all, wrong = append(all, at), append(wrong, err)
-	}
-	return all, errors.Join(wrong...)
-}
-
 // group is the nodes of a quorum, and knows which of them may vote. Safe for concurrent use.
 type group struct {
 	nodes   []*node
 	keys    keys
 	maxTTL  time.Duration
 	scripts []*redis.Script
+	secrets *redisconn.Secrets // may be nil
 	notice  func(string)
 
 	mu       sync.Mutex
@@ -89,7 +54,7 @@ func newGroup(c groupConfig) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &group{keys: newKeys(c.KeyPrefix), maxTTL: c.MaxTTL, scripts: c.Scripts, notice: c.Notice, last: make([]lastLook, len(targets))}
+	g := &group{keys: newKeys(c.KeyPrefix), maxTTL: c.MaxTTL, scripts: c.Scripts, secrets: c.Secrets, notice: c.Notice, last: make([]lastLook, len(targets))}
 	for _, at := range targets {
 		g.nodes = append(g.nodes, newNode(at, g.keys))
 	}
@@ -116,14 +81,41 @@ func openGroup(ctx context.Context, c groupConfig) (*group, error) {
 	for i := range g.nodes {
 		g.keeping.Go(func() { g.keep(keep, i) })
 	}
+	if g.secrets != nil {
+		g.secrets.TryWith(g.trySecret)
+	}
 	return g, nil
 }
 
 // close ends what the group does by itself, and every connection.
 func (g *group) close() error {
+	if g.secrets != nil {
+		g.secrets.TryWith(nil)
+	}
 	g.stop()
 	g.keeping.Wait()
 	return g.closeNodes()
+}
+
+// trySecret answers whether a node that answers refuses us with another secret.
+func (g *group) trySecret(ctx context.Context, with *redisconn.Secret) error {
+	refusals := make(chan error, len(g.nodes))
+	for _, n := range g.nodes {
+		go func() {
+			var err error
+			if n.conns.LeadTo() != "" { // else it has never answered
+				err = redisconn.Refusal(n.address, n.conns.Try(ctx, with))
+			}
+			refusals <- err
+		}()
+	}
+	var refused error
+	for range g.nodes {
+		if err := <-refusals; errors.As(err, new(*redisconn.RefusedError)) {
+			refused = errors.Join(refused, err)
+		}
+	}
+	return refused
 }
 
 func (g *group) closeNodes() error {
@@ -182,6 +174,9 @@ func (g *group) lookAt(ctx context.Context, i int) bool {
 		} else {
 			n.doubt() // look what has become of it
 		}
+	}
+	if now.out == "" && now.run != n.standing.Load().run {
+		_ = redisconn.Preload(ctx, n.looks, g.scripts) // otherwise the first call does
 	}
 	g.stand(n, now)
 	return v.out == ""

@@ -1,12 +1,17 @@
 package redlock
 
 import (
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/test/redisproc"
 )
 
@@ -350,5 +355,41 @@ func TestAMajorityOfSkewedClocksIsARefusal(t *testing.T) {
 		if !n.votes() {
 			t.Errorf("node %d lost its vote by its clock: releases and renewals go on", i)
 		}
+	}
+}
+
+// New secrets are tried at every node that has been reached, before they count.
+func TestSecretsAreTriedAtEveryNode(t *testing.T) {
+	t.Parallel()
+	all := servers(t, 3, redisproc.Args("--requirepass", "old"))
+	file := filepath.Join(t.TempDir(), "password")
+	put := func(text string) { must(t, os.WriteFile(file, []byte(text), 0o600)) }
+	put("old")
+	secrets, err := redisconn.ReadSecrets(redisconn.SecretFiles{Password: file})
+	must(t, err)
+	c, _ := config(t, all, time.Hour)
+	c.Secrets = secrets
+	g := opened(t, c)
+	for _, n := range g.nodes {
+		if !answers(t, n) {
+			t.Fatalf("redis at %s does not answer", n.address)
+		}
+	}
+	put("new")
+	if _, err := secrets.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), all[1].Addr()) {
+		t.Errorf("Prepare with a password that no node knows = %v, want which nodes refuse it", err)
+	}
+	for _, s := range all {
+		o := s.Options()
+		o.Password = "old"
+		direct := redis.NewClient(o)
+		must(t, direct.ConfigSet(t.Context(), "requirepass", "new").Err())
+		must(t, direct.Close())
+	}
+	commit, err := secrets.Prepare(t.Context())
+	must(t, err)
+	commit()
+	for _, n := range g.nodes {
+		until(t, time.Second, "it answers with the new password", func() bool { return answers(t, n) })
 	}
 }

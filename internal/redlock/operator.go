@@ -24,14 +24,18 @@ type Change struct {
 // operatorFor bounds a change: all nodes have to answer.
 const operatorFor = 10 * time.Second
 
-// planInit plans a new group of the nodes, whatever they were. Nothing that they promised counts any more, so unless all are
-// empty none votes for as long as leases may stand; locks that are there are left to expire.
-func planInit(ctx context.Context, c groupConfig) (*Change, error) {
+// ErrNothingToDo: the nodes are what the operator wants already.
+var ErrNothingToDo = errors.New("all nodes are members of one group, and remember it: there is nothing to do")
+
+// PlanInit plans a new group of the nodes, whatever they were. Nothing that they promised counts any more, so unless all are
+// empty none votes for as long as leases may stand; locks that are there are left to expire. It tries for up to 10 s. Errors:
+// redisconn.ErrUnreachable, a node does not answer; *redisconn.RefusedError; what c.Check says.
+func PlanInit(ctx context.Context, c Config) (*Change, error) {
 	return plan(ctx, c, func(g *group, all []surveyed) (*Change, error) {
 		f := newFounding(all)
 		blank := !slices.ContainsFunc(all, func(s surveyed) bool { return !s.empty() })
 		ch := &Change{does: f}
-		f.to = newIdentity(f.seats(), c.MaxTTL)
+		f.to = newIdentity(f.seats(), g.maxTTL)
 		if !blank {
 			ch.gap = fenceGap
 			ch.Effect = []string{
@@ -50,9 +54,10 @@ func planInit(ctx context.Context, c groupConfig) (*Change, error) {
 	})
 }
 
-// planReplace plans to take those of the nodes in that are new, or have lost what they knew, into the group that the others, a
-// majority, are. They vote when as much time has passed as leases last at most. It raises the longest ttl too.
-func planReplace(ctx context.Context, c groupConfig) (*Change, error) {
+// PlanReplace plans to take those of the nodes in that are new, or have lost what they knew, into the group that the others, a
+// majority, are. They vote when as much time has passed as leases last at most. It raises the longest ttl
+// too. Errors are PlanInit's; ErrNothingToDo; or that no majority is one group.
+func PlanReplace(ctx context.Context, c Config) (*Change, error) {
 	return plan(ctx, c, func(g *group, all []surveyed) (*Change, error) {
 		was, err := formerly(all)
 		if err != nil {
@@ -61,12 +66,12 @@ func planReplace(ctx context.Context, c groupConfig) (*Change, error) {
 		ch := &Change{does: newFounding(all), gap: fenceGap}
 		ch.does.to = was
 		ch.does.to.generation++
-		ch.does.to.longest = max(was.longest, longestOf(c.MaxTTL))
+		ch.does.to.longest = max(was.longest, longestOf(g.maxTTL))
 		taken := ch.assign(was)
 		ch.does.to.seats = fingerprint(ch.does.seats())
 		begun := slices.ContainsFunc(all, func(s surveyed) bool { return s.mark.state == pending })
 		if taken == 0 && !begun && ch.does.to.longest == was.longest {
-			return nil, errors.New("all nodes are members of one group, and remember it: there is nothing to do")
+			return nil, ErrNothingToDo
 		}
 		ch.Effect = []string{"for a moment no lease is granted; then the nodes that stay go on"}
 		if taken > 0 {
@@ -141,10 +146,13 @@ func before(s surveyed) (identity, bool) {
 }
 
 // plan surveys the nodes, all of which have to answer, and has them planned for.
-func plan(ctx context.Context, c groupConfig, with func(*group, []surveyed) (*Change, error)) (*Change, error) {
+func plan(ctx context.Context, c Config, with func(*group, []surveyed) (*Change, error)) (*Change, error) {
 	ctx, cancel := context.WithTimeout(ctx, operatorFor)
 	defer cancel()
-	g, err := newGroup(c)
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	g, err := newGroup(c.group())
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/lockd/lockd/test/redisproc"
 )
 
+// asOperator is what an operator would say of a group.
+func asOperator(c groupConfig) Config { return Config{URLs: c.URLs, MaxTTL: c.MaxTTL} }
+
 // planned is a change that the test closes.
 func planned(t *testing.T, ch *Change, err error) *Change {
 	t.Helper()
@@ -27,7 +30,7 @@ func TestReplace(t *testing.T) {
 	largest := raise(t, all[1], 3600e6)
 	list := append(all[:2:2], redisproc.Start(t))
 	c, _ := config(t, list, shortTTL)
-	ch, err := planReplace(t.Context(), c)
+	ch, err := PlanReplace(t.Context(), asOperator(c))
 	ch = planned(t, ch, err)
 	if said := strings.Join(ch.Nodes, "\n"); strings.Count(said, "; stays") != 2 || !strings.Contains(said, list[2].Addr()+" is empty; will be a new member") {
 		t.Errorf("it shows %s", said)
@@ -52,8 +55,8 @@ func TestReplace(t *testing.T) {
 	if _, err := openGroup(t.Context(), before); err == nil || !strings.Contains(err.Error(), "is of another state of the group") {
 		t.Errorf("openGroup with the list of before = %v, want it refused", err)
 	}
-	if ch, err := planReplace(t.Context(), c); err == nil || !strings.Contains(err.Error(), "nothing to do") {
-		t.Errorf("planReplace again = %v, %v, want nothing to do", ch, err)
+	if ch, err := PlanReplace(t.Context(), asOperator(c)); err == nil || !strings.Contains(err.Error(), "nothing to do") {
+		t.Errorf("PlanReplace again = %v, %v, want nothing to do", ch, err)
 	}
 }
 
@@ -95,14 +98,14 @@ func TestAReplacementIsTakenOver(t *testing.T) {
 			must(t, err)
 			must(t, g.close())
 			c, _ = config(t, append(all[:2:2], redisproc.Start(t)), shortTTL)
-			ch, err := planReplace(t.Context(), c)
+			ch, err := PlanReplace(t.Context(), asOperator(c))
 			test.steps(t, planned(t, ch, err).does)
 			ch.does.giveUp(t.Context())
 			if !test.finishes {
 				if _, err := openGroup(t.Context(), c); err == nil || !strings.Contains(err.Error(), "lockd redlock replace") {
 					t.Fatalf("openGroup = %v, want to be told to replace", err)
 				}
-				again, err := planReplace(t.Context(), c)
+				again, err := PlanReplace(t.Context(), asOperator(c))
 				must(t, planned(t, again, err).Apply(t.Context()))
 			}
 			next := opened(t, c)
@@ -129,10 +132,10 @@ func TestInit(t *testing.T) {
 	largest := raise(t, all[0], 3600e6)
 	on(t, all[1], "FLUSHALL")
 	on(t, all[2], "FLUSHALL")
-	if _, err := planReplace(t.Context(), c); err == nil || !strings.Contains(err.Error(), "lockd redlock init") {
-		t.Errorf("planReplace = %v, want to be told to init", err)
+	if _, err := PlanReplace(t.Context(), asOperator(c)); err == nil || !strings.Contains(err.Error(), "lockd redlock init") {
+		t.Errorf("PlanReplace = %v, want to be told to init", err)
 	}
-	ch, err := planInit(t.Context(), c)
+	ch, err := PlanInit(t.Context(), asOperator(c))
 	began := time.Now()
 	must(t, planned(t, ch, err).Apply(t.Context()))
 	next := opened(t, c)
@@ -155,9 +158,9 @@ func TestInitOfEmptyServers(t *testing.T) {
 	t.Parallel()
 	all := servers(t, 3)
 	c, _ := config(t, all, time.Hour)
-	stale, err := planInit(t.Context(), c)
+	stale, err := PlanInit(t.Context(), asOperator(c))
 	planned(t, stale, err)
-	ch, err := planInit(t.Context(), c)
+	ch, err := PlanInit(t.Context(), asOperator(c))
 	must(t, planned(t, ch, err).Apply(t.Context()))
 	g := opened(t, c)
 	allVote(t, g)
@@ -177,7 +180,7 @@ func TestAnInitThatWasNotFinishedIsNotForgotten(t *testing.T) {
 	must(t, g.close())
 	on(t, all[1], "FLUSHALL")
 	on(t, all[2], "FLUSHALL")
-	ch, err := planInit(t.Context(), c)
+	ch, err := PlanInit(t.Context(), asOperator(c))
 	f := planned(t, ch, err).does
 	must(t, f.claim(t.Context()))
 	for i := range f.all {
