@@ -56,8 +56,11 @@ func statusRows(target string, resp *lockdv1.StatusResponse) [][2]cell {
 	}
 	for _, node := range store.GetNodes() {
 		line := cell{text: nodeLine(node)}
-		if !node.GetReachable() {
+		switch {
+		case !node.GetReachable():
 			line.style = bad
+		case node.GetOut() != "":
+			line.style = warned
 		}
 		rows = append(rows, [2]cell{{text: "node"}, line})
 	}
@@ -82,6 +85,13 @@ func nodeLine(node *lockdv1.NodeStatus) string {
 	parts = append(parts, "persistence "+plain(node.GetPersistence()), "eviction "+plain(node.GetEviction()))
 	if problem := node.GetError(); problem != "" {
 		parts = append(parts, plain(problem))
+	}
+	if why := node.GetOut(); why != "" {
+		does := "does not vote"
+		if until := node.GetOutUntil(); until != nil {
+			does += " before " + until.AsTime().Format(time.RFC3339)
+		}
+		parts = append(parts, does+": "+plain(why))
 	}
 	return strings.Join(parts, ", ")
 }

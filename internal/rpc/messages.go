@@ -199,6 +199,10 @@ func encodeStatus(s lease.Status) *lockdv1.StoreStatus {
 		reply.Nodes[i] = &lockdv1.NodeStatus{
 			Address: n.Address, Reachable: n.Error == "", Error: n.Error, Version: n.Version, Role: n.Role,
 			RunId: n.RunID, ClockSkew: durationpb.New(n.ClockSkew), Persistence: n.Persistence, Eviction: n.Eviction,
+			Out: n.Out,
+		}
+		if !n.OutUntil.IsZero() {
+			reply.Nodes[i].OutUntil = timestamppb.New(n.OutUntil)
 		}
 	}
 	return reply

@@ -224,6 +224,7 @@ func TestStatusDescribesServerStoreAndNodes(t *testing.T) {
 		Nodes: []lease.Node{
 			{Address: "a:1", Version: "7.0.15", Role: "master", RunID: "r", ClockSkew: 3 * time.Second, Persistence: "none", Eviction: "noeviction"},
 			{Address: "b:1", Error: "refused"},
+			{Address: "c:1", Out: "it was started again", OutUntil: before.Add(time.Hour)},
 		},
 	}}
 	first, err := serve(t, store).admin.Status(t.Context(), &lockdv1.StatusRequest{})
@@ -232,6 +233,7 @@ func TestStatusDescribesServerStoreAndNodes(t *testing.T) {
 		Nodes: []*lockdv1.NodeStatus{
 			{Address: "a:1", Reachable: true, Version: "7.0.15", Role: "master", RunId: "r", ClockSkew: durationpb.New(3 * time.Second), Persistence: "none", Eviction: "noeviction"},
 			{Address: "b:1", Error: "refused", ClockSkew: durationpb.New(0)},
+			{Address: "c:1", Reachable: true, ClockSkew: durationpb.New(0), Out: "it was started again", OutUntil: timestamppb.New(before.Add(time.Hour))},
 		},
 	}
 	reply(t, first.GetStore(), err, want)

@@ -2479,7 +2479,7 @@ func (x *StatusResponse) GetStore() *StoreStatus {
 // StoreStatus describes a store as last checked.
 type StoreStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "memory" or "redis".
+	// "memory", "redis" or "redlock".
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Whether new leases can be had, as last checked. Renew and release go on, if the store answers and
 	// takes writes.
@@ -2598,7 +2598,11 @@ type NodeStatus struct {
 	// "unknown" (settings not readable).
 	Persistence string `protobuf:"bytes,8,opt,name=persistence,proto3" json:"persistence,omitempty"`
 	// What it evicts when full: "noeviction" is the one that keeps leases.
-	Eviction      string `protobuf:"bytes,9,opt,name=eviction,proto3" json:"eviction,omitempty"`
+	Eviction string `protobuf:"bytes,9,opt,name=eviction,proto3" json:"eviction,omitempty"`
+	// Of a node of a quorum: why what it says does not count, as it may have forgotten what it promised; empty when it does.
+	Out string `protobuf:"bytes,10,opt,name=out,proto3" json:"out,omitempty"`
+	// When it may count again, at the earliest; unset when it does, and when it takes an operator.
+	OutUntil      *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=out_until,json=outUntil,proto3" json:"out_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2694,6 +2698,20 @@ func (x *NodeStatus) GetEviction() string {
 		return x.Eviction
 	}
 	return ""
+}
+
+func (x *NodeStatus) GetOut() string {
+	if x != nil {
+		return x.Out
+	}
+	return ""
+}
+
+func (x *NodeStatus) GetOutUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OutUntil
+	}
+	return nil
 }
 
 var File_proto_lockd_v1_lockd_proto protoreflect.FileDescriptor
@@ -2885,7 +2903,7 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\bwarnings\x18\x04 \x03(\tR\bwarnings\x12*\n" +
 	"\x05nodes\x18\x05 \x03(\v2\x14.lockd.v1.NodeStatusR\x05nodes\x12&\n" +
 	"\x0edesynchronised\x18\x06 \x01(\x03R\x0edesynchronised\x12)\n" +
-	"\x10pending_cleanups\x18\a \x01(\x03R\x0fpendingCleanups\"\x97\x02\n" +
+	"\x10pending_cleanups\x18\a \x01(\x03R\x0fpendingCleanups\"\xe2\x02\n" +
 	"\n" +
 	"NodeStatus\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1c\n" +
@@ -2897,7 +2915,10 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\n" +
 	"clock_skew\x18\a \x01(\v2\x19.google.protobuf.DurationR\tclockSkew\x12 \n" +
 	"\vpersistence\x18\b \x01(\tR\vpersistence\x12\x1a\n" +
-	"\beviction\x18\t \x01(\tR\beviction2\xfc\x03\n" +
+	"\beviction\x18\t \x01(\tR\beviction\x12\x10\n" +
+	"\x03out\x18\n" +
+	" \x01(\tR\x03out\x127\n" +
+	"\tout_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\boutUntil2\xfc\x03\n" +
 	"\fLeaseService\x12>\n" +
 	"\aAcquire\x12\x18.lockd.v1.AcquireRequest\x1a\x19.lockd.v1.AcquireResponse\x128\n" +
 	"\x05Renew\x12\x16.lockd.v1.RenewRequest\x1a\x17.lockd.v1.RenewResponse\x12>\n" +
@@ -3015,31 +3036,32 @@ var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
 	35, // 42: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
 	36, // 43: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
 	40, // 44: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	7,  // 45: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
-	9,  // 46: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
-	11, // 47: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
-	13, // 48: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
-	15, // 49: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
-	17, // 50: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	21, // 51: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
-	24, // 52: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
-	19, // 53: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	33, // 54: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	8,  // 55: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	10, // 56: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	12, // 57: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	14, // 58: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	16, // 59: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	18, // 60: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	22, // 61: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
-	28, // 62: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
-	20, // 63: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	34, // 64: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	55, // [55:65] is the sub-list for method output_type
-	45, // [45:55] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	39, // 45: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
+	7,  // 46: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
+	9,  // 47: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
+	11, // 48: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
+	13, // 49: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
+	15, // 50: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
+	17, // 51: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
+	21, // 52: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	24, // 53: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	19, // 54: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	33, // 55: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	8,  // 56: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	10, // 57: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	12, // 58: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	14, // 59: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	16, // 60: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	18, // 61: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	22, // 62: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	28, // 63: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	20, // 64: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	34, // 65: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	56, // [56:66] is the sub-list for method output_type
+	46, // [46:56] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_proto_lockd_v1_lockd_proto_init() }
