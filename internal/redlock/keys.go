@@ -5,7 +5,7 @@ import "strings"
 // keys spells every key and channel, the same on every node. The shard is spelled as for one Redis: there is one.
 //
 //	lockd:{0}:lock:<name>  STRING, see scripts/value.lua; expires with the lease and its grace
-//	lockd:{0}:want:<name>  STRING, <instance>|<since>: who waits for it the longest; expires
+//	lockd:{0}:want:<name>  STRING, which instances wait for it, see scripts/batch.lua; expires
 //	lockd:{0}:fence        STRING, the last token that the node gave; never expires
 //	lockd:{0}:marker       STRING, that the node is one of a group, see identity; compared by every script
 //	lockd:{0}:memory       STRING, which run of its server remembers what it promised, see memory

@@ -23,8 +23,9 @@
 -- Times are milliseconds, but for not_after, microseconds of this node's TIME, and since. Later than not_after an
 -- ACQUIRE does nothing.
 --
--- want says which instance waits for the name the longest, as far as this node was told: <instance>|<since>. It is a
--- courtesy between instances and no claim: who insists is granted a free name.
+-- want says which instances wait for the name, as far as this node was told, and since when the first of each does:
+-- <instance>|<since>, with commas between, the oldest first. It is a courtesy between instances and no claim: who insists
+-- is granted a free name.
 --
 -- Returns {nonce, TIME in microseconds, {AMNESIA, why}} from a node that does not remember what it promised, and else
 -- {nonce, TIME, {fence, how many listen to events, reply of each operation}}. A reply of ACQUIRE is one of
@@ -47,6 +48,7 @@
 local NONCE, CLOCK, MAX_SKEW, MARK, NOTICES, EVENTS, BEFORE_NAME = unpack(ARGV, 1, 7)
 local MAX_TOKEN = 9007199254740992 -- 2^53: beyond it max(n + 1, ...) repeats itself
 local EXEC = 16 -- digits by which a caller knows its execution
+local MAX_WANTS = 16
 local WANT_LONGER = 2000 -- ms that a want outlives the lease that it waits for
 
 local stored = redis.call('MGET', unpack(KEYS))
@@ -97,18 +99,42 @@ local function free(name)
   name.freed = true
 end
 
-local function wanted(name)
-  if not name.want then return nil end
-  return string.match(name.want, '^(%x+)|(%d+)$')
+-- wants are who waits for it, who has waited the longest first.
+local function wants(name)
+  if not name.wants then
+    name.wants = {}
+    for instance, since in string.gmatch(name.want or '', '(%x+)|(%d+)') do
+      name.wants[#name.wants + 1] = {instance = instance, since = tonumber(since), text = instance .. '|' .. since}
+    end
+  end
+  return name.wants
 end
 
--- note_want has who waits the longest stand in want.
-local function note_want(name, wanter, px)
+-- next_of is who has waited the longest, as it is told, or ''.
+local function next_of(name)
+  local first = name.want and wants(name)[1]
+  return first and first.text or ''
+end
+
+-- note_want has wanter stand among those who want the name, px being for how long it is taken, in the place of its
+-- instance before; and passed, if that is true, those who have waited longer not any more: they did not come.
+local function note_want(name, me, wanter, px, passed)
+  local rest, mine, last = {}, nil, nil
   local instance, since = string.match(wanter, '^(%x+)|(%d+)$')
-  if not instance then return end
-  local other, before = wanted(name)
-  if other and other ~= instance and tonumber(before) <= tonumber(since) then return end
-  name.want, name.want_px = wanter, px + WANT_LONGER
+  if instance then mine = {instance = instance, since = tonumber(since), text = wanter} end
+  for _, one in ipairs(wants(name)) do
+    if one.instance == me then last = one end
+  end
+  for _, one in ipairs(wants(name)) do
+    if mine and one.since > mine.since then
+      rest[#rest + 1] = mine
+      mine = nil
+    end
+    if one ~= last and not (passed and last and one.since < last.since) then rest[#rest + 1] = one end
+  end
+  rest[#rest + 1] = mine
+  if #rest > MAX_WANTS then table.remove(rest) end
+  name.wants, name.want_px = rest, #rest > 0 and px + WANT_LONGER or 0
 end
 
 -- again restarts the ttl of a lease that the asking lease id has, and never shortens it.
@@ -141,17 +167,15 @@ function do_.ACQUIRE(name, tag, flags, proposal, ttl, px, since, not_after, want
   if name.lock and name.lock.id == id then return again(name, name.lock, tonumber(attempt), exec, ttl, px) end
   if name.lock then
     local ms = left(name)
-    note_want(name, wanter, ms)
+    if wanter ~= '' then note_want(name, string.match(wanter, '^%x+'), wanter, ms) end
     return {'HELD', name.value, ms}
   end
   if not string.find(flags, 'G', 1, true) then return {'FREE'} end
   if skew then return skew end
   local me, mine = string.match(wanter, '^(%x+)|(%d+)$')
-  local other, before = wanted(name)
-  local is_next = not other or other == me
-  if not is_next and tonumber(before) < tonumber(mine or since) and not string.find(flags, 'I', 1, true) then
-    return {'WANTED'}
-  end
+  local insists = string.find(flags, 'I', 1, true)
+  local first = name.want and wants(name)[1]
+  if first and not insists and first.instance ~= me and first.since < tonumber(mine or since) then return {'WANTED'} end
   local token = math.max(fence + 1, tonumber(proposal))
   if token >= MAX_TOKEN then return {'ERROR', 'the fence has reached 2^53'} end
   raise(token)
@@ -159,8 +183,7 @@ function do_.ACQUIRE(name, tag, flags, proposal, ttl, px, since, not_after, want
     id = id, attempt = tonumber(attempt), exec = exec, token = whole(token), committed = '0',
     ttl = ttl, px = px, since = since, payload = payload,
   }, px)
-  if other and other == me then name.want, name.want_px = false, 0 end
-  note_want(name, next_wanter, px)
+  if name.want or next_wanter ~= '' then note_want(name, me, next_wanter, px, insists) end
   return token -- a number is answered with all its digits
 end
 
@@ -202,7 +225,7 @@ function do_.RELEASE(name, id)
   local value = name.value
   free(name)
   if lock.attempt == 1 and lock.exec ~= '*' and not name.want and listening == 0 then return 1 end
-  return {'HELD', lock.attempt, lock.exec, name.want or '', value}
+  return {'HELD', lock.attempt, lock.exec, next_of(name), value}
 end
 
 function do_.UNDO(name, id, attempt, exec)
@@ -212,7 +235,7 @@ function do_.UNDO(name, id, attempt, exec)
   if known ~= exec then return {'NONE'} end
   local value = name.value
   free(name)
-  return {'UNDONE', name.want or '', value}
+  return {'UNDONE', next_of(name), value}
 end
 
 -- A force uses a token up that is newer than the forced one, so that what is protected can be told of it.
@@ -283,13 +306,16 @@ end
 
 for _, name in ipairs(order) do
   if name.want_px == 0 then
-    redis.pcall('DEL', name.want_key)
+    if name.want then redis.pcall('DEL', name.want_key) end
   elseif name.want_px then
-    redis.pcall('SET', name.want_key, name.want, 'PX', whole(name.want_px))
+    local texts = {}
+    for i, one in ipairs(name.wants) do texts[i] = one.text end
+    redis.pcall('SET', name.want_key, table.concat(texts, ','), 'PX', whole(name.want_px))
   end
   if name.notice and not name.spoilt then redis.pcall('PUBLISH', NOTICES, name.notice) end
-  if name.freed and not name.lock and name.want and not name.spoilt then
-    redis.pcall('PUBLISH', NOTICES, cjson.encode({kind = 'freed', name = string.sub(name.key, BEFORE_NAME + 1), next = (wanted(name))}))
+  local first = name.freed and not name.lock and name.want and not name.spoilt and wants(name)[1]
+  if first then
+    redis.pcall('PUBLISH', NOTICES, cjson.encode({kind = 'freed', name = string.sub(name.key, BEFORE_NAME + 1), next = first.instance}))
   end
 end
 return answer({whole(fence), listening, replies})

@@ -1,0 +1,120 @@
+package redlock
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/redisproc"
+)
+
+// F4: a lease on a bare quorum is on all nodes again after a renewal, with the token of the lease; and it never shortens.
+func TestARenewalRepairsABareQuorum(t *testing.T) {
+	s := opening(t, redisproc.SharedNodes(t, 5), callTimeout)
+	a := leaseOf("job")
+	first := s.granted(t, a)
+	for _, node := range []int{1, 4} {
+		s.raw(t, node, "DEL", s.keys.lock("job"))
+	}
+	if got, err := s.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || got.Nodes != 3 || got.OfNodes != 5 {
+		t.Fatalf("Get = on %d of %d nodes, %v, want 3 of 5", got.Nodes, got.OfNodes, err)
+	}
+	if _, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID}); err != nil {
+		t.Fatalf("Renew = %v", err)
+	}
+	until(t, 5*time.Second, "all five have the lease", func() bool {
+		for node := range 5 {
+			if v := s.at(t, node, "job"); v == nil || v.id != a.ID || v.token != int64(first.Token) {
+				return false
+			}
+		}
+		return true
+	})
+	s.gives(t, a)
+	for node := range 5 {
+		if v := s.at(t, node, "job"); v != nil {
+			until(t, 5*time.Second, "the release is everywhere", func() bool { return s.at(t, node, "job") == nil })
+		}
+	}
+}
+
+// peeked has node 3 of a lease on the other two say that the name is free.
+func peeked(t *testing.T) (s *Store, a lease.Acquisition, peek reply, plant func(fence, run string, notAfter int64) reply) {
+	t.Helper()
+	s = opening(t, redisproc.SharedNodes(t, 3), callTimeout)
+	a = leaseOf("job")
+	s.granted(t, a)
+	until(t, 5*time.Second, "node 3 has answered as well", func() bool { return s.at(t, 2, "job") != nil })
+	text := s.at(t, 2, "job").planted()
+	s.raw(t, 2, "DEL", s.keys.lock("job"))
+	peek, ok := s.repairCall(soon(t), 2, "job", "PEEK")
+	if !ok || peek.kind() != "FREE" {
+		t.Fatalf("PEEK = %v, want FREE", peek)
+	}
+	return s, a, peek, func(fence, run string, notAfter int64) reply {
+		t.Helper()
+		said, ok := s.repairCall(soon(t), 2, "job", "PLANT", fence, run, notAfter, time.Now().UnixMicro(), int64(2_000_000), 10_000, text)
+		if !ok {
+			t.Fatal("PLANT was not answered")
+		}
+		return said
+	}
+}
+
+func inTime(s *Store) int64 { return s.queues[2].node.time(time.Now().Add(callTimeout)) }
+
+// The lease is planted where nothing has happened since the node was asked.
+func TestPlant(t *testing.T) {
+	s, a, peek, plant := peeked(t)
+	if said := plant(peek.text(1), peek.text(2), inTime(s)); said.kind() != "PLANTED" {
+		t.Fatalf("PLANT = %v, want PLANTED", said)
+	}
+	if v := s.at(t, 2, "job"); v == nil || v.id != a.ID || !v.committed {
+		t.Errorf("node 3 has %+v, want the lease, committed", v)
+	}
+}
+
+// Whatever was granted there since, on whatever name, another run, a call that comes late, and a lease that stands there
+// keep it from being planted.
+func TestNothingIsPlantedWhereSomethingHappened(t *testing.T) {
+	for name, test := range map[string]func(s *Store, peek reply, plant func(fence, run string, notAfter int64) reply) reply{
+		"a grant on another name": func(s *Store, peek reply, plant func(string, string, int64) reply) reply {
+			b := leaseOf("other")
+			s.granted(t, b)
+			until(t, 5*time.Second, "node 3 has answered as well", func() bool { return s.at(t, 2, "other") != nil })
+			s.gives(t, b)
+			return plant(peek.text(1), peek.text(2), inTime(s))
+		},
+		"another run": func(s *Store, peek reply, plant func(string, string, int64) reply) reply {
+			return plant(peek.text(1), "0123456789abcdef", inTime(s))
+		},
+		"late": func(s *Store, peek reply, plant func(string, string, int64) reply) reply {
+			return plant(peek.text(1), peek.text(2), s.queues[2].node.time(time.Now().Add(-time.Second)))
+		},
+		"held": func(s *Store, peek reply, plant func(string, string, int64) reply) reply {
+			s.raw(t, 2, "SET", s.keys.lock("job"), "somebody's")
+			return plant(peek.text(1), peek.text(2), inTime(s))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a, peek, plant := peeked(t)
+			if said := test(s, peek, plant); said.kind() != "NONE" {
+				t.Errorf("PLANT = %v, want NONE", said)
+			}
+			if text := s.raw(t, 2, "GET", s.keys.lock("job")); len(text) > 20 {
+				t.Errorf("node 3 has %q for %s, want nothing planted", text, a.ID)
+			}
+		})
+	}
+}
+
+// A lease that no quorum confirms after the node was asked is not planted.
+func TestNothingIsPlantedWithoutARenewal(t *testing.T) {
+	s, a, _, _ := peeked(t)
+	token := s.at(t, 0, "job").token
+	s.raw(t, 1, "DEL", s.keys.lock("job"))
+	s.repairNow(soon(t), 2, "job", a.ID, token)
+	if v := s.at(t, 2, "job"); v != nil {
+		t.Errorf("node 3 has %+v, want nothing: the lease stands on one node of three", v)
+	}
+}
