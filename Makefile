@@ -18,7 +18,7 @@ PROFILE   ?= single
 # Where scripts/topology keeps what it starts.
 TOPOLOGY  ?= .topology
 # Of docker-compose.yml, so that all of them are ended.
-PROFILES  := memory,single,sentinel,cluster
+PROFILES  := memory,single,sentinel,cluster,redlock
 DOCKER    := docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1
 
 .PHONY: help build man run up down demo bench bench-check test check need need-protoc lint generated darwin generate dist clean FORCE
@@ -36,7 +36,7 @@ man: build ## bin/man: the manual pages of lockctl; read them with: man -M bin/m
 run: build ## lockd with leases in memory; more with: make run ARGS='--redis redis://localhost:6379'
 	exec bin/lockd $(ARGS)
 
-up: ## lockd before a Redis: PROFILE=single, sentinel or cluster; without Docker the Redis alone, as plain processes
+up: ## lockd before a Redis: PROFILE=single, sentinel, cluster or redlock; without Docker the Redis alone, as plain processes
 	@if $(DOCKER); then \
 		echo 'with Docker Compose: lockd on 127.0.0.1:7420' >&2; \
 		VERSION=$(VERSION) docker compose --profile $(PROFILE) up --build --detach --wait; \

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redisstore"
+	"github.com/lockd/lockd/internal/redlock"
 	"github.com/lockd/lockd/internal/rpc"
 )
 
@@ -33,11 +33,15 @@ type config struct {
 	AuditLog         string // "": none
 	File             string // "": none
 
+	Redlock            urls          // of the nodes; none: leases are kept in one Redis, or in memory
+	RedlockNodeTimeout time.Duration // 0: by the ttl
+
 	values map[string]value // the settings as text, by their names
 
 	// What check makes of them.
 	grpcAt, httpAt address
 	redis          redisstore.Config // its URL and Password may be secrets
+	redlock        redlock.Config    // so may its
 }
 
 // flags answers the flags that set c, each with its default and the name of its variable.
@@ -55,6 +59,8 @@ func (c *config) flags() *pflag.FlagSet {
 	flags.StringVar(&c.RedisFiles.Key, "redis-key", "", "PEM `FILE` of its private key")
 	flags.BoolVar(&c.RedisShared, "redis-shared", false, "other services use this Redis too, with other key prefixes")
 	flags.IntVar(&c.RedisMinReplicas, "redis-min-replicas", 0, "how many replicas must have a grant or renewal before it is told; 0: none")
+	flags.Var(&c.Redlock, "redlock", "keep leases in a quorum of 3, 5 or 7 independent Redis: `URL,URL,...`, each redis://, rediss:// or unix:// as above; may be given several times. Not beside --redis")
+	flags.DurationVar(&c.RedlockNodeTimeout, "redlock-node-timeout", 0, "how long a node has to answer; 0: a tenth of the ttl, at most 250ms")
 	flags.StringVar(&c.KeyPrefix, "key-prefix", "lockd", "`PREFIX` of every key in Redis")
 	flags.DurationVar(&c.Limits.MinTTL, "min-ttl", time.Second, "shortest ttl a client may ask for")
 	flags.DurationVar(&c.Limits.MaxTTL, "max-ttl", time.Hour, "longest ttl a client may ask for")
@@ -91,7 +97,7 @@ func (c *config) check(wrong *problems) {
 	const fine = "redis://localhost" // so that what is wrong is not the URL
 	add("key-prefix", redisstore.Config{URL: fine, KeyPrefix: c.KeyPrefix}.Check())
 	add("redis-min-replicas", redisstore.Config{URL: fine, MinReplicas: c.RedisMinReplicas}.Check())
-	c.checkRedis(wrong)
+	c.checkStore(wrong)
 }
 
 func oneOf(setting, text string, want ...string) error {
@@ -132,38 +138,50 @@ func (c *config) addAbout(wrong *problems, settings []string, err error) {
 // secretFiles are the settings that name files to be read.
 var secretFiles = []string{"redis-password-file", "redis-sentinel-password-file", "redis-ca", "redis-cert", "redis-key"}
 
-// checkNoRedis adds what is set for a Redis, and would be believed to work, while leases are kept in memory.
-func (c *config) checkNoRedis(wrong *problems) {
+// checkStore adds what is wrong with where leases are kept.
+func (c *config) checkStore(wrong *problems) {
+	if len(c.Redlock) == 0 {
+		c.checkUnused(wrong, "and redlock is not; want both, or none of them", "redlock-node-timeout")
+	}
+	switch {
+	case len(c.Redlock) > 0 && c.Redis != "":
+		c.addAbout(wrong, []string{"redis", "redlock"}, errTwoStores)
+	case len(c.Redlock) > 0:
+		c.checkRedlock(wrong)
+	case c.Redis != "":
+		c.checkRedis(wrong)
+	default:
+		c.checkUnused(wrong, "and redis is not, nor redlock; want one of them, or leases in memory and none of all that", append(slices.Clone(secretFiles), "redis-min-replicas")...)
+	}
+}
+
+// checkUnused adds which of these settings are set, and would be believed to work.
+func (c *config) checkUnused(wrong *problems, why string, settings ...string) {
 	none := new(config).flags()
-	for _, name := range append(slices.Clone(secretFiles), "redis-min-replicas") {
+	for _, name := range settings {
 		if set := c.values[name]; set.text != none.Lookup(name).DefValue {
-			wrong.add(name, set.origin, fmt.Errorf("%s is set and redis is not; want both, or none of them for leases in memory", name))
+			wrong.add(name, set.origin, fmt.Errorf("%s is set %s", name, why))
 		}
 	}
 }
 
-// checkRedis adds what is wrong with where leases are kept.
+// checkRedis adds what is wrong with the one Redis.
 func (c *config) checkRedis(wrong *problems) {
-	if c.Redis == "" {
-		c.checkNoRedis(wrong)
-		return
-	}
 	secrets, err := redisconn.ReadSecrets(c.RedisFiles)
 	c.addAbout(wrong, secretFiles, err)
 	origin := c.values["redis"].origin
 	c.redis = redisstore.Config{URL: c.Redis, Secrets: secrets, KeyPrefix: c.KeyPrefix, Shared: c.RedisShared, MinReplicas: c.RedisMinReplicas}
-	switch password := passwordOf(c.Redis); {
-	case password != "" && origin == "--redis":
-		wrong.add("redis", origin, errors.New("there is a password in its value, where every user of this machine can read it; "+
-			"want it in LOCKD_REDIS, in the file given by --config, or in one given by --redis-password-file"))
-	case password == hidden:
-		wrong.add("redis", origin, fmt.Errorf("redis: the password is %s, which is what lockd shows instead of one; want the password itself", hidden))
-	case secrets != nil: // without them it is not known what is missing
-		at := c.redis
-		at.KeyPrefix = "" // has been looked at, and so has a negative number of replicas
-		at.MinReplicas = max(at.MinReplicas, 0)
-		if err := at.Check(); err != nil {
-			wrong.add("redis", origin, fmt.Errorf("redis: %w", err))
-		}
+	if err := checkPassword("redis", c.Redis, origin); err != nil {
+		wrong.add("redis", origin, err)
+		return
+	}
+	if secrets == nil {
+		return // it is not known what is missing
+	}
+	at := c.redis
+	at.KeyPrefix = "" // has been looked at, and so has a negative number of replicas
+	at.MinReplicas = max(at.MinReplicas, 0)
+	if err := at.Check(); err != nil {
+		wrong.add("redis", origin, fmt.Errorf("redis: %w", err))
 	}
 }

@@ -68,6 +68,8 @@ func samples(t *testing.T) map[string][3]string {
 		"redis-key":                    {pair.Key, pair.Key, pair.Key},
 		"redis-shared":                 {"true", "true", "true"},
 		"redis-min-replicas":           {"1", "2", "3"},
+		"redlock":                      {"redis://a,redis://b,redis://c", "redis://d,redis://e,redis://f", "redis://g,redis://h,redis://i"},
+		"redlock-node-timeout":         {"50ms", "60ms", "70ms"},
 		"key-prefix":                   {"a", "b", "c"},
 		"min-ttl":                      {"1ms", "2ms", "3ms"},
 		"max-ttl":                      {"1h1m0s", "1h2m0s", "1h3m0s"},
@@ -107,6 +109,8 @@ func TestFlagGoesBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 			switch name {
 			case "redis-password-file", "redis-min-replicas":
 				also = []string{"LOCKD_REDIS=redis://a"}
+			case "redlock-node-timeout":
+				also = []string{"LOCKD_REDLOCK=redis://a,redis://b,redis://c"}
 			case "redis-sentinel-password-file":
 				also = []string{"LOCKD_REDIS=redis://a?master=m"}
 			case "redis-ca":

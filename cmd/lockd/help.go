@@ -3,8 +3,8 @@ package main
 const about = `lockd grants leases with fencing tokens over gRPC.
 
 A lease alone cannot stop a process that was paused past its deadline; the
-token can, if what you protect refuses a smaller one. Without --redis, leases
-are kept in memory and end with the process.
+token can, if what you protect refuses a smaller one. Without --redis and
+--redlock, leases are kept in memory and end with the process.
 
 Every setting can be a flag, LOCKD_... in the environment (its name is in
 brackets) or a key of the file, named like the flag; the first of these counts,
@@ -14,8 +14,8 @@ flag's value. "lockd config print" shows every setting and where it comes from.
 
 SIGHUP has the file read again, and those of passwords and certificates: these,
 log-level and all limits (…-ttl, max-…, tenant-…) change at once; of others that
-have changed, the log says that they take a restart. If anything is wrong,
-nothing changes.
+have changed, and of max-ttl with --redlock, the log says that they take a
+restart. If anything is wrong, nothing changes.
 
 SIGTERM and SIGINT drain: health says NOT_SERVING, waits end with DRAINING,
 calls under way are finished (at most 5 s), leases stay. A second one ends
@@ -23,6 +23,7 @@ lockd at once.`
 
 const examples = `  lockd
   lockd --redis redis://localhost:6379 --listen 0.0.0.0:7420 --insecure
+  lockd --redlock redis://a,redis://b,redis://c,redis://d,redis://e --redis-password-file /run/secrets/redis
   LOCKD_REDIS=redis://:secret@redis:6379 lockd --config /etc/lockd.yaml`
 
 const aboutPrint = `lockd config print writes every setting that lockd would start with, and where

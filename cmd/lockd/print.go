@@ -43,8 +43,11 @@ func (c config) print(w io.Writer) error {
 
 // shownValue is a setting's text as it may be shown.
 func shownValue(setting, text string) string {
-	if setting == "redis" {
+	switch setting {
+	case "redis":
 		return redacted(text)
+	case "redlock":
+		return redactedURLs(text)
 	}
 	return text
 }

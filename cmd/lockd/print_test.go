@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,29 +40,37 @@ func TestConfigPrintSaysWhereEachSettingComesFrom(t *testing.T) {
 	}
 }
 
-// What is printed is every setting, and a file of the same meaning.
+// What is printed is every setting, and a file of the same meaning, for each place where leases are kept.
 func TestWhatConfigPrintWritesIsReadBack(t *testing.T) {
-	args := []string{"--redis=rediss://a,b:1?master=m"}
-	for name, sample := range samples(t) {
-		if name != "redis" {
-			args = append(args, "--"+name+"="+sample[0])
+	for _, store := range []struct {
+		set    string
+		unused []string // with it
+	}{
+		{"--redis=rediss://a,b:1?master=m", []string{"redlock", "redlock-node-timeout"}},
+		{"--redlock=rediss://a,rediss://b:1,rediss://c", []string{"redis", "redis-sentinel-password-file", "redis-shared", "redis-min-replicas"}},
+	} {
+		args := []string{store.set}
+		for name, sample := range samples(t) {
+			if !strings.HasPrefix(store.set, "--"+name+"=") && !slices.Contains(store.unused, name) {
+				args = append(args, "--"+name+"="+sample[0])
+			}
 		}
-	}
-	file := write(t, "lockd.yaml", printed(t, nil, args...))
-	was, err := loaded(t, args, nil, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	is, err := loaded(t, []string{"--config", file}, nil, "")
-	if err != nil {
-		t.Errorf("what was printed is refused: %v", err)
-	}
-	if diff := cmp.Diff(texts(was.values), texts(is.values)); diff != "" {
-		t.Errorf("the settings that were printed are read as (-were +are)\n%s", diff)
-	}
-	for setting, v := range is.values {
-		if !strings.HasPrefix(v.origin, file+":") {
-			t.Errorf("%s was not printed", setting)
+		file := write(t, "lockd.yaml", printed(t, nil, args...))
+		was, err := loaded(t, args, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := loaded(t, []string{"--config", file}, nil, "")
+		if err != nil {
+			t.Errorf("what was printed is refused: %v", err)
+		}
+		if diff := cmp.Diff(texts(was.values), texts(is.values)); diff != "" {
+			t.Errorf("the settings that were printed are read as (-were +are)\n%s", diff)
+		}
+		for setting, v := range is.values {
+			if !strings.HasPrefix(v.origin, file+":") {
+				t.Errorf("%s was not printed", setting)
+			}
 		}
 	}
 }

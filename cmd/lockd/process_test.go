@@ -67,6 +67,8 @@ func TestExitCodesOfTheRealLockd(t *testing.T) {
 		"evicting redis":    {append(free, "--redis", evicting.URL()), exitRefused, []string{evicting.Addr(), "allkeys-lru", "noeviction"}},
 		"replica":           {append(free, "--redis", replica.URL()), exitRefused, []string{replica.Addr(), "primary"}},
 		"wrong password":    {append(free, "--redis", guarded.URL()), exitRefused, []string{guarded.Addr(), "NOAUTH"}},
+		"no quorum reached": {append(free, "--redlock=redis://127.0.0.1:1,redis://127.0.0.1:2,redis://127.0.0.1:3"), exitUnreachable, []string{"127.0.0.1:1", "127.0.0.1:3"}},
+		"replica for node":  {append(free, "--redlock", strings.Join([]string{primary.URL(), replica.URL(), redisproc.Start(t).URL()}, ",")), exitRefused, []string{replica.Addr()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.code == exitUnreachable {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,8 +16,14 @@ import (
 	"github.com/lockd/lockd/internal/rpc"
 )
 
-// live are the settings that SIGHUP changes while lockd serves. The others take a restart.
+// live are the settings that SIGHUP changes while lockd serves. The others take a restart, and so does max-ttl with redlock:
+// nodes that have forgotten what they held are out for as long as the longest lease may last, on all of which lockd and
+// its peers agreed at the start.
 var live = append([]string{"min-ttl", "max-ttl", "default-ttl", "max-wait", "log-level"}, limitSettings...)
+
+func (r *reloader) isLive(setting string) bool {
+	return slices.Contains(live, setting) && (setting != "max-ttl" || r.values["redlock"].text == "")
+}
 
 // prepareFor bounds the question whether Redis takes new secrets.
 const prepareFor = 3 * time.Second
@@ -28,13 +35,14 @@ type reloader struct {
 	lessor  *lease.Lessor
 	bounds  func(rpc.Bounds)   // puts them in force
 	secrets *redisconn.Secrets // nil without files of them
+	maxTTL  time.Duration      // in force
 	values  map[string]value   // in force, which is not always what the sources say
 }
 
 func newReloader(h host, lessor *lease.Lessor, c config) *reloader {
-	r := &reloader{host: h, lessor: lessor, bounds: func(rpc.Bounds) {}, values: maps.Clone(c.values)}
+	r := &reloader{host: h, lessor: lessor, bounds: func(rpc.Bounds) {}, maxTTL: c.Limits.MaxTTL, values: maps.Clone(c.values)}
 	if c.RedisFiles != (redisconn.SecretFiles{}) {
-		r.secrets = c.redis.Secrets
+		r.secrets = cmp.Or(c.redis.Secrets, c.redlock.Secrets)
 	}
 	return r
 }
@@ -57,6 +65,9 @@ func (r *reloader) reload(ctx context.Context) {
 	next, err := r.sources.reload()
 	var commit func()
 	if err == nil {
+		err = r.keepMaxTTL(&next)
+	}
+	if err == nil {
 		commit, err = r.prepare(ctx, next.values)
 	}
 	if err != nil {
@@ -72,6 +83,7 @@ func (r *reloader) reload(ctx context.Context) {
 	r.level.SetLevel(min(level, r.level.Level()))
 	r.lessor.SetLimits(next.Limits)
 	r.bounds(next.Bounds)
+	r.maxTTL = next.Limits.MaxTTL
 	recordReload(r.audit, changed)
 	for _, c := range changed {
 		r.log.Info("setting changed", c.fields()...)
@@ -83,12 +95,24 @@ func (r *reloader) reload(ctx context.Context) {
 	r.level.SetLevel(level)
 }
 
+// keepMaxTTL leaves the largest ttl as it is where it takes a restart. The other limits have to fit to it.
+func (r *reloader) keepMaxTTL(next *config) error {
+	if r.isLive("max-ttl") || next.Limits.MaxTTL == r.maxTTL {
+		return nil
+	}
+	next.Limits.MaxTTL = r.maxTTL
+	if err := next.Limits.Validate(); err != nil {
+		return fmt.Errorf("with redlock max-ttl takes a restart and is %s until then: %w", r.maxTTL, err)
+	}
+	return nil
+}
+
 // prepare reads the files of secrets again, sees whether Redis takes what they say, and answers what puts that
 // in force. If it is another Redis that lockd is to use, or other files, what they say waits with that.
 func (r *reloader) prepare(ctx context.Context, values map[string]value) (commit func(), err error) {
 	nothing := func() {}
 	for setting, is := range values {
-		if strings.HasPrefix(setting, "redis") && is.text != r.values[setting].text {
+		if (strings.HasPrefix(setting, "redis") || setting == "redlock") && is.text != r.values[setting].text {
 			return nothing, nil
 		}
 	}
@@ -114,7 +138,7 @@ func (r *reloader) take(values map[string]value) (changed, waiting []change) {
 		c := change{setting, shownValue(setting, was.text), shownValue(setting, is.text), is.origin}
 		switch {
 		case was.text == is.text:
-		case slices.Contains(live, setting):
+		case r.isLive(setting):
 			changed = append(changed, c)
 		default:
 			if c.from == c.to {

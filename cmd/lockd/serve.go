@@ -16,6 +16,7 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/memstore"
 	"github.com/lockd/lockd/internal/redisstore"
+	"github.com/lockd/lockd/internal/redlock"
 	"github.com/lockd/lockd/internal/rpc"
 )
 
@@ -50,14 +51,21 @@ func openAndServe(ctx context.Context, c config, h host) error {
 }
 
 func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, error) {
-	if c.Redis == "" {
-		log.Warn("leases are kept in memory and end with this process; set --redis to keep them")
-		return memstore.New(), nil
+	notice := func(msg string) { log.Warn(msg) }
+	switch {
+	case len(c.Redlock) > 0:
+		log.Info("leases are kept in a quorum of redis nodes", zap.String("urls", redactedURLs(c.Redlock.String())), zap.String("key_prefix", c.KeyPrefix))
+		settings := c.redlock
+		settings.Notice = notice
+		return redlock.Open(ctx, settings)
+	case c.Redis != "":
+		log.Info("leases are kept in redis", zap.String("url", redacted(c.Redis)), zap.String("key_prefix", c.KeyPrefix))
+		settings := c.redis
+		settings.Notice = notice
+		return redisstore.Open(ctx, settings)
 	}
-	log.Info("leases are kept in redis", zap.String("url", redacted(c.Redis)), zap.String("key_prefix", c.KeyPrefix))
-	settings := c.redis
-	settings.Notice = func(msg string) { log.Warn(msg) }
-	return redisstore.Open(ctx, settings)
+	log.Warn("leases are kept in memory and end with this process; set --redis or --redlock to keep them")
+	return memstore.New(), nil
 }
 
 // serve listens where c says and serves store until ctx ends or a listener fails; then it drains, and

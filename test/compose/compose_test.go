@@ -23,7 +23,7 @@ import (
 const root = "../.."
 
 // profiles, and how many services each has beside lockd.
-var profiles = map[string]int{"memory": 0, "single": 1, "sentinel": 6, "cluster": 7}
+var profiles = map[string]int{"memory": 0, "single": 1, "sentinel": 6, "cluster": 7, "redlock": 5}
 
 // load answers what Compose would start for a profile; "*" is all.
 func load(t *testing.T, profile string) *types.Project {

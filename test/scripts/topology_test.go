@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	lockd "github.com/lockd/lockd/clients/go"
@@ -31,13 +32,13 @@ func TestMain(m *testing.M) {
 
 // topology runs scripts/topology in a directory of the test's, and answers what it wrote and its exit code.
 type topology struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	path string // the environment's PATH; "": the test's
 }
 
 // newTopology ends what it has started with the test.
-func newTopology(t *testing.T) *topology {
+func newTopology(t testing.TB) *topology {
 	p := &topology{t: t, dir: t.TempDir()}
 	t.Cleanup(func() {
 		if _, stderr, code := p.run("down", "--delete"); code != 0 {
@@ -93,11 +94,25 @@ func (p *topology) pid(profile, server string) int {
 	return pid
 }
 
+// pids of all servers of a profile.
+func (p *topology) pids(profile string) (all []int) {
+	p.t.Helper()
+	files, err := filepath.Glob(filepath.Join(p.dir, profile, "*", "pid"))
+	if err != nil || len(files) == 0 {
+		p.t.Fatalf("no server of %s has left its id: %v", profile, err)
+	}
+	for _, file := range files {
+		all = append(all, p.pid(profile, filepath.Base(filepath.Dir(file))))
+	}
+	return all
+}
+
 // servers of each profile, so many.
-var servers = map[string]int{"single": 1, "sentinel": 6, "cluster": 6}
+var servers = map[string]int{"single": 1, "sentinel": 6, "cluster": 6, "redlock": 5}
 
 // lockd takes the flags that up prints, and keeps leases there, through an end of all servers as well.
 func TestATopologyServesLockdAndGoesOnAfterDown(t *testing.T) {
+	t.Parallel()
 	for profile, count := range servers {
 		t.Run(profile, func(t *testing.T) {
 			t.Parallel()
@@ -169,6 +184,50 @@ func TestUpStartsWhatIsMissing(t *testing.T) {
 	if p.pid("sentinel", "sentinel-2") == dead || p.pid("sentinel", "group-1") != alive {
 		t.Error("up did not start sentinel-2 alone")
 	}
+}
+
+// Whom a fail-over made primary is it after down and up, too: else its replicas would take back what was written since.
+func TestAFailoverOutlivesDown(t *testing.T) {
+	t.Parallel()
+	p := newTopology(t)
+	flags := p.must("up", "sentinel")
+	sentinel := redis.NewSentinelClient(&redis.Options{Addr: regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(flags)})
+	t.Cleanup(func() { _ = sentinel.Close() })
+	primary := func() string {
+		addr, err := sentinel.GetMasterAddrByName(t.Context(), "mymaster").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(addr, ":")
+	}
+	first := primary()
+	if err := sentinel.Failover(t.Context(), "mymaster").Err(); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); primary() == first; <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal("no other primary within 30 s")
+		}
+	}
+	second := primary()
+	p.must("up", "sentinel") // waits until all follow it
+	p.must("down", "sentinel")
+	p.must("up", "sentinel")
+	if now := primary(); now != second {
+		t.Errorf("after down and up the primary is %s, want %s", now, second)
+	}
+	role, err := redisAt(t, second).Do(t.Context(), "ROLE").Slice()
+	if err != nil || role[0] != "master" {
+		t.Errorf("ROLE of %s = %v, %v; want master", second, role, err)
+	}
+}
+
+func redisAt(t *testing.T, addr string) *redis.Client {
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 // A server that is stopped is not healthy, and ends all the same.
