@@ -112,14 +112,14 @@ type once struct{ *redis.Cmd }
 func (once) NoRetry() bool { return true }
 
 // doInCluster sends a script's command to where its slot is, and again while the answer says for certain that nothing
-// was done and that this will pass: the slot is moving, its node has died or is being replaced. A shared call whose keys
-// are apart is left to renewApart.
+// was done and that this will pass: the slot is moving, its node has died or is being replaced. Calls for many
+// names whose keys are apart are left to their callers.
 func (s *Store) doInCluster(ctx context.Context, script *redis.Script, key string, command []any) (any, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		cmd := redis.NewCmd(ctx, command...)
 		_ = s.cluster.Process(ctx, once{cmd})
 		raw, err := cmd.Result()
-		if err == nil || script == batchScript && isApart(err) {
+		if err == nil || isApart(err) && (script == batchScript || script == lookScript) {
 			return raw, err
 		}
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {

@@ -199,7 +199,7 @@ var errMoved = errors.New("it " + noCluster)
 
 func (r recorded) value() (string, error) {
 	got, err := r.got.Result()
-	if redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK") {
+	if isElsewhere(err) {
 		return "", errMoved
 	}
 	if errors.Is(err, redis.Nil) && r.set != nil && r.set.Err() != nil {

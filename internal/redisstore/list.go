@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
 )
@@ -29,12 +26,13 @@ const (
 // same range of keys as before if it goes on at the same cursor, next; otherwise last means nothing,
 // and names are shown again rather than passed over.
 //
-// In a Cluster it is the cursor at one of the masters, in their order, for as long as the slots are divided between
-// the same ones; when they are not any more, the list begins anew: names may be shown again, and none is passed over but
-// what goes, while its slot moves, from a node that is yet to come to one that has been.
+// In a Cluster it is that at one of the masters, which are gone through by address. What moves meanwhile from one that is
+// yet to come to one that has been would not be seen: when slots have moved since the first page, or are moving after
+// the last, all masters are gone through once more. So a lease is seen whose slot moves once.
 type position struct {
-	node     int
-	division string // "" where there is one Redis
+	pass     int    // 1 or 2; 0 where there is one Redis
+	division string // how the slots were divided when the list began
+	address  string // of the master; of the first one after it if that has gone
 	cursor   uint64
 	next     uint64
 	last     string
@@ -45,11 +43,11 @@ func (p position) String() string {
 	switch {
 	case p.last != "":
 		text = fmt.Sprintf("%d %d %s", p.cursor, p.next, p.last)
-	case p.cursor != 0 || p.division != "":
+	case p.cursor != 0 || p.pass != 0:
 		text = strconv.FormatUint(p.cursor, 10)
 	}
-	if p.division != "" {
-		text = fmt.Sprintf("%d@%s:%s", p.node, p.division, text)
+	if p.pass != 0 {
+		text = fmt.Sprintf("%d@%s@%s@%s", p.pass, p.division, p.address, text)
 	}
 	return text
 }
@@ -58,13 +56,12 @@ func parsePosition(token string) (p position, err error) {
 	if token == "" {
 		return p, nil
 	}
-	if at, rest, cut := strings.Cut(token, ":"); cut && strings.Contains(at, "@") && !strings.Contains(at, " ") {
-		var node string
-		node, p.division, _ = strings.Cut(at, "@")
-		if p.node, err = strconv.Atoi(node); err != nil || p.node < 0 || p.division == "" {
+	const parts = 4
+	if f := strings.SplitN(token, "@", parts); len(f) == parts && !strings.Contains(f[0], " ") {
+		if p.pass, err = strconv.Atoi(f[0]); err != nil || p.pass < 1 || p.pass > 2 {
 			return position{}, errPosition
 		}
-		token = rest
+		p.division, p.address, token = f[1], f[2], f[3]
 	}
 	cursor, rest, cut := strings.Cut(token, " ")
 	if p.cursor, err = strconv.ParseUint(cursor, 10, 64); err == nil && cut {
@@ -134,12 +131,16 @@ func (s *Store) show(ctx context.Context, page *lease.Page, names []string) erro
 	return nil
 }
 
-// scan answers, in order, the names under prefix that SCAN finds at a position, or that one where it has to begin anew,
+// scan answers, in order, the names under prefix that SCAN finds at a position, or where that is now,
 // and the next position, the zero value after the last.
 func (s *Store) scan(ctx context.Context, from position, prefix string, count int) (names []string, at, next position, err error) {
-	at, node, nodes, err := s.scanned(ctx, from)
+	at, nodes, err := s.scanned(ctx, from)
+	if err == nil && len(nodes.left) == 0 {
+		next, err = s.nextNode(ctx, at, nodes)
+		return nil, at, next, err
+	}
 	if err != nil {
-		return nil, at, next, fmt.Errorf("list: %w: %w", lease.ErrUnavailable, err)
+		return nil, at, next, err
 	}
 	if at.last != "" {
 		count = 1 // as when it was cut
@@ -148,7 +149,7 @@ func (s *Store) scan(ctx context.Context, from position, prefix string, count in
 	if s.cluster != nil {
 		glob = s.keys.inAnyShard(glob)
 	}
-	found, cursor, err := node.Scan(ctx, at.cursor, glob, int64(count)).Result()
+	found, cursor, err := nodes.left[0].client.Scan(ctx, at.cursor, glob, int64(count)).Result()
 	if err != nil {
 		return nil, at, next, fmt.Errorf("list: %w: %w", lease.ErrUnavailable, err)
 	}
@@ -163,30 +164,10 @@ func (s *Store) scan(ctx context.Context, from position, prefix string, count in
 		}
 	}
 	slices.Sort(names)
-	switch {
-	case cursor != 0:
-		next = position{node: at.node, division: at.division, cursor: cursor}
-	case at.node+1 < nodes:
-		next = position{node: at.node + 1, division: at.division}
+	if cursor != 0 {
+		next = position{pass: at.pass, division: at.division, address: at.address, cursor: cursor}
+	} else {
+		next, err = s.nextNode(ctx, at, nodes)
 	}
-	return slices.Compact(names), at, next, nil
-}
-
-// scanned answers which of so many nodes is meant by from, or the first one if they are not those any more.
-func (s *Store) scanned(ctx context.Context, from position) (at position, node redis.Cmdable, nodes int, err error) {
-	if s.cluster == nil {
-		from.node, from.division = 0, ""
-		return from, s.client, 1, nil
-	}
-	masters, text, err := s.masters(ctx)
-	if err != nil {
-		return from, nil, 0, err
-	}
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(text)) // it never fails
-	division := strconv.FormatUint(sum.Sum64(), 16)
-	if from.division != division || from.node >= len(masters) {
-		from = position{division: division}
-	}
-	return from, masters[from.node].client, len(masters), nil
+	return slices.Compact(names), at, next, err
 }

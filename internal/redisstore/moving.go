@@ -16,6 +16,11 @@ import (
 // long.
 const movingPause = 10 * time.Millisecond
 
+// isElsewhere reports whether err refers to another node.
+func isElsewhere(err error) bool {
+	return redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK")
+}
+
 // isApart reports whether err says that nothing was done, some of the keys being at another node.
 func isApart(err error) bool { return redis.HasErrorPrefix(err, "TRYAGAIN") }
 

@@ -214,6 +214,9 @@ func (s *Store) lookInShard(ctx context.Context, names []string) (found []lease.
 		keys[i] = s.keys.lock(name)
 	}
 	answer, err := s.run(ctx, lookScript, keys)
+	if isApart(err) && len(names) > 1 {
+		return s.lookAtEach(ctx, names)
+	}
 	if err != nil {
 		return nil, s.failed("look at", names[0], err)
 	}
@@ -227,6 +230,18 @@ func (s *Store) lookInShard(ctx context.Context, names []string) (found []lease.
 			continue
 		}
 		found = append(found, l)
+	}
+	return found, foreign
+}
+
+// lookAtEach is look for names whose keys are apart.
+func (s *Store) lookAtEach(ctx context.Context, names []string) (found []lease.Lease, foreign error) {
+	for _, name := range names {
+		one, err := s.lookInShard(ctx, []string{name})
+		if err != nil && !errors.Is(err, errForeign) {
+			return nil, err
+		}
+		found, foreign = append(found, one...), errors.Join(foreign, err)
 	}
 	return found, foreign
 }
