@@ -67,6 +67,9 @@ func (s *Store) firstCheck(ctx context.Context) error {
 			}
 		}
 		if err == nil {
+			err = s.checkSeeds(ctx)
+		}
+		if err == nil {
 			err = s.checkRights(ctx)
 		}
 		if err == nil {

@@ -35,6 +35,9 @@ func (s *Store) onNode(ctx context.Context, cn *redis.Conn) error {
 	if err != nil {
 		return redisconn.ConnectProblem(err)
 	}
+	if !s.members.know(slots.Val()) {
+		return redisconn.ConnectProblem(s.refused("has a node that %s", otherCluster))
+	}
 	if is, err := redisconn.RoleOf(role); err != nil || is != "master" {
 		return connectedTo(is, err)
 	}

@@ -68,6 +68,7 @@ func TestCluster(t *testing.T) {
 			t.Errorf("Open(%+v) = %v, want a *RefusedError with %q", c, err, says)
 		}
 	}
+	t.Run("two clusters", func(t *testing.T) { testTwoClusters(t, c) })
 	refuses(Config{URL: c.URL(), KeyPrefix: "other"}, `with the key prefix "lockd"`)
 	for i := range shardTags { // whichever is the first of its node
 		direct.Set(t.Context(), "lockd:{"+shardTags[i]+"}:layout", "format=2", 0)
@@ -136,5 +137,24 @@ func testClusterList(t *testing.T, url string) {
 	slices.Sort(got)
 	if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
 		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+}
+
+// Nodes of two Clusters are not taken for one: in the URL, whichever answers first, and where a connection leads later.
+func testTwoClusters(t *testing.T, c *redisproc.Cluster) {
+	other := redisproc.Start(t, redisproc.TCP(), redisproc.Args("--cluster-enabled", "yes"))
+	c.Do(other, "CLUSTER", "ADDSLOTSRANGE", 0, clusterSlots-1)
+	until(t, 10*time.Second, "the other cluster serves", func() bool { return strings.Contains(c.Do(other, "CLUSTER", "INFO"), "cluster_state:ok") })
+	for range 5 {
+		if _, err := Open(t.Context(), Config{URL: c.URL() + "," + other.Addr()}); !errors.As(err, new(*redisconn.RefusedError)) || !strings.Contains(err.Error(), "another Cluster") {
+			t.Errorf("Open = %v, want a *RefusedError about another Cluster", err)
+		}
+	}
+	s := open(t, c.URL())
+	if err := s.checkSeed(soon(t), other.Addr()); !errors.As(err, new(*redisconn.RefusedError)) {
+		t.Errorf("a connection to a node of another Cluster = %v, want a *RefusedError", err)
+	}
+	if err := s.checkSeed(soon(t), c.Servers[5].Addr()); err != nil {
+		t.Errorf("a connection to a replica of this one = %v", err)
 	}
 }

@@ -108,6 +108,9 @@ func (s *Store) mastersNow(ctx context.Context) (all []master, division string, 
 	if i := slices.Index(covered[:], false); i >= 0 {
 		return nil, "", s.refused("is a cluster in which slot %d, and perhaps others, is nobody's: names there could not be had; want all %d slots covered (redis-cli --cluster check)", i, clusterSlots)
 	}
+	if !s.members.note(slots) {
+		return nil, "", s.refused("%s", otherCluster)
+	}
 	for _, m := range owners {
 		if m.client, err = s.leadTo(ctx, *m); err != nil {
 			return nil, "", s.connectError(err)

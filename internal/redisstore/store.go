@@ -41,6 +41,7 @@ type Store struct {
 	rooms       *rooms         // a Cluster's front's: calls of each node
 	errandRooms *rooms         // and errands
 	clients     clients        // and where each of them is
+	members     members        // and who they are
 	notice      func(string)
 
 	batch *batch
