@@ -13,6 +13,7 @@ import (
 
 	"github.com/lockd/lockd/bench/check"
 	"github.com/lockd/lockd/bench/child"
+	"github.com/lockd/lockd/bench/floor"
 	"github.com/lockd/lockd/bench/goal"
 	"github.com/lockd/lockd/bench/keepalive"
 	"github.com/lockd/lockd/bench/line/contest"
@@ -21,7 +22,7 @@ import (
 )
 
 // roles are the client processes.
-var roles = map[string]child.Role{pairs.Role: pairs.Client, contest.Role: contest.Client, keepalive.Role: keepalive.Client}
+var roles = map[string]child.Role{pairs.Role: pairs.Client, contest.Role: contest.Client, keepalive.Role: keepalive.Client, floor.Role: floor.Serve}
 
 func main() {
 	if child.Main(roles) {

@@ -54,8 +54,8 @@ type Process struct {
 	waited bool
 }
 
-// Start starts one. End must follow.
-func Start(role string, order any) (*Process, error) {
+// Command is what starts one.
+func Command(role string, order any) (*exec.Cmd, error) {
 	text, err := json.Marshal(order)
 	if err != nil {
 		return nil, err
@@ -67,8 +67,18 @@ func Start(role string, order any) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{role: role, cmd: exec.Command(self)}
-	p.cmd.Env = append(os.Environ(), variable+"="+string(text))
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), variable+"="+string(text))
+	return cmd, nil
+}
+
+// Start starts one. End must follow.
+func Start(role string, order any) (*Process, error) {
+	cmd, err := Command(role, order)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{role: role, cmd: cmd}
 	p.cmd.Stderr = os.Stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

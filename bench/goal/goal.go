@@ -16,6 +16,7 @@ type Goal struct {
 	Measured string // "" if it could not be
 	Want     string
 	Met      bool
+	Floor    string // what the least is that it could be here: what a floor was measured as; "" if none was
 }
 
 // List is goals in the order in which they are printed.
@@ -23,7 +24,7 @@ type List []Goal
 
 // Add judges by met.
 func (l *List) Add(what, measured, want string, met bool) {
-	*l = append(*l, Goal{what, measured, want, met})
+	*l = append(*l, Goal{What: what, Measured: measured, Want: want, Met: met})
 }
 
 // AtLeast wants a number of at least want.
@@ -39,6 +40,14 @@ func (l *List) AtMost(what string, measured, want float64) {
 // Within wants a duration of at most want, and more than none.
 func (l *List) Within(what string, measured, want time.Duration) {
 	l.Add(what, figure.Short(measured), "at most "+figure.Short(want), measured > 0 && measured <= want)
+}
+
+// Floor says of the last goal what was measured of a program that does nothing but what cannot be left out: what is
+// better than that nobody can reach. 0 says nothing.
+func (l List) Floor(measured float64) {
+	if measured > 0 {
+		l[len(l)-1].Floor = fmt.Sprintf("floor %.3g", measured)
+	}
 }
 
 // Absent says that a goal could not be measured here, and what is missing.
@@ -57,7 +66,7 @@ func (l List) Print(to io.Writer) {
 		case g.Measured == "":
 			verdict = "-"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", verdict, g.What, g.Measured, g.Want)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", verdict, g.What, g.Measured, g.Want, g.Floor)
 	}
 	t.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"go.etcd.io/etcd/client/v3"
 
 	"github.com/lockd/lockd/bench/child"
+	"github.com/lockd/lockd/bench/floor"
 	"github.com/lockd/lockd/bench/peer"
 	lockd "github.com/lockd/lockd/clients/go"
 )
@@ -20,7 +22,7 @@ const Role = "keepalive"
 
 // order is what a client process is told.
 type order struct {
-	Kind   peer.Kind // Lockd or Etcd
+	Kind   peer.Kind // Lockd, Etcd or Bare
 	Target string
 	Leases int
 	TTL    time.Duration
@@ -41,10 +43,48 @@ func Client(text []byte, await child.Await) (any, error) {
 	if err := json.Unmarshal(text, &o); err != nil {
 		return nil, err
 	}
-	if o.Kind == peer.Etcd {
+	switch o.Kind {
+	case peer.Etcd:
 		return o.etcd(await)
+	case peer.Bare:
+		return o.bare(await)
+	default:
+		return o.lockd(await)
 	}
-	return o.lockd(await)
+}
+
+// atOnce is how many lockd's client renews together.
+const atOnce = 512
+
+// bare renews each lease when a third of its ttl is over, as many together as lockd's client does.
+func (o order) bare(await child.Await) (t tally, err error) {
+	c, err := floor.Open(o.Target)
+	if err != nil {
+		return t, err
+	}
+	defer c.Close()
+	leaseID := fmt.Sprintf("%032x", 1) // nobody looks
+	leases := make([]*floor.Asker, o.Leases)
+	for i := range leases {
+		leases[i] = c.Asker(fmt.Sprintf("bench/keepalive/%d", i))
+	}
+	err = o.each(func(i int) error { return leases[i].Acquire(leaseID, o.TTL) })
+	if err != nil {
+		return t, err
+	}
+	w, err := await()
+	if err != nil {
+		return t, err
+	}
+	groups := slices.Collect(slices.Chunk(leases, atOnce))
+	every := int64(o.TTL) / int64(3*len(groups))
+	for at, i := w.Begin, 0; at < w.To; at, i = at+every, i+1 {
+		child.SleepUntil(at)
+		if err := c.Renew(groups[i%len(groups)], leaseID, o.TTL); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
 }
 
 func (o order) lockd(await child.Await) (t tally, err error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lockd/lockd/bench/child"
 	"github.com/lockd/lockd/bench/figure"
+	"github.com/lockd/lockd/bench/floor"
 	"github.com/lockd/lockd/bench/goal"
 	"github.com/lockd/lockd/bench/machine"
 	"github.com/lockd/lockd/bench/peer"
@@ -29,7 +30,8 @@ type Result struct {
 	Leases      int
 	TTL         time.Duration
 	Lockd, Etcd Figures
-	NoEtcd      string // why etcd was not measured; "" if it was
+	Bare        Figures // the floor
+	NoEtcd      string  // why etcd was not measured; "" if it was
 }
 
 // Figures is what keeping costs, medians over the rounds.
@@ -40,7 +42,7 @@ type Figures struct {
 	Lost                                int // leases that did not last
 }
 
-// Measure has lockd and etcd keep leases in turn.
+// Measure has lockd, nothing but its messages and commands, and etcd keep leases in turn.
 func Measure(m *machine.Machine, s Settings) (r Result, err error) {
 	r.Leases, r.TTL = s.Leases, s.TTL
 	lockd, store, err := m.Pair()
@@ -49,7 +51,12 @@ func Measure(m *machine.Machine, s Settings) (r Result, err error) {
 	}
 	defer store.Remove()
 	defer lockd.Remove()
-	var ours, theirs []Figures
+	bare, err := floor.Start(m, store)
+	if err != nil {
+		return r, err
+	}
+	defer bare.Remove()
+	var ours, theirs, least []Figures
 	for round := range s.Rounds {
 		f, err := turn(s, peer.Lockd, lockd, store)
 		if err != nil {
@@ -57,6 +64,11 @@ func Measure(m *machine.Machine, s Settings) (r Result, err error) {
 		}
 		ours = append(ours, f)
 		fmt.Fprintf(s.Progress, "keepalive %d/%d  lockd  %.0f/s, %s each\n", round+1, s.Rounds, f.PerSecond, figure.Short(f.CPU))
+		if f, err = turn(s, peer.Bare, bare, store); err != nil {
+			return r, err
+		}
+		least = append(least, f)
+		fmt.Fprintf(s.Progress, "keepalive %d/%d  bare   %.0f/s, %s each\n", round+1, s.Rounds, f.PerSecond, figure.Short(f.CPU))
 		f, err = etcd(m, s)
 		if errors.Is(err, machine.ErrNoEtcd) {
 			r.NoEtcd = err.Error()
@@ -68,7 +80,7 @@ func Measure(m *machine.Machine, s Settings) (r Result, err error) {
 		theirs = append(theirs, f)
 		fmt.Fprintf(s.Progress, "keepalive %d/%d  etcd   %.0f/s, %s each\n", round+1, s.Rounds, f.PerSecond, figure.Short(f.CPU))
 	}
-	r.Lockd, r.Etcd = figure.Medians(ours), figure.Medians(theirs)
+	r.Lockd, r.Etcd, r.Bare = figure.Medians(ours), figure.Medians(theirs), figure.Medians(least)
 	return r, nil
 }
 
@@ -165,6 +177,7 @@ func (r Result) Print(to io.Writer) {
 			figure.Short(f.ClientCPU), figure.Short(f.ServerCPU), figure.Short(f.RedisCPU), f.PerSecond, f.Lost)
 	}
 	row("lockd", r.Lockd)
+	row("bare", r.Bare)
 	if r.NoEtcd != "" {
 		fmt.Fprintf(to, "  %s: not measured\n", r.NoEtcd)
 		return
@@ -175,11 +188,13 @@ func (r Result) Print(to io.Writer) {
 // Goals holds the figures against what issue 4 promises.
 func (r Result) Goals() (l goal.List) {
 	l.Within(fmt.Sprintf("processor time per renewal, %d leases", r.Leases), r.Lockd.CPU, 12*time.Microsecond)
+	l.Floor(float64(r.Bare.CPU) / float64(time.Microsecond))
 	const ofEtcd = "processor time per renewal, of etcd's keepalive"
 	if r.NoEtcd != "" {
 		l.Absent(ofEtcd, r.NoEtcd)
 	} else {
 		l.AtMost(ofEtcd, float64(r.Lockd.CPU)/float64(max(r.Etcd.CPU, 1)), 1.0/3)
+		l.Floor(float64(r.Bare.CPU) / float64(max(r.Etcd.CPU, 1)))
 	}
 	l.Add("leases lost while kept alive", fmt.Sprint(r.Lockd.Lost), "none", r.Lockd.Lost == 0)
 	return l

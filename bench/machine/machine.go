@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/lockd/lockd/bench/child"
 	"github.com/lockd/lockd/test/freeport"
 	"github.com/lockd/lockd/test/proc"
 )
@@ -126,6 +127,22 @@ func (m *Machine) Etcd() (*Server, error) {
 			"--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
 			"--initial-advertise-peer-urls", peer, "--initial-cluster", "bench="+peer)
 	})
+}
+
+// ChildServes is what a child of this program writes when it serves.
+const ChildServes = "the child serves"
+
+// Child starts this program once more, as a server: order is what it is told, with the address to serve at.
+func (m *Machine) Child(role string, order func(addr string) any) (*Server, error) {
+	var failed error
+	s, err := m.serve(role, regexp.MustCompile(ChildServes), func(s *Server) *exec.Cmd {
+		var cmd *exec.Cmd
+		if cmd, failed = child.Command(role, order(s.Addr)); failed != nil {
+			cmd = new(exec.Cmd) // which fails
+		}
+		return cmd
+	})
+	return s, errors.Join(failed, err)
 }
 
 // serve starts a server on a free port, another one if somebody was faster.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/bench/figure"
+	"github.com/lockd/lockd/bench/floor"
 	"github.com/lockd/lockd/bench/machine"
 	"github.com/lockd/lockd/bench/peer"
 )
@@ -63,7 +64,12 @@ func Measure(m *machine.Machine, rounds int, measure time.Duration, progress io.
 	default:
 		defer etcd.Remove()
 	}
-	turns := r.turns(lockd, redis, etcd)
+	bare, err := floor.Start(m, redis)
+	if err != nil {
+		return r, err
+	}
+	defer bare.Remove()
+	turns := r.turns(lockd, redis, etcd, bare)
 	all := make([][]Figures, len(turns))
 	for round := range rounds {
 		for i, t := range turns {
@@ -83,17 +89,19 @@ func Measure(m *machine.Machine, rounds int, measure time.Duration, progress io.
 }
 
 // turns is a round.
-func (r Result) turns(lockd, redis, etcd *machine.Server) (turns []Turn) {
+func (r Result) turns(lockd, redis, etcd, bare *machine.Server) (turns []Turn) {
 	for _, workers := range Workers {
-		here := kinds
+		here := append(slices.Clip(kinds), peer.Bare)
 		if workers == 1 {
-			here = append(slices.Clip(kinds), peer.Floor)
+			here = append(here, peer.Floor)
 		}
 		for _, kind := range here {
 			t := Turn{Kind: kind, Workers: workers, Redis: redis}
 			switch kind {
 			case peer.Lockd, peer.Floor:
 				t.Server = lockd
+			case peer.Bare:
+				t.Server = bare
 			case peer.Etcd:
 				t.Server, t.Redis = etcd, nil
 			}

@@ -68,6 +68,7 @@ func (r Result) Goals() (l goal.List) {
 	cost := func(workers int, of peer.Kind, most float64) {
 		l.AtMost(fmt.Sprintf("processor time per pair, %d workers, of %s's", workers, of),
 			ratio(r.Of(peer.Lockd, workers).CPU, r.Of(of, workers).CPU), most)
+		l.Floor(ratio(r.Of(peer.Bare, workers).CPU, r.Of(of, workers).CPU))
 	}
 	cost(64, peer.Rueidislock, 0.75)
 	cost(64, peer.Redsync, 0.5)
@@ -77,14 +78,19 @@ func (r Result) Goals() (l goal.List) {
 		ours, theirs := r.Of(peer.Lockd, workers), r.Of(peer.Rueidislock, workers)
 		l.AtLeast(fmt.Sprintf("pairs per second, %d workers, of rueidislock's (Redis's core %.0f %% busy, %.0f %% with rueidislock)",
 			workers, 100*ours.RedisCore, 100*theirs.RedisCore), ours.PerSecond/max(theirs.PerSecond, 1), 1.2)
+		l.Floor(r.Of(peer.Bare, workers).PerSecond / max(theirs.PerSecond, 1))
 	}
-	one := r.Of(peer.Lockd, 1)
-	l.AtMost("one worker, p50 of a pair, of two null unary calls + two PINGs of Redis", ratio(one.Pair.Median, r.Of(peer.Floor, 1).Pair.Median), 1.3)
+	one, bare := r.Of(peer.Lockd, 1).Pair.Median, r.Of(peer.Bare, 1).Pair.Median
+	null := r.Of(peer.Floor, 1).Pair.Median
+	l.AtMost("one worker, p50 of a pair, of two null unary calls + two PINGs of Redis", ratio(one, null), 1.3)
+	l.Floor(ratio(bare, null))
 	const ofEtcd = "one worker, p50 of a pair, of etcd's"
 	if r.NoEtcd != "" {
 		l.Absent(ofEtcd, r.NoEtcd)
 	} else {
-		l.AtMost(ofEtcd, ratio(one.Pair.Median, r.Of(peer.Etcd, 1).Pair.Median), 0.5)
+		etcd := r.Of(peer.Etcd, 1).Pair.Median
+		l.AtMost(ofEtcd, ratio(one, etcd), 0.5)
+		l.Floor(ratio(bare, etcd))
 	}
 	const allocs = "allocations per pair in lockd, 64 workers"
 	if n := r.Of(peer.Lockd, 64).ServerAllocs; n > 0 {

@@ -162,6 +162,9 @@ func (t Turn) figures(told tally, before, after look) Figures {
 
 // sent adds up what came from clients: the time of what a script calls is the script's.
 func (t Turn) sent(done machine.Commands) machine.Command {
+	if t.Kind == peer.Bare {
+		return done.Sum() // it has no scripts
+	}
 	sent := done.Scripts()
 	if t.Kind.SetsByItself() {
 		sent.Time += done.Sum("set").Time

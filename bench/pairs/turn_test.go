@@ -51,15 +51,16 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// Every contestant has a turn at every number of workers, the floor with one only; without etcd none of it.
+// Every contestant has a turn at every number of workers, the null calls with one only; without etcd none of it.
 func TestTurns(t *testing.T) {
-	lockd, redis, etcd := &machine.Server{}, &machine.Server{}, &machine.Server{}
-	if got, want := len(Result{}.turns(lockd, redis, etcd)), len(Workers)*len(kinds)+1; got != want {
+	lockd, redis, etcd, bare := &machine.Server{}, &machine.Server{}, &machine.Server{}, &machine.Server{}
+	if got, want := len(Result{}.turns(lockd, redis, etcd, bare)), len(Workers)*(len(kinds)+1)+1; got != want {
 		t.Errorf("%d turns, want %d", got, want)
 	}
-	for _, turn := range (Result{}).turns(lockd, redis, nil) {
-		if turn.Kind == peer.Etcd || turn.Redis == nil || (turn.Server != nil) != (turn.Kind == peer.Lockd || turn.Kind == peer.Floor) {
-			t.Errorf("turn = %+v, want lockd for lockd alone, Redis for all, and no etcd", turn)
+	servers := map[peer.Kind]*machine.Server{peer.Lockd: lockd, peer.Floor: lockd, peer.Bare: bare}
+	for _, turn := range (Result{}).turns(lockd, redis, nil, bare) {
+		if turn.Kind == peer.Etcd || turn.Redis == nil || turn.Server != servers[turn.Kind] {
+			t.Errorf("turn = %+v, want each its own server, Redis for all, and no etcd", turn)
 		}
 	}
 }

@@ -26,6 +26,8 @@ const (
 	Unary     Kind = "lockd, unary calls"
 	NullUnary Kind = "null unary calls"
 	Floor     Kind = "null unary calls and PINGs"
+	// Bare is lockd's messages and Redis's commands with nothing between them: see package floor.
+	Bare Kind = "bare messages, commands"
 )
 
 // ttl is what every lock is taken for: long enough that none expires.
@@ -64,6 +66,8 @@ func Open(kind Kind, target, redis string) (Client, error) {
 		return openRueidislock(redis)
 	case Etcd:
 		return openEtcd(target)
+	case Bare:
+		return openBare(target)
 	case Unary, NullUnary, Floor:
 		return openUnary(kind, target, redis)
 	}

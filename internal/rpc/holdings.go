@@ -117,6 +117,20 @@ func (x *session) hold(h *holding) {
 	}
 }
 
+// holdOn is hold for a lease that was renewed, which nearly always is known.
+func (x *session) holdOn(name string, id lease.ID, token lease.Token) {
+	x.mu.Lock()
+	known := x.holdings.byName[name]
+	same := known != nil && known.token == token
+	if same {
+		known.id = id
+	}
+	x.mu.Unlock()
+	if !same {
+		x.hold(&holding{session: x, name: name, id: id, token: token})
+	}
+}
+
 // listen has the client told when h, which has just been added, is lost.
 func (x *session) listen(h *holding) {
 	x.service.lessor.Listen(&h.ear, h.name, h.token, h)

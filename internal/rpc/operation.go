@@ -51,9 +51,8 @@ func (r *renewing) Renewed(renewed lease.Lease, err error) {
 	x.settled()
 	switch {
 	case err == nil:
-		h := &holding{session: x, name: r.req.GetName(), id: lease.ID(r.req.GetLeaseId()), token: renewed.Token}
 		x.answer(item{op: r.op, renewed: &renewed}, nil)
-		x.hold(h)
+		x.holdOn(r.req.GetName(), lease.ID(r.req.GetLeaseId()), renewed.Token)
 	case errors.Is(err, lease.ErrLost):
 		x.letGo(r.req.GetName(), lease.ID(r.req.GetLeaseId()))
 		fallthrough
