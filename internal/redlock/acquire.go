@@ -46,6 +46,10 @@ func (s *Store) decide(r *round, a lease.Acquisition) (grant, error) {
 	locked := r.lock()
 	verdict, token := ballot.Granted(r.answers())
 	if locked && verdict == ballot.Commit2 {
+		if slices.ContainsFunc(r.answers(), func(said ballot.Answer) bool { return said.Kind == ballot.Stands && !said.Fresh }) {
+			r.wait() // it stood before, and may have been decided: the token stays, if all who answer know which it was
+			_, token = ballot.Granted(r.answers())
+		}
 		verdict = s.commit(r, a, token)
 	}
 	spent := time.Since(r.began)

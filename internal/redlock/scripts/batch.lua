@@ -71,20 +71,34 @@ local function raise(token)
   if token > fence then fence, raised = token, true end
 end
 
--- at answers what stands at KEYS[k], as the operations before have left it.
-local function at(k)
+-- at answers what stands at KEYS[k], as the operations before have left it, and notes that operation n is about it.
+local function at(k, n)
   local name = names[KEYS[k]]
-  if name then return name end
-  local value, want = stored[k], stored[k + 1]
-  name = {key = KEYS[k], was = value, value = value, lock = value and parse(value), want_key = KEYS[k + 1], want = want, ops = {}}
+  if name then
+    name.more = name.more or {}
+    name.more[#name.more + 1] = n
+    return name
+  end
+  name = {key = KEYS[k], was = stored[k], value = stored[k], want = stored[k + 1], k = k, n = n}
   names[KEYS[k]] = name
   order[#order + 1] = name
   return name
 end
 
+-- holder is the lock that stands, as a table; nil if none does, or what stands is no lock.
+local function holder(name)
+  if name.value and not name.lock then name.lock = parse(name.value) end
+  return name.lock
+end
+
+-- has reports whether the lease id has it. Most want to know no more.
+local function has(name, id)
+  return name.value and string.sub(name.value, 1, #id + 1) == id .. '|'
+end
+
 -- left is in how many ms it expires; 0 if that cannot be known.
 local function left(name)
-  if name.px then return name.px end
+  if name.px then return tonumber(name.px) end
   local ms = redis.pcall('PTTL', name.key)
   return failed(ms) and 0 or math.max(ms, 0)
 end
@@ -98,6 +112,9 @@ local function free(name)
   name.lock, name.value, name.write, name.px = nil, false, 'DEL', nil
   name.freed = true
 end
+
+-- foreign answers an error if what stands there is no lock.
+local function foreign(name) return name.value and not holder(name) and {'ERROR', FOREIGN} end
 
 -- wants are who waits for it, who has waited the longest first.
 local function wants(name)
@@ -162,34 +179,36 @@ local do_ = {}
 
 function do_.ACQUIRE(name, tag, flags, proposal, ttl, px, since, not_after, wanter, next_wanter, payload)
   if now > tonumber(not_after) then return {'LATE'} end
-  local id, attempt, exec = string.match(tag, '^(%x+)|(%d+)|([%x*]+)$')
-  ttl, px = tonumber(ttl), tonumber(px)
-  if name.lock and name.lock.id == id then return again(name, name.lock, tonumber(attempt), exec, ttl, px) end
-  if name.lock then
+  if name.value then
+    local problem = foreign(name)
+    if problem then return problem end
+    local id, attempt, exec = string.match(tag, '^(%x+)|(%d+)|([%x*]+)$')
+    if name.lock.id == id then return again(name, name.lock, tonumber(attempt), exec, tonumber(ttl), tonumber(px)) end
     local ms = left(name)
     if wanter ~= '' then note_want(name, string.match(wanter, '^%x+'), wanter, ms) end
     return {'HELD', name.value, ms}
   end
   if not string.find(flags, 'G', 1, true) then return {'FREE'} end
   if skew then return skew end
-  local me, mine = string.match(wanter, '^(%x+)|(%d+)$')
-  local insists = string.find(flags, 'I', 1, true)
-  local first = name.want and wants(name)[1]
-  if first and not insists and first.instance ~= me and first.since < tonumber(mine or since) then return {'WANTED'} end
+  local me, mine, insists
+  if name.want or wanter ~= '' then
+    me, mine = string.match(wanter, '^(%x+)|(%d+)$')
+    insists = string.find(flags, 'I', 1, true)
+    local first = name.want and wants(name)[1]
+    if first and not insists and first.instance ~= me and first.since < tonumber(mine or since) then return {'WANTED'} end
+  end
   local token = math.max(fence + 1, tonumber(proposal))
   if token >= MAX_TOKEN then return {'ERROR', 'the fence has reached 2^53'} end
   raise(token)
-  put(name, {
-    id = id, attempt = tonumber(attempt), exec = exec, token = whole(token), committed = '0',
-    ttl = ttl, px = px, since = since, payload = payload,
-  }, px)
-  if name.want or next_wanter ~= '' then note_want(name, me, next_wanter, px, insists) end
+  name.lock, name.write, name.px = nil, 'SET', px
+  name.value = tag .. '|' .. whole(token) .. '|0|' .. ttl .. '|' .. px .. '|' .. since .. '|' .. payload
+  if name.want or next_wanter ~= '' then note_want(name, me, next_wanter, tonumber(px), insists) end
   return token -- a number is answered with all its digits
 end
 
 function do_.COMMIT(name, id, reported, token)
-  local lock = name.lock
-  if not lock or lock.id ~= id or lock.token ~= reported then return {'NONE'} end
+  local lock = holder(name)
+  if not lock or lock.id ~= id or lock.token ~= reported then return foreign(name) or {'NONE'} end
   raise(tonumber(token))
   lock.token, lock.committed = token, '1'
   put(name, lock)
@@ -197,8 +216,8 @@ function do_.COMMIT(name, id, reported, token)
 end
 
 function do_.RENEW(name, id, ttl, px)
-  local lock = name.lock
-  if not lock or lock.id ~= id then return {'NONE', lock and 'HELD' or 'FREE'} end
+  local lock = holder(name)
+  if not lock or lock.id ~= id then return foreign(name) or {'NONE', lock and 'HELD' or 'FREE'} end
   ttl, px = tonumber(ttl), tonumber(px)
   if ttl == 0 or ttl == lock.ttl then
     name.px, name.write = lock.px, name.write or 'EXPIRE'
@@ -219,17 +238,17 @@ function do_.RENEW(name, id, ttl, px)
 end
 
 function do_.RELEASE(name, id)
-  local lock = name.lock
-  if not lock then return {name.value and 'OTHER' or 'GONE'} end
-  if lock.id ~= id then return {'OTHER'} end
+  if not name.value then return {'GONE'} end
+  if not has(name, id) then return foreign(name) or {'OTHER'} end
   local value = name.value
+  local attempt, exec = string.match(value, '^|(%d+)|([%x*]+)|', #id + 1)
   free(name)
-  if lock.attempt == 1 and lock.exec ~= '*' and not name.want and listening == 0 then return 1 end
-  return {'HELD', lock.attempt, lock.exec, next_of(name), value}
+  if attempt == '1' and exec ~= '*' and not name.want and listening == 0 then return 1 end
+  return {'HELD', tonumber(attempt), exec, next_of(name), value}
 end
 
 function do_.UNDO(name, id, attempt, exec)
-  local lock = name.lock -- '*' matches nobody
+  local lock = holder(name) -- '*' matches nobody
   if not lock or lock.id ~= id or lock.attempt ~= tonumber(attempt) or exec == '*' then return {'NONE'} end
   local known = #exec > EXEC and lock.exec or string.sub(lock.exec, 1, EXEC)
   if known ~= exec then return {'NONE'} end
@@ -240,7 +259,7 @@ end
 
 -- A force uses a token up that is newer than the forced one, so that what is protected can be told of it.
 function do_.FORCE(name, id, proposal, notice)
-  if not name.lock or name.lock.id ~= id then return {'NONE'} end
+  if not has(name, id) then return foreign(name) or {'NONE'} end
   free(name)
   local token = math.max(fence + 1, tonumber(proposal))
   if token < MAX_TOKEN then raise(token) end
@@ -249,42 +268,42 @@ function do_.FORCE(name, id, proposal, notice)
 end
 
 function do_.LOOK(name)
-  if name.lock then return {'HELD', name.value, left(name)} end
+  if name.value then return foreign(name) or {'HELD', name.value, left(name)} end
   return {'FREE'}
 end
 
 local arguments = {ACQUIRE = 10, COMMIT = 3, RENEW = 3, RELEASE = 1, UNDO = 3, FORCE = 3, LOOK = 0}
 local replies = {}
-local k, a = 3, 8
+local k, a, n = 3, 8, 0
 while a <= #ARGV do
   local kind = ARGV[a]
-  local n, name = #replies + 1, at(k)
-  if name.value and not name.lock then
-    replies[n] = {'ERROR', FOREIGN}
-  else
-    replies[n] = do_[kind](name, unpack(ARGV, a + 1, a + arguments[kind]))
-  end
-  name.ops[#name.ops + 1] = n
-  k, a = k + 2, a + 1 + arguments[kind]
+  local last = a + arguments[kind]
+  n = n + 1
+  replies[n] = do_[kind](at(k, n), unpack(ARGV, a + 1, last))
+  k, a = k + 2, last + 1
 end
 
 -- spoil answers an error to all that was to be done to a name.
 local function spoil(name, text)
-  for _, n in ipairs(name.ops) do replies[n] = {'ERROR', text} end
+  replies[name.n] = {'ERROR', text}
+  for _, n in ipairs(name.more or {}) do replies[n] = {'ERROR', text} end
   name.spoilt = true
 end
 
 -- SET ... GET refuses a key that is no string any more.
 local unraised = raised and failed(redis.pcall('SET', KEYS[2], whole(fence), 'GET'))
 
+-- ms spells a number of ms that is a number, or is spelled already.
+local function ms(px) return type(px) == 'number' and whole(px) or px end
+
 local function write(name)
   if name.write == 'SET' and unraised then return unraised end
-  if name.write == 'EXPIRE' then return failed(redis.pcall('PEXPIRE', name.key, whole(name.px))) end
+  if name.write == 'EXPIRE' then return failed(redis.pcall('PEXPIRE', name.key, ms(name.px))) end
   if not name.was then
-    local reply = redis.pcall('SET', name.key, name.value, 'NX', 'PX', whole(name.px))
+    local reply = redis.pcall('SET', name.key, name.value, 'NX', 'PX', ms(name.px))
     return failed(reply) or not reply and FOREIGN
   end
-  if name.px then return failed(redis.pcall('SET', name.key, name.value, 'PX', whole(name.px))) end
+  if name.px then return failed(redis.pcall('SET', name.key, name.value, 'PX', ms(name.px))) end
   return failed(redis.pcall('SET', name.key, name.value, 'KEEPTTL'))
 end
 
@@ -306,14 +325,14 @@ end
 
 for _, name in ipairs(order) do
   if name.want_px == 0 then
-    if name.want then redis.pcall('DEL', name.want_key) end
+    if name.want then redis.pcall('DEL', KEYS[name.k + 1]) end
   elseif name.want_px then
     local texts = {}
     for i, one in ipairs(name.wants) do texts[i] = one.text end
-    redis.pcall('SET', name.want_key, table.concat(texts, ','), 'PX', whole(name.want_px))
+    redis.pcall('SET', KEYS[name.k + 1], table.concat(texts, ','), 'PX', whole(name.want_px))
   end
   if name.notice and not name.spoilt then redis.pcall('PUBLISH', NOTICES, name.notice) end
-  local first = name.freed and not name.lock and name.want and not name.spoilt and wants(name)[1]
+  local first = name.freed and not name.value and name.want and not name.spoilt and wants(name)[1]
   if first then
     redis.pcall('PUBLISH', NOTICES, cjson.encode({kind = 'freed', name = string.sub(name.key, BEFORE_NAME + 1), next = first.instance}))
   end
