@@ -241,7 +241,11 @@ func TestDownEndsWhatIsStopped(t *testing.T) {
 	if status, _, code := p.run("status", "single"); code != 1 || !strings.Contains(status, "not healthy") {
 		t.Errorf("status exits %d and says %q, want 1 and that it is not healthy", code, status)
 	}
+	start := time.Now()
 	p.must("down", "single")
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("down took %s, so the server was killed in the end; want it asked, and let go on to hear that", took)
+	}
 	nobodyAt(t, flags)
 }
 
