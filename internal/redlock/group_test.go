@@ -1,6 +1,7 @@
 package redlock
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -130,6 +131,43 @@ func TestFoundingIsTakenOver(t *testing.T) {
 			}
 			allVote(t, g)
 		})
+	}
+}
+
+// While one has the claims nobody else gets any, and without them nothing is marked, nor finished.
+func TestAClaimIsExclusive(t *testing.T) {
+	t.Parallel()
+	c, _ := config(t, servers(t, 3), time.Hour)
+	g, err := newGroup(c)
+	must(t, err)
+	defer g.closeNodes()
+	begin := func() *founding {
+		f := newFounding(g.survey(t.Context()))
+		f.to = newIdentity(f.seats(), time.Hour)
+		return f
+	}
+	one, two := begin(), begin()
+	must(t, one.claim(t.Context()))
+	if err := two.claim(t.Context()); !errors.Is(err, errChanged) {
+		t.Errorf("claim of what another one has claimed = %v, want errChanged", err)
+	}
+	if err := two.markOne(t.Context(), &two.all[0], 1); !errors.Is(err, errChanged) {
+		t.Errorf("mark of what another one has claimed = %v, want errChanged", err)
+	}
+	must(t, one.mark(t.Context(), 0))
+	one.giveUp(t.Context()) // as if its time had run out
+	if err := one.markOne(t.Context(), &one.all[0], 1); !errors.Is(err, errChanged) {
+		t.Errorf("mark without a claim = %v, want errChanged", err)
+	}
+	three := begin()
+	must(t, three.claim(t.Context()))
+	for i := range one.all {
+		if err := finish(t.Context(), []surveyed{one.all[i].surveyed}, one.claimant); !errors.Is(err, errChanged) {
+			t.Errorf("finish of what another one has claimed = %v, want errChanged", err)
+		}
+		if err := finish(t.Context(), []surveyed{one.all[i].surveyed}, ""); !errors.Is(err, errChanged) {
+			t.Errorf("finish, for whoever comes, of what one has claimed = %v, want errChanged", err)
+		}
 	}
 }
 
