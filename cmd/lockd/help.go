@@ -42,12 +42,37 @@ where that is every interface, on loopback.`
 const healthcheckExamples = `  lockd healthcheck
   lockd healthcheck --listen 10.0.0.5:7420 --timeout 500ms`
 
+const aboutRedlock = `lockd redlock changes which servers are the nodes of a quorum, where lockd does not
+by itself: it makes a group of new nodes when all are empty, and takes a node back
+in that it has seen before, but a node that is new looks like one that has lost
+its data. "replace" takes nodes in, "init" begins anew. Both talk to all nodes that
+--redlock lists, say what these are and will be, and ask.`
+
+const aboutReplace = `lockd redlock replace takes those nodes in that are new, or have lost their data,
+while a majority of those listed is the group that it was. New ones vote when all
+leases of before have ended, at the latest after the longest ttl and its grace; the
+others go on. Nodes that are not listed never vote again. With a larger --max-ttl
+than the group has it raises that.
+
+A running lockd follows; each has to be given the new list. What was not finished,
+since a node died meanwhile, is finished by running it again.`
+
+const aboutInit = `lockd redlock init makes the nodes a new group, whatever they were: for when a
+majority has lost its data. Unless all are empty no lease is granted until all
+leases of before have ended, at the latest after the longest ttl and its grace.
+Each lockd on these nodes has to be started again.`
+
+const redlockExamples = `  lockd redlock replace --redlock redis://a,redis://b,redis://new --redis-password-file /run/secrets/redis
+  lockd redlock init --yes --config /etc/lockd.yaml`
+
 const helpTemplate = `{{.Long}}
 
 Usage:
   {{.UseLine}}{{if not .HasParent}}
   lockd config print [flags]
-  lockd healthcheck [flags]{{end}}{{if .HasAvailableFlags}}
+  lockd healthcheck [flags]
+  lockd redlock replace [flags]
+  lockd redlock init [flags]{{end}}{{if .HasAvailableFlags}}
 
 Flags:
 {{.Flags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}{{end}}{{if not .HasParent}}

@@ -99,7 +99,7 @@ func command(hup <-chan os.Signal, env []string) *cobra.Command {
 		}
 		return logged(cmd.Context(), c, host{version: is, hup: hup, sources: from}, cmd.ErrOrStderr())
 	}
-	cmd.AddCommand(configCommand(from), healthcheckCommand(env))
+	cmd.AddCommand(configCommand(from), healthcheckCommand(env), redlockCommand(from))
 	return cmd
 }
 
@@ -131,7 +131,7 @@ func configCommand(from sources) *cobra.Command {
 
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q; want flags only, lockd config print or lockd healthcheck", args[0])}
+		return usageError{fmt.Errorf("unexpected argument %q; want flags only, lockd config print, lockd healthcheck or lockd redlock", args[0])}
 	}
 	return nil
 }

@@ -169,6 +169,13 @@ func TestAClaimIsExclusive(t *testing.T) {
 			t.Errorf("finish, for whoever comes, of what one has claimed = %v, want errChanged", err)
 		}
 	}
+	must(t, three.mark(t.Context(), 0))
+	for _, s := range three.all {
+		must(t, finish(t.Context(), []surveyed{s.surveyed}, three.claimant))
+		if err := finish(t.Context(), []surveyed{s.surveyed}, ""); !errors.Is(err, errChanged) {
+			t.Errorf("finish of what is finished = %v, want errChanged: it is not as it was seen", err)
+		}
+	}
 }
 
 func must(t *testing.T, err error) {
