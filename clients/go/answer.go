@@ -63,6 +63,8 @@ func readRefusal(name string, err error) refusal {
 	case codes.InvalidArgument:
 		r.err, r.nothingDone = fmt.Errorf("%w: %s", ErrInvalid, st.Message()), true
 		r.waitTooLong = invalidField(err) == "wait"
+	case codes.Unauthenticated, codes.PermissionDenied:
+		r.err, r.nothingDone = fmt.Errorf("%w: %s", ErrDenied, st.Message()), true
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		// Cancelled by whom is the caller of readRefusal's to know; from here it is a connection, a
 		// proxy or a server that went away in the middle.
@@ -127,6 +129,9 @@ func heldError(name string, held *lockdv1.Held) *HeldError {
 	holder := held.GetLease()
 	if holder == nil {
 		return &HeldError{Name: name, Position: int(held.GetPlace())}
+	}
+	if holder.GetToken() == 0 { // we may not know who
+		return &HeldError{Name: name, Position: int(held.GetPlace()), ExpiresIn: held.GetExpiresIn().AsDuration()}
 	}
 	return &HeldError{
 		Name: name, Owner: holder.GetOwner(), Token: holder.GetToken(), Position: int(held.GetPlace()),

@@ -39,8 +39,8 @@ const serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}]}`
 //
 // target is "host:port", several of them separated by commas (any lockd in front of the same store
 // will do; the default port is 7420), or a gRPC target such as "unix:///run/lockd.sock" or
-// "dns:///lockd.internal:7420". Connections are plaintext, so anything but loopback and unix sockets
-// is refused unless [WithInsecure] is given.
+// "dns:///lockd.internal:7420". Connections are plaintext unless [WithTLS] is given, so without it anything but
+// loopback and unix sockets is refused unless [WithInsecure] is given.
 func Dial(target string, opts ...DialOption) (*Client, error) {
 	cfg := newConfig(opts)
 	if cfg.unavailableFor <= 0 {
@@ -50,12 +50,15 @@ func Dial(target string, opts ...DialOption) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.remote != "" && !cfg.insecure {
-		return nil, fmt.Errorf("%w: target %q: the connection is plaintext, and %s is neither loopback nor a unix socket; use WithInsecure on a network that you trust",
+	if t.remote != "" && cfg.tls == nil && !cfg.insecure {
+		return nil, fmt.Errorf("%w: target %q: the connection is plaintext, and %s is neither loopback nor a unix socket; use WithTLS, or use WithInsecure on a network that you trust",
 			ErrInvalid, target, t.remote)
 	}
-	conn, err := grpc.NewClient(t.grpc, append(t.options(),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	secrets, err := cfg.credentials(t, insecure.NewCredentials())
+	if err != nil {
+		return nil, err
+	}
+	conn, err := grpc.NewClient(t.grpc, append(append(t.options(), secrets...),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableServiceConfig(),
 		// What remains is harmless: gRPC repeats a request that certainly no server processed, under

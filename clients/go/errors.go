@@ -29,6 +29,8 @@ var (
 	ErrInvalid = errors.New("lockd: invalid argument")
 	// ErrUnavailable: no lockd could be reached, or none could serve; see [WithUnavailableFor].
 	ErrUnavailable = errors.New("lockd: unavailable")
+	// ErrDenied: lockd does not know who calls, or may not let them do that. See [WithTLS] and [WithTokenFile].
+	ErrDenied = errors.New("lockd: denied")
 )
 
 // ForcedError is an [ErrForceReleased], and an [ErrLost].

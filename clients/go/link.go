@@ -110,7 +110,7 @@ func (l *link) way(ctx context.Context, acquiring bool) (way, error) {
 			return way, nil
 		case first:
 			before = failed
-		case failed != before && !l.connected.Load():
+		case failed != before && (!l.connected.Load() || isDenied(failed)):
 			return nil, failed
 		}
 		select {
@@ -248,7 +248,16 @@ func (l *link) fail(err error) {
 	defer l.mu.Unlock()
 	// It is no answer to any operation, so what it says is all that counts.
 	l.failed = status.Error(codes.Unavailable, status.Convert(err).Message())
+	if isDenied(err) { // it would be the answer to every one
+		l.failed = status.Error(status.Code(err), status.Convert(err).Message())
+	}
 	l.changeLocked()
+}
+
+// isDenied reports whether lockd does not know who calls, or lets them do nothing.
+func isDenied(err error) bool {
+	code := status.Code(err)
+	return code == codes.Unauthenticated || code == codes.PermissionDenied
 }
 
 // ended is told of the end of s.

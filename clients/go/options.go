@@ -20,6 +20,8 @@ type DialOption func(*config)
 type config struct {
 	owner          string
 	insecure       bool
+	tls            *TLSFiles // nil: plaintext
+	tokenFile      string    // "": no token
 	unavailableFor time.Duration
 }
 
@@ -42,7 +44,7 @@ func WithOwner(owner string) DialOption {
 }
 
 // WithInsecure allows plaintext to addresses beyond loopback and unix sockets. Lease ids are secrets
-// and travel unprotected then: use it on networks that you trust.
+// and travel unprotected then: use it on networks that you trust. [WithTLS] is the better choice.
 func WithInsecure() DialOption {
 	return func(c *config) { c.insecure = true }
 }

@@ -65,7 +65,7 @@ func (l *link) run() {
 		case status.Code(err) == codes.Unimplemented:
 			l.unaryWorks.Store(true) // whatever they answer, a stream would not
 			l.speakUnary()
-		case status.Code(err) == codes.Unavailable:
+		case status.Code(err) == codes.Unavailable, isDenied(err):
 			l.fail(err)
 		default:
 			if silent++; silent >= silentTries {

@@ -35,7 +35,7 @@ func parseTarget(text string) (target, error) {
 			return target{}, fmt.Errorf("%w: target %q: %w", ErrInvalid, text, err)
 		}
 		address := net.JoinHostPort(host, port)
-		t.addresses = append(t.addresses, resolver.Address{Addr: address})
+		t.addresses = append(t.addresses, resolver.Address{Addr: address, Attributes: hostOf(address)})
 		if !isLoopback(host) {
 			t.remote = address
 		}

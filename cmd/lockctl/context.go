@@ -18,7 +18,9 @@ says), mode 0600:
   contexts:
     prod:
       server: lockd-1:7420,lockd-2:7420
-      insecure: true
+      ca: /etc/lockd/ca.crt
+      cert: /home/ada/ada.crt
+      key: /home/ada/ada.key
       unavailable-for: 30s
 
 The keys of a context are the names of flags; one that lockctl does not know is an error.
@@ -26,7 +28,7 @@ The keys of a context are the names of flags; one that lockctl does not know is 
 The server is, in this order: --server or --context; LOCKCTL_SERVER; LOCKCTL_CONTEXT; the current context;
 ` + defaultServer + `. Each setting is the flag, the variable, what the context says, or the default, but nothing
 that was said of one server counts for another: where the command line or LOCKCTL_SERVER names the server no
-other context counts, and LOCKCTL_INSECURE counts for LOCKCTL_SERVER and the default only.
+other context counts, and LOCKCTL_INSECURE, LOCKCTL_CA and the like count for LOCKCTL_SERVER and the default only.
 "lockctl context show" says what counts here, and why.`
 
 // contextView is a context as it is printed.
@@ -34,6 +36,12 @@ type contextView struct {
 	Name           string            `json:"name"` // "" if none is used
 	Current        bool              `json:"current"`
 	Server         string            `json:"server"`
+	TLS            bool              `json:"tls,omitempty"`
+	CA             string            `json:"ca,omitempty"`
+	Cert           string            `json:"cert,omitempty"`
+	Key            string            `json:"key,omitempty"`
+	ServerName     string            `json:"serverName,omitempty"`
+	TokenFile      string            `json:"tokenFile,omitempty"`
 	Insecure       bool              `json:"insecure"`
 	UnavailableFor string            `json:"unavailableFor"`
 	Origin         map[string]string `json:"origin,omitempty"`
@@ -46,7 +54,7 @@ func newContext(to *server) *cobra.Command {
 		Use:   "context COMMAND",
 		Short: "Name servers, and choose between them",
 		Long:  contextHelp,
-		Example: `  lockctl context set prod --server lockd-1:7420,lockd-2:7420 --insecure
+		Example: `  lockctl context set prod --server lockd-1:7420,lockd-2:7420 --ca ca.crt --cert me.crt --key me.key
   lockctl context use prod
   lockctl --context staging ls`,
 	}
@@ -102,6 +110,9 @@ func (c *contexts) view() view {
 func viewOf(name string, values map[string]string) contextView {
 	v := contextView{Name: name, Server: values[settingServer], patience: lockd.DefaultUnavailableFor}
 	v.Insecure, _ = strconv.ParseBool(values[settingInsecure]) // it has been checked
+	v.TLS, _ = strconv.ParseBool(values[settingTLS])
+	v.CA, v.Cert, v.Key = values[settingCA], values[settingCert], values[settingKey]
+	v.ServerName, v.TokenFile = values[settingServerName], values[settingTokenFile]
 	if d, err := time.ParseDuration(values[settingUnavailableFor]); err == nil {
 		v.patience = d
 	}
@@ -147,18 +158,32 @@ func (s *server) view(file *contexts) view {
 	v := contextView{
 		Name: s.inUse, Current: s.inUse != "" && s.inUse == file.current, Server: s.target, Insecure: s.insecure,
 		UnavailableFor: seconds(s.unavailableFor),
+		TLS:            s.tls.on, CA: s.tls.CA, Cert: s.tls.Cert, Key: s.tls.Key, ServerName: s.tls.ServerName, TokenFile: s.tokenFile,
 		Origin: map[string]string{
 			"server": s.origin[settingServer], "insecure": s.origin[settingInsecure], "unavailableFor": s.origin[settingUnavailableFor],
 		},
 	}
+	names := map[string]string{settingTLS: "tls", settingCA: "ca", settingCert: "cert", settingKey: "key", settingServerName: "serverName", settingTokenFile: "tokenFile"}
+	for key, name := range names {
+		if s.origin[key] != "default" {
+			v.Origin[name] = s.origin[key]
+		}
+	}
 	return view{value: v, table: func(out *screen) error {
 		from := func(value, key string) cell { return cell{text: fmt.Sprintf("%s (%s)", plain(value), s.origin[key])} }
-		return out.pairs([][2]cell{
+		rows := [][2]cell{
 			{{text: "context"}, {text: plain(v.Name)}},
 			{{text: "server"}, from(v.Server, settingServer)},
+		}
+		for _, key := range settings[1:] {
+			if _, rare := names[key]; rare && s.origin[key] != "default" {
+				rows = append(rows, [2]cell{{text: key}, from(s.flags.Lookup(key).Value.String(), key)})
+			}
+		}
+		return out.pairs(append(rows, [][2]cell{
 			{{text: "insecure"}, from(strconv.FormatBool(v.Insecure), settingInsecure)},
 			{{text: "unavailable-for"}, from(s.unavailableFor.String(), settingUnavailableFor)},
 			{{text: "file"}, {text: plain(file.path)}},
-		})
+		}...))
 	}}
 }

@@ -21,11 +21,11 @@ func (s *server) change(cmd *cobra.Command, change func(*contexts) error) error 
 
 func newContextSet(to *server) *cobra.Command {
 	return &cobra.Command{
-		Use:   "set NAME [--server ADDR] [--insecure] [--unavailable-for D]",
+		Use:   "set NAME [--server ADDR] [--ca FILE] [--cert FILE --key FILE] [--token-file FILE] [--insecure] [--unavailable-for D]",
 		Short: "Make a context, or change one",
 		Long: `Set writes the flags that are given into the context, and leaves its other settings alone. A new one needs
 --server. No server is asked whether it is there.`,
-		Example: `  lockctl context set prod --server lockd-1:7420,lockd-2:7420 --insecure
+		Example: `  lockctl context set prod --server lockd-1:7420,lockd-2:7420 --ca ca.crt --cert me.crt --key me.key
   lockctl context set prod --unavailable-for 1m`,
 		DisableFlagsInUseLine: true,
 		Args:                  oneName,
@@ -33,7 +33,7 @@ func newContextSet(to *server) *cobra.Command {
 			name, values := args[0], make(map[string]string)
 			for _, key := range settings {
 				if flag := to.flags.Lookup(key); flag.Changed {
-					values[key] = flag.Value.String()
+					values[key] = absolute(key, flag.Value.String())
 				}
 			}
 			if len(values) == 0 {
@@ -73,7 +73,10 @@ func wouldFit(old, values map[string]string) error {
 		return usagef("there is no such context yet, and --server is missing; want --server host:port[,host:port…]")
 	}
 	v := viewOf("", all)
-	try := server{target: v.Server, insecure: v.Insecure, unavailableFor: lockd.DefaultUnavailableFor, origin: map[string]string{}}
+	try := server{
+		target: v.Server, insecure: v.Insecure, unavailableFor: lockd.DefaultUnavailableFor, origin: map[string]string{},
+		tls: tlsSettings{v.TLS, lockd.TLSFiles{CA: v.CA, Cert: v.Cert, Key: v.Key, ServerName: v.ServerName}}, tokenFile: v.TokenFile,
+	}
 	client, err := try.dial() // which asks nobody
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func TestContextsSayWhatIsWrongAndWhere(t *testing.T) {
 		"contexts:\n  a:\n    server: x\n    insecure: perhaps":         `line 4: insecure is "perhaps"; want true or false`,
 		"contexts:\n  a:\n    server: x\n    unavailable-for: 5":        `line 4: unavailable-for is "5"; want a duration of more than 0 with a unit`,
 		"contexts:\n  a:\n    server: x\n    unavailable-for: 0s":       `line 4: unavailable-for is "0s"; want a duration of more than 0`,
-		"contexts:\n  a:\n    server: x\n    unavailable_for: 5s":       `line 4: context a: there is no "unavailable_for"; want server, insecure, unavailable-for; did you mean "unavailable-for"?`,
+		"contexts:\n  a:\n    server: x\n    unavailable_for: 5s":       `line 4: context a: there is no "unavailable_for"; want server, tls, ca, cert, key, server-name, token-file, insecure, unavailable-for; did you mean "unavailable-for"?`,
 		"contexts:\n  -a:\n    server: x":                               `line 2: a context cannot be named "-a"`,
 		"contexts:\n  \"a\\tb\":\n    server: x":                        `line 2: a context cannot be named "a\tb"`,
 		"contexts:\n  " + strings.Repeat("a", 257) + ":\n    server: x": "line 2: a context cannot be named",

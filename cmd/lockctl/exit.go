@@ -70,6 +70,9 @@ func explain(err error) (code int, text string) {
 		return exitHeld, describeHeld(held)
 	case errors.Is(err, lockd.ErrInvalid):
 		return exitUsage, plainText(err)
+	case errors.Is(err, lockd.ErrDenied):
+		text := strings.TrimPrefix(whatWasDone.ReplaceAllString(plainText(err), ""), "denied: ")
+		return exitDenied, "denied: " + text // which names what
 	case errors.Is(err, lockd.ErrLost), errors.Is(err, lockd.ErrExpired):
 		return exitLost, plainText(err)
 	case errors.Is(err, lockd.ErrUnavailable):

@@ -35,6 +35,7 @@ const exitCodesEnd = `Otherwise "run" passes the command's own code on.`
 
 var environment = []entry{
 	{serverVariable, "where lockd is, if neither --server nor --context says so"},
+	{"LOCKCTL_TLS, LOCKCTL_CA, LOCKCTL_CERT, LOCKCTL_KEY, LOCKCTL_SERVER_NAME, LOCKCTL_TOKEN_FILE", "as --tls, --ca, --cert, --key, --server-name, --token-file, for " + serverVariable},
 	{variableOf(settingInsecure), "true: plaintext is allowed to " + serverVariable},
 	{variableOf(settingUnavailableFor), "as --unavailable-for"},
 	{contextVariable, "the context to use, if nothing before it names a server"},

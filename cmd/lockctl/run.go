@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -37,7 +38,7 @@ The lease is released when all of the group has ended. What CMD leaves in it has
 itself, then gets SIGTERM, and SIGKILL after --kill-after. What has left the group (a daemon) is let go.
 
 CMD finds these in its environment: LOCKD_NAME, LOCKD_TOKEN, LOCKD_LEASE_ID, LOCKD_OWNER, LOCKD_TTL_MS,
-LOCKD_SERVER, and LOCKCTL_SERVER and LOCKCTL_INSECURE for a lockctl of its own. It should pass LOCKD_TOKEN to what it writes to.
+LOCKD_SERVER, and LOCKCTL_SERVER and what goes with it for a lockctl of its own. It should pass LOCKD_TOKEN to what it writes to.
 ` + claimHelp
 
 // What --on-loss may say.
@@ -205,7 +206,7 @@ func notStarted(command string, err error) error {
 // childEnvironment is what the command finds about its lease: appended last, so that of nested runs it
 // is the inner one's.
 func childEnvironment(to *server, lease *lockd.Lease) []string {
-	return []string{
+	environ := []string{
 		variableName + "=" + lease.Name(),
 		variableToken + "=" + strconv.FormatInt(lease.Token(), 10),
 		variableID + "=" + lease.ID(),
@@ -213,8 +214,27 @@ func childEnvironment(to *server, lease *lockd.Lease) []string {
 		variableTTL + "=" + strconv.FormatInt(lease.TTL().Milliseconds(), 10),
 		variableServer + "=" + to.target,
 		serverVariable + "=" + to.target,
-		variableOf(settingInsecure) + "=" + strconv.FormatBool(to.insecure),
 	}
+	// All of them: what the environment said until now was said of another server, perhaps.
+	for _, key := range settings {
+		if key == settingServer || key == settingUnavailableFor {
+			continue
+		}
+		environ = append(environ, variableOf(key)+"="+absolute(key, to.flags.Lookup(key).Value.String()))
+	}
+	return environ
+}
+
+// absolute is what a setting says, wherever it is read: a path from here.
+func absolute(key, value string) string {
+	if value == "" || !slices.Contains(paths, key) {
+		return value
+	}
+	path, err := filepath.Abs(value)
+	if err != nil {
+		return value
+	}
+	return path
 }
 
 // giveBack releases a lease whose command never ran.

@@ -24,10 +24,12 @@ const (
 	askAgain = 200 * time.Millisecond
 )
 
-// server is where lockd is, and how long to put up with its absence. The first three are what the command
-// line says until resolve has made them what counts.
+// server is where lockd is, how it is spoken to, and how long to put up with its absence. The first five are what the
+// command line says until resolve has made them what counts.
 type server struct {
 	target         string
+	tls            tlsSettings
+	tokenFile      string
 	insecure       bool
 	unavailableFor time.Duration
 
@@ -35,6 +37,12 @@ type server struct {
 	flags           *pflag.FlagSet
 	inUse           string            // the context that was used, "" if none
 	origin          map[string]string // of each setting; nil until resolved
+}
+
+// tlsSettings say whether and how connections are encrypted.
+type tlsSettings struct {
+	on bool // also without any of the others
+	lockd.TLSFiles
 }
 
 // dial returns a client; closing it is the caller's.
@@ -49,9 +57,15 @@ func (s *server) dial(opts ...lockd.DialOption) (*lockd.Client, error) {
 	if s.insecure {
 		opts = append(opts, lockd.WithInsecure())
 	}
+	if s.tls != (tlsSettings{}) {
+		opts = append(opts, lockd.WithTLS(s.tls.TLSFiles))
+	}
+	if s.tokenFile != "" {
+		opts = append(opts, lockd.WithTokenFile(s.tokenFile))
+	}
 	client, err := lockd.Dial(s.target, opts...)
 	if errors.Is(err, lockd.ErrInvalid) {
-		return nil, usagef("%s", strings.ReplaceAll(plainText(err), "WithInsecure", "--insecure"))
+		return nil, usagef("%s", strings.NewReplacer("WithInsecure", "--insecure", "WithTLS", "--tls").Replace(plainText(err)))
 	}
 	return client, err
 }

@@ -17,13 +17,24 @@ import (
 // key in a context.
 const (
 	settingServer         = "server"
+	settingTLS            = "tls"
+	settingCA             = "ca"
+	settingCert           = "cert"
+	settingKey            = "key"
+	settingServerName     = "server-name"
+	settingTokenFile      = "token-file"
 	settingInsecure       = "insecure"
 	settingUnavailableFor = "unavailable-for"
 
 	defaultServer = "localhost:7420"
 )
 
-var settings = []string{settingServer, settingInsecure, settingUnavailableFor}
+var settings = []string{
+	settingServer, settingTLS, settingCA, settingCert, settingKey, settingServerName, settingTokenFile, settingInsecure, settingUnavailableFor,
+}
+
+// paths are the settings that name files.
+var paths = []string{settingCA, settingCert, settingKey, settingTokenFile}
 
 // The variables that are not a setting's own.
 const (
@@ -40,6 +51,12 @@ func variableOf(flag string) string {
 func (s *server) register(flags *pflag.FlagSet) {
 	s.flags = flags
 	flags.StringVar(&s.target, settingServer, "", "lockd, as host:port[,host:port…] or a gRPC target (default "+defaultServer+")")
+	flags.BoolVar(&s.tls.on, settingTLS, false, "encrypt, and trust whom the system trusts; each of the next four encrypts as well")
+	flags.StringVar(&s.tls.CA, settingCA, "", "PEM `FILE` of who may have signed lockd's certificate")
+	flags.StringVar(&s.tls.Cert, settingCert, "", "PEM `FILE` of the certificate that says who you are")
+	flags.StringVar(&s.tls.Key, settingKey, "", "PEM `FILE` of its private key")
+	flags.StringVar(&s.tls.ServerName, settingServerName, "", "`NAME` that lockd's certificate must be for (default the host)")
+	flags.StringVar(&s.tokenFile, settingTokenFile, "", "`FILE` whose first line is the bearer token that says who you are")
 	flags.BoolVar(&s.insecure, settingInsecure, false, "allow plaintext beyond loopback and unix sockets: lease ids are secrets and travel unprotected")
 	durationVar(flags, &s.unavailableFor, settingUnavailableFor, "", lockd.DefaultUnavailableFor,
 		"give up when nobody has served for so long (a longer --wait goes on unless this is given); at once if every address refuses the first connection")
@@ -49,7 +66,7 @@ func (s *server) register(flags *pflag.FlagSet) {
 
 // resolve fills in what the command line leaves open: flag, environment, context, default, each setting by
 // itself. Nothing that was meant for one server counts for another: a context counts only if nothing that
-// goes before it names a server, and whether plaintext is allowed is asked where the server was named.
+// goes before it names a server, and how the server is spoken to is asked where it was named.
 func (s *server) resolve() error {
 	if s.origin != nil {
 		return nil
@@ -118,7 +135,7 @@ func (s *server) pick(name, source string) (string, map[string]string, error) {
 func (s *server) settle(key string, p place) (origin string, err error) {
 	flag, variable := s.flags.Lookup(key), variableOf(key)
 	value := os.Getenv(variable)
-	if p.byFlag && key != settingUnavailableFor || p.name != "" && key == settingInsecure {
+	if key != settingUnavailableFor && (p.byFlag || p.name != "") {
 		value = "" // what the environment says is said of another server
 	}
 	fromContext, inContext := p.context[key]
@@ -142,13 +159,21 @@ func (s *server) settle(key string, p place) (origin string, err error) {
 // checkSetting says what a value would have to be, nil if it is that.
 func checkSetting(key, value string) error {
 	switch key {
-	case settingInsecure:
+	case settingInsecure, settingTLS:
 		if _, err := strconv.ParseBool(value); err != nil {
 			return errors.New("true or false")
 		}
 	case settingUnavailableFor:
 		if d, err := time.ParseDuration(value); err != nil || d <= 0 {
 			return errors.New("a duration of more than 0 with a unit, such as 500ms, 30s or 5m")
+		}
+	case settingServerName:
+		if value == "" {
+			return errors.New("the name in lockd's certificate")
+		}
+	case settingCA, settingCert, settingKey, settingTokenFile:
+		if value == "" {
+			return errors.New("the path of a file")
 		}
 	default:
 		if value == "" {

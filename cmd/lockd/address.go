@@ -48,8 +48,8 @@ func (a address) local() bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// listen listens at a; insecure allows a place that other machines reach.
-func (a address) listen(insecure bool) (net.Listener, error) {
+// listen listens at a; reached allows a place that other machines reach.
+func (a address) listen(reached bool) (net.Listener, error) {
 	l, err := net.Listen(a.network, a.at)
 	if errors.Is(err, syscall.EADDRINUSE) && a.network == "unix" && abandoned(a.at) {
 		// Left behind by a lockd that was killed. Nobody listens, so nobody loses it.
@@ -62,10 +62,10 @@ func (a address) listen(insecure bool) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w", a.at, err)
 	}
 	// Only now it is known where a name led.
-	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !insecure && !tcp.IP.IsLoopback() {
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !reached && !tcp.IP.IsLoopback() {
 		_ = l.Close()
 		return nil, usageError{fmt.Errorf("%s is %s here, which is reached from other machines, and in plaintext; want a loopback address, "+
-			"or --insecure", a.at, tcp)}
+			"tls-cert and tls-key, or --insecure", a.at, tcp)}
 	}
 	return l, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redisstore"
@@ -26,6 +27,7 @@ type config struct {
 	KeyPrefix        string
 	Limits           lease.Limits
 	Bounds           rpc.Bounds
+	Auth             auth.Settings
 	Insecure         bool
 	Reflection       bool
 	LogLevel         string
@@ -42,6 +44,7 @@ type config struct {
 	grpcAt, httpAt address
 	redis          redisstore.Config // its URL and Password may be secrets
 	redlock        redlock.Config    // so may its
+	guard          *auth.Guard       // nil: plaintext, and nobody is asked
 }
 
 // flags answers the flags that set c, each with its default and the name of its variable.
@@ -67,6 +70,14 @@ func (c *config) flags() *pflag.FlagSet {
 	flags.DurationVar(&c.Limits.DefaultTTL, "default-ttl", 30*time.Second, "ttl of a client that asks for none")
 	flags.DurationVar(&c.Limits.MaxWait, "max-wait", 5*time.Minute, "longest wait a client may ask for in one call")
 	c.limitFlags(flags)
+	flags.StringVar(&c.Auth.Cert, "tls-cert", "", "PEM `FILE` of the certificate shown to clients, gRPC's and HTTP's; empty: plaintext")
+	flags.StringVar(&c.Auth.Key, "tls-key", "", "PEM `FILE` of its private key")
+	flags.StringVar(&c.Auth.ClientCA, "tls-client-ca", "", "PEM `FILE` of who may have signed clients' certificates, which then say who they are")
+	flags.StringVar(&c.Auth.Tokens, "token-file", "", "`FILE` of names and the hashes of their bearer tokens; others must not be able to read it")
+	flags.StringVar(&c.Auth.JWTKeys, "jwt-keys", "", "JWKS `FILE` of who may have signed JWTs")
+	flags.StringVar(&c.Auth.Issuer, "jwt-issuer", "", "`ISSUER` of JWTs (iss)")
+	flags.StringVar(&c.Auth.Audience, "jwt-audience", "", "`AUDIENCE` that JWTs must be for (aud)")
+	flags.StringVar(&c.Auth.Policy, "policy", "", "YAML `FILE` of who may do what; needed once clients are asked who they are, and then what it does not allow is denied")
 	flags.BoolVar(&c.Insecure, "insecure", false, "allow plaintext beyond loopback: lease ids, which are secrets, cross the network readable")
 	flags.BoolVar(&c.Reflection, "reflection", false, "let the services describe themselves to tools such as grpcurl")
 	flags.StringVar(&c.LogLevel, "log-level", "info", "least `LEVEL` to log: debug (every call), info, warn or error")
@@ -98,6 +109,8 @@ func (c *config) check(wrong *problems) {
 	add("key-prefix", redisstore.Config{URL: fine, KeyPrefix: c.KeyPrefix}.Check())
 	add("redis-min-replicas", redisstore.Config{URL: fine, MinReplicas: c.RedisMinReplicas}.Check())
 	c.checkStore(wrong)
+	c.guard, err = openGuard(c.Auth)
+	c.addAbout(wrong, authSettings, err)
 }
 
 func oneOf(setting, text string, want ...string) error {
@@ -112,11 +125,14 @@ func (c *config) checkAddress(setting, text string) (address, error) {
 	if err != nil {
 		return address{}, fmt.Errorf("%s is %q: %w", setting, text, err)
 	}
-	if !c.Insecure && !at.local() {
-		return address{}, fmt.Errorf("%s is %q, which is reached from other machines, and in plaintext; want a loopback address "+
-			"or a unix socket, or --insecure", setting, text)
+	switch {
+	case at.local() || c.mayBeReached():
+		return at, nil
+	case c.Insecure:
+		return address{}, fmt.Errorf("%s is %q, which is reached from other machines, and in plaintext: they would read clients' tokens; want tls-cert and tls-key", setting, text)
 	}
-	return at, nil
+	return address{}, fmt.Errorf("%s is %q, which is reached from other machines, and in plaintext; want a loopback address "+
+		"or a unix socket, tls-cert and tls-key, or --insecure", setting, text)
 }
 
 // addAbout adds each line of err, which is about some of these settings, with where those were set that were.

@@ -57,6 +57,11 @@ func samples(t *testing.T) map[string][3]string {
 	authority := certs.New(t)
 	pair := authority.Sign(t, "lockd")
 	password := func() string { return write(t, "password", "hunter2\n") }
+	tokens := func() string { return write(t, "tokens", "") }
+	keys := func() string {
+		return write(t, "keys.json", `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	}
+	policy := func() string { return write(t, "policy.yaml", "rules: []") }
 	return map[string][3]string{
 		"listen":                       {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
 		"http":                         {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
@@ -87,6 +92,14 @@ func samples(t *testing.T) map[string][3]string {
 		"tenant-line":                  {"1", "2", "3"},
 		"tenant-streams":               {"1", "2", "3"},
 		"tenant-rate":                  {"1", "2", "3"},
+		"tls-cert":                     {pair.Cert, pair.Cert, pair.Cert},
+		"tls-key":                      {pair.Key, pair.Key, pair.Key},
+		"tls-client-ca":                {authority.CA, authority.CA, authority.CA},
+		"token-file":                   {tokens(), tokens(), tokens()},
+		"jwt-keys":                     {keys(), keys(), keys()},
+		"jwt-issuer":                   {"a", "b", "c"},
+		"jwt-audience":                 {"a", "b", "c"},
+		"policy":                       {policy(), policy(), policy()},
 		"insecure":                     {"true", "true", "true"},
 		"reflection":                   {"true", "true", "true"},
 		"log-level":                    {"debug", "warn", "error"},
@@ -115,7 +128,8 @@ func TestFlagGoesBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 				also = []string{"LOCKD_REDIS=redis://a?master=m"}
 			case "redis-ca":
 				also = []string{"LOCKD_REDIS=rediss://a"}
-			case "redis-cert", "redis-key": // one needs the other
+			case "redis-cert", "redis-key", "tls-cert", "tls-key", "jwt-keys", "jwt-issuer", "jwt-audience", "tls-client-ca",
+				"token-file", "policy": // one needs the other
 				return
 			}
 			expect := func(want string, args, environ []string, yaml string) {

@@ -79,8 +79,8 @@ func TestHealthcheckFindsTheLockdOfItsSettings(t *testing.T) {
 		if err := line.Set("listen", listen); err != nil {
 			t.Fatal(err)
 		}
-		if at, err := (sources{line: line}).target(); err != nil || at.at != want {
-			t.Errorf("healthcheck of --listen %s asks %q, %v, want %q", listen, at.at, err, want)
+		if at, err := (sources{line: line}).health(); err != nil || at.grpc.at != want {
+			t.Errorf("healthcheck of --listen %s asks %q, %v, want %q", listen, at.grpc.at, err, want)
 		}
 	}
 }

@@ -37,7 +37,8 @@ const printExamples = `  lockd config print --config /etc/lockd.yaml
 const aboutHealthcheck = `lockd healthcheck asks a running lockd, by gRPC's health service, whether work
 should be sent to it, and exits with 0 if so, else with 1, and says which. It
 looks where lockd was told to listen, by --listen, LOCKD_LISTEN or the file;
-where that is every interface, on loopback.`
+where that is every interface, on loopback. A lockd that asks callers who they
+are is asked by its /readyz, which answers everybody.`
 
 const healthcheckExamples = `  lockd healthcheck
   lockd healthcheck --listen 10.0.0.5:7420 --timeout 500ms`

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/rpc"
@@ -36,11 +37,12 @@ type reloader struct {
 	bounds  func(rpc.Bounds)   // puts them in force
 	secrets *redisconn.Secrets // nil without files of them
 	maxTTL  time.Duration      // in force
+	guard   *auth.Guard        // nil: nobody is asked
 	values  map[string]value   // in force, which is not always what the sources say
 }
 
 func newReloader(h host, lessor *lease.Lessor, c config) *reloader {
-	r := &reloader{host: h, lessor: lessor, bounds: func(rpc.Bounds) {}, maxTTL: c.Limits.MaxTTL, values: maps.Clone(c.values)}
+	r := &reloader{host: h, lessor: lessor, guard: c.guard, bounds: func(rpc.Bounds) {}, maxTTL: c.Limits.MaxTTL, values: maps.Clone(c.values)}
 	if c.RedisFiles != (redisconn.SecretFiles{}) {
 		r.secrets = cmp.Or(c.redis.Secrets, c.redlock.Secrets)
 	}
@@ -63,7 +65,10 @@ func (r *reloader) reload(ctx context.Context) {
 		r.log.Error("the record goes on in the file as it was", zap.Error(err))
 	}
 	next, err := r.sources.reload()
-	var commit func()
+	var commit, commitGuard func()
+	if err == nil {
+		commitGuard, err = r.prepareGuard(next.values)
+	}
 	if err == nil {
 		err = r.keepMaxTTL(&next)
 	}
@@ -71,13 +76,12 @@ func (r *reloader) reload(ctx context.Context) {
 		commit, err = r.prepare(ctx, next.values)
 	}
 	if err != nil {
-		for problem := range strings.SplitSeq(err.Error(), "\n") {
-			r.log.Error("not reloaded, nothing has changed", zap.String("problem", problem))
-		}
+		r.refuse(err)
 		return
 	}
 	changed, waiting := r.take(next.values)
 	commit()
+	commitGuard()
 	level := levelOf(next.LogLevel)
 	// Who turns the log down, and who turns it up, sees what has changed.
 	r.level.SetLevel(min(level, r.level.Level()))
@@ -105,6 +109,13 @@ func (r *reloader) keepMaxTTL(next *config) error {
 		return fmt.Errorf("with redlock max-ttl takes a restart and is %s until then: %w", r.maxTTL, err)
 	}
 	return nil
+}
+
+// refuse says why nothing has changed.
+func (r *reloader) refuse(err error) {
+	for problem := range strings.SplitSeq(err.Error(), "\n") {
+		r.log.Error("not reloaded, nothing has changed", zap.String("problem", problem))
+	}
 }
 
 // prepare reads the files of secrets again, sees whether Redis takes what they say, and answers what puts that

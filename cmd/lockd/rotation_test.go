@@ -97,9 +97,9 @@ type working struct {
 // workers are so many.
 const workers = 4
 
-func startWork(t *testing.T, addr string) *working {
+func startWork(t *testing.T, addr string, opts ...lockd.DialOption) *working {
 	t.Helper()
-	c, err := lockd.Dial(addr)
+	c, err := lockd.Dial(addr, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func startWork(t *testing.T, addr string) *working {
 		w.all.Wait()
 		_ = c.Close()
 	})
-	if w.held, err = c.Acquire(ctx, "held", lockd.WithTTL(2*time.Second)); err != nil {
+	if w.held, err = c.Acquire(ctx, fmt.Sprintf("held/%p", c), lockd.WithTTL(2*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for i := range workers {

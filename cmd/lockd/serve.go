@@ -80,13 +80,13 @@ func serve(ctx context.Context, c config, store lease.Store, h host) error {
 
 // listen takes both ports, or none. httpAt is nil if it is off.
 func listen(c config) (grpcAt, httpAt net.Listener, err error) {
-	if grpcAt, err = c.grpcAt.listen(c.Insecure); err != nil {
+	if grpcAt, err = c.grpcAt.listen(c.mayBeReached()); err != nil {
 		return nil, nil, err
 	}
 	if c.HTTP == "" {
 		return grpcAt, nil, nil
 	}
-	if httpAt, err = c.httpAt.listen(c.Insecure); err != nil {
+	if httpAt, err = c.httpAt.listen(c.mayBeReached()); err != nil {
 		_ = grpcAt.Close()
 		return nil, nil, err
 	}
@@ -114,20 +114,25 @@ type process struct {
 	live   *reloader
 
 	serving sync.WaitGroup
-	failed  chan error // why a server ended by itself
+	failed  chan error    // why a server ended by itself
+	files   chan struct{} // the guard's have changed
 	polling sync.WaitGroup
 	stop    context.CancelFunc // ends polling
 }
 
 func newProcess(c config, store lease.Store, h host) *process {
 	lessor := lease.NewLessor(store, c.Limits)
-	server := rpc.NewServer(rpc.Config{Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection})
+	server := rpc.NewServer(rpc.Config{
+		Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection, Guard: c.guard,
+	})
 	ready := newReadiness(server.SetServing, h.log, lessor.Status().Refusal)
 	live := newReloader(h, lessor, c)
 	live.bounds = server.SetBounds
+	probes := newHTTP(ready.handler(), h.log)
+	probes.TLSConfig = c.guard.TLS("h2", "http/1.1")
 	return &process{
 		host: h, store: store, lessor: lessor, rpc: server, ready: ready, live: live,
-		http: newHTTP(ready.handler(), h.log), failed: make(chan error, 2),
+		http: probes, failed: make(chan error, 2), files: make(chan struct{}),
 	}
 }
 
@@ -144,6 +149,8 @@ func (p *process) run(ctx context.Context, grpcAt, httpAt net.Listener) error {
 			return errors.Join(err, p.end())
 		case <-p.hup:
 			p.live.reload(ctx) // one after the other: what was changed last is read last
+		case <-p.files:
+			p.live.reloadFiles()
 		}
 	}
 }
@@ -153,6 +160,9 @@ func (p *process) start(grpcAt, httpAt net.Listener) {
 	polling, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.polling.Go(func() { p.ready.follow(polling, p.lessor.Status) })
+	if p.live.guard != nil {
+		p.polling.Go(func() { followFiles(polling, p.live.guard, lookEvery, p.files) })
+	}
 	p.serving.Go(func() {
 		if err := p.rpc.Serve(grpcAt); err != nil {
 			p.failed <- err
@@ -162,7 +172,11 @@ func (p *process) start(grpcAt, httpAt net.Listener) {
 		return
 	}
 	p.serving.Go(func() {
-		if err := p.http.Serve(httpAt); !errors.Is(err, http.ErrServerClosed) {
+		serve := p.http.Serve
+		if p.http.TLSConfig != nil {
+			serve = func(l net.Listener) error { return p.http.ServeTLS(l, "", "") }
+		}
+		if err := serve(httpAt); !errors.Is(err, http.ErrServerClosed) {
 			p.failed <- fmt.Errorf("serve HTTP on %s: %w", shown(httpAt), err)
 		}
 	})

@@ -52,6 +52,9 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
+	if e.Holder.Token == 0 { // by whom is not for everybody
+		return fmt.Sprintf("%q is held by another", e.Holder.Name)
+	}
 	return fmt.Sprintf("%q is held by %q since %s, for another %s unless renewed", e.Holder.Name, e.Holder.Owner,
 		e.Holder.Since.UTC().Format(time.RFC3339), e.Holder.ExpiresIn.Truncate(time.Millisecond))
 }

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -33,13 +35,25 @@ type adminService struct {
 }
 
 func (s *adminService) ForceRelease(ctx context.Context, req *lockdv1.ForceReleaseRequest) (*lockdv1.ForceReleaseResponse, error) {
+	principal, err := callerOf(ctx).May(auth.Force, req.GetName(), time.Now())
+	if err != nil {
+		return nil, err
+	}
 	ended, err := s.lessor.ForceRelease(ctx, lease.ForceRequest{
-		Name: req.GetName(), Token: lease.Token(req.GetToken()), Reason: req.GetReason(), By: req.GetBy(),
+		Name: req.GetName(), Token: lease.Token(req.GetToken()), Reason: req.GetReason(), By: signed(principal, req.GetBy()),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &lockdv1.ForceReleaseResponse{Lease: encodeLease(ended)}, nil
+}
+
+// signed is how somebody who is known calls itself.
+func signed(principal, by string) string {
+	if principal == "" || by == "" || len(by) > lease.MaxOwnerBytes {
+		return cmp.Or(by, principal) // what is too long is refused
+	}
+	return clip(principal+" ("+by+")", lease.MaxOwnerBytes)
 }
 
 func (s *adminService) Status(context.Context, *lockdv1.StatusRequest) (*lockdv1.StatusResponse, error) {

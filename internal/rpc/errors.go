@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -43,6 +44,10 @@ func refusalOf(ctx context.Context, err error) refusal {
 		return refusal{code: codes.FailedPrecondition, reason: "TOKEN_NOT_IN_FORCE", err: err, held: encodeHolder(*token.InForce)}
 	case token != nil:
 		return refusal{code: codes.FailedPrecondition, reason: "TOKEN_NOT_IN_FORCE", err: err}
+	case errors.As(err, new(*auth.UnauthenticatedError)):
+		return refusal{code: codes.Unauthenticated, reason: "UNAUTHENTICATED", err: err}
+	case errors.As(err, new(*auth.DeniedError)), errors.Is(err, errNotAdmitted):
+		return refusal{code: codes.PermissionDenied, reason: "PERMISSION_DENIED", err: err}
 	case errors.Is(err, lease.ErrSuperseded):
 		return refusal{code: codes.Aborted, reason: "SUPERSEDED", err: err}
 	case errors.As(err, &lost):
@@ -165,7 +170,11 @@ func badRequest(err *lease.InvalidError) *errdetails.BadRequest {
 // encodeHolder says who is in the way; without metadata if, in very many small pieces, they are too
 // long for a trailer. Get answers them whole.
 func encodeHolder(holder lease.Lease) *lockdv1.Held {
-	held := &lockdv1.Held{Lease: encodeLease(holder), ExpiresIn: durationpb.New(holder.ExpiresIn)}
+	held := &lockdv1.Held{Lease: &lockdv1.Lease{Name: holder.Name}, ExpiresIn: durationpb.New(holder.ExpiresIn)}
+	if holder.Token == 0 {
+		return held // who it is is not for the caller
+	}
+	held.Lease = encodeLease(holder)
 	if proto.Size(held) > maxHeld {
 		held.Lease.Metadata = nil
 	}

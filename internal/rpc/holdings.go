@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -99,7 +100,9 @@ func (x *session) resume(r *lockdv1.Resumed) error {
 	if token <= 0 || token >= lease.MaxToken {
 		return invalid("resumed", "token is %d; want more than 0 and less than 2^53", token)
 	}
-	x.hold(&holding{session: x, name: r.GetName(), token: token})
+	if _, err := x.caller.May(auth.Acquire, r.GetName(), x.began); err == nil || mayRead(x.caller, r.GetName()) {
+		x.hold(&holding{session: x, name: r.GetName(), token: token})
+	}
 	return nil
 }
 

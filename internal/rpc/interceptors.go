@@ -7,26 +7,27 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/lockd/lockd/internal/audit"
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 )
 
 // around is what stands around every call. From the outside in: errors become statuses and the call
-// is logged; a panic becomes an error; it is counted, and refused if there are too many; the call gets its bound.
+// is logged; a panic becomes an error; who may not make it is refused; it is counted, and refused if there are too many; the
+// call gets its bound.
 type around struct {
 	access *accessLog
+	guard  *auth.Guard // nil: nobody is asked
 	gate   *gate
 	// ending ends when streams must; endStreams ends it.
 	ending     context.Context
 	endStreams context.CancelFunc
 }
 
-func newAround(log *zap.Logger, record *audit.Log, b Bounds) *around {
-	a := &around{access: &accessLog{log, record}, gate: newGate(b)}
+func newAround(c Config) *around {
+	a := &around{access: &accessLog{c.Log, c.Audit}, guard: c.Guard, gate: newGate(c.Bounds)}
 	a.ending, a.endStreams = context.WithCancel(context.Background())
 	return a
 }
@@ -34,6 +35,7 @@ func newAround(log *zap.Logger, record *audit.Log, b Bounds) *around {
 // unaryCall maps and logs the end of a unary call.
 func (a *around) unaryCall(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	start := time.Now()
+	ctx = a.withCaller(ctx)
 	reply, err := next(ctx, req)
 	st := statusOf(ctx, err)
 	a.access.end(ctx, call{method: info.FullMethod, request: req, reply: reply, took: time.Since(start), code: st.Code(), err: err})
@@ -42,8 +44,8 @@ func (a *around) unaryCall(ctx context.Context, req any, info *grpc.UnaryServerI
 
 // streamCall maps and logs the end of a stream.
 func (a *around) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx, start := stream.Context(), time.Now()
-	err := next(srv, stream)
+	ctx, start := a.withCaller(stream.Context()), time.Now()
+	err := next(srv, &streamIn{stream, ctx})
 	st := statusOf(ctx, err)
 	a.access.end(ctx, call{method: info.FullMethod, took: time.Since(start), code: st.Code(), err: err})
 	return st.Err()
@@ -91,16 +93,18 @@ func (a *around) endStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServ
 	defer cancel()
 	defer context.AfterFunc(a.ending, cancel)()
 
-	err := next(srv, &endingStream{ServerStream: stream, ctx: ctx})
+	err := next(srv, &streamIn{stream, ctx})
 	if err != nil && a.ending.Err() != nil {
 		return lease.ErrDraining
 	}
 	return err
 }
 
-type endingStream struct {
+// streamIn is a stream with another context.
+type streamIn struct {
 	grpc.ServerStream
 	ctx context.Context
 }
 
-func (s *endingStream) Context() context.Context { return s.ctx }
+// Context implements grpc.ServerStream.
+func (s *streamIn) Context() context.Context { return s.ctx }

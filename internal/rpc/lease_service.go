@@ -2,9 +2,12 @@ package rpc
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -25,16 +28,27 @@ func (s *leaseService) Acquire(ctx context.Context, req *lockdv1.AcquireRequest)
 	if err != nil {
 		return nil, err
 	}
+	caller := callerOf(ctx)
+	if ask.Principal, err = caller.May(auth.Acquire, ask.Name, time.Now()); err != nil {
+		return nil, err
+	}
 	grant, err := s.lessor.Acquire(ctx, ask)
 	if err != nil {
+		return nil, masked(caller, err)
+	}
+	if _, err := caller.May(auth.Acquire, ask.Name, time.Now()); err != nil { // any more: it may have waited for minutes
+		s.lessor.TakeBack(grant)
 		return nil, err
 	}
 	return encodeGrant(grant), nil
 }
 
-func (s *leaseService) Renew(_ context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
+func (s *leaseService) Renew(ctx context.Context, req *lockdv1.RenewRequest) (*lockdv1.RenewResponse, error) {
 	ask, err := decodeRenew(req)
 	if err != nil {
+		return nil, err
+	}
+	if ask.Principal, err = callerOf(ctx).May(auth.Acquire, ask.Name, time.Now()); err != nil {
 		return nil, err
 	}
 	renewed, err := s.lessor.Renew(ask)
@@ -44,12 +58,30 @@ func (s *leaseService) Renew(_ context.Context, req *lockdv1.RenewRequest) (*loc
 	return encodeRenewal(renewed), nil
 }
 
-func (s *leaseService) Release(_ context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
-	outcome, err := s.lessor.Release(decodeRelease(req))
+func (s *leaseService) Release(ctx context.Context, req *lockdv1.ReleaseRequest) (*lockdv1.ReleaseResponse, error) {
+	caller, ask := callerOf(ctx), decodeRelease(req)
+	var err error
+	if ask.Principal, err = caller.Check(time.Now()); err != nil {
+		return nil, err
+	}
+	outcome, err := s.lessor.Release(ask)
+	if err == nil {
+		err = untold(caller, ask.Name, outcome)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &lockdv1.ReleaseResponse{Outcome: encodeOutcome(outcome)}, nil
+}
+
+// untold refuses to say what a release found that found no lease of the caller's, if that may not acquire the name:
+// GONE and HELD_BY_OTHER would tell whether anybody holds it.
+func untold(caller *auth.Caller, name string, found lease.Outcome) error {
+	if found == lease.Held {
+		return nil
+	}
+	_, err := caller.May(auth.Acquire, name, time.Now())
+	return err
 }
 
 func (s *leaseService) Get(ctx context.Context, req *lockdv1.GetRequest) (*lockdv1.GetResponse, error) {
@@ -67,6 +99,8 @@ func (s *leaseService) List(ctx context.Context, req *lockdv1.ListRequest) (*loc
 		if err != nil {
 			return nil, err
 		}
+		caller := callerOf(ctx)
+		page.Leases = slices.DeleteFunc(page.Leases, func(l lease.Lease) bool { return !mayRead(caller, l.Name) })
 		reply := encodePage(page)
 		if proto.Size(reply) <= maxReply || len(page.Leases) == 1 {
 			return reply, nil

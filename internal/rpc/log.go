@@ -67,10 +67,13 @@ func (l *accessLog) note(ctx context.Context, c call) {
 	if entry == nil {
 		return // before anything is built: at the usual level a call costs nothing here
 	}
-	fields := append(make([]zap.Field, 0, 10),
+	fields := append(make([]zap.Field, 0, 11),
 		zap.String("method", c.method), zap.Stringer("code", c.code), zap.Duration("took", c.took))
 	if from, ok := peer.FromContext(ctx); ok {
 		fields = append(fields, zap.Stringer("peer", from.Addr))
+	}
+	if principal, _ := callerOf(ctx).Check(time.Now()); principal != "" {
+		fields = append(fields, zap.String("principal", principal))
 	}
 	if r, ok := c.request.(interface{ GetName() string }); ok {
 		fields = append(fields, zap.String("name", clip(r.GetName(), maxLogged)))

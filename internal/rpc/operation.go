@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -35,6 +36,9 @@ type renewing struct {
 
 func (x *session) renew(calls *lease.Calls, op uint64, req *lockdv1.RenewRequest) error {
 	ask, err := decodeRenew(req)
+	if err == nil {
+		ask.Principal, err = x.caller.May(auth.Acquire, ask.Name, x.began)
+	}
 	if err != nil {
 		x.note(lockdv1.LeaseService_Renew_FullMethodName, req, x.began, err)
 		return err
@@ -72,10 +76,17 @@ type releasing struct {
 }
 
 // release releases. From here on the next grant of the name is no loss.
-func (x *session) release(calls *lease.Calls, op uint64, req *lockdv1.ReleaseRequest) {
+func (x *session) release(calls *lease.Calls, op uint64, req *lockdv1.ReleaseRequest) error {
 	x.letGo(req.GetName(), lease.ID(req.GetLeaseId()))
 	r := &releasing{session: x, op: op, req: req, began: x.began}
-	calls.Release(&r.call, decodeRelease(req), r)
+	ask := decodeRelease(req)
+	var err error
+	if ask.Principal, err = x.caller.Check(x.began); err != nil {
+		x.note(lockdv1.LeaseService_Release_FullMethodName, req, x.began, err)
+		return err
+	}
+	calls.Release(&r.call, ask, r)
+	return nil
 }
 
 // Released implements lease.Releaser.
@@ -83,6 +94,9 @@ func (r *releasing) Released(outcome lease.Outcome, err error) {
 	x := r.session
 	defer x.running.Done()
 	x.settled()
+	if err == nil {
+		err = untold(x.caller, r.req.GetName(), outcome)
+	}
 	switch {
 	case r.op == 0: // the Lessor repeats what failed
 	case err == nil:
@@ -109,6 +123,9 @@ type acquiring struct {
 func (x *session) acquire(calls *lease.Calls, op uint64, req *lockdv1.AcquireRequest) error {
 	a := &acquiring{session: x, op: op, name: req.GetName(), id: lease.ID(req.GetLeaseId()), began: x.began}
 	ask, err := decodeAcquire(req)
+	if err == nil {
+		ask.Principal, err = x.caller.May(auth.Acquire, ask.Name, x.began)
+	}
 	if err == nil {
 		a.asking, err = x.service.lessor.Ask(ask, a)
 	}
@@ -139,6 +156,9 @@ func (a *acquiring) Asked() { a.session.settled() }
 
 // Queued implements lease.Asker.
 func (a *acquiring) Queued(held *lease.HeldError) {
+	if caller := a.session.caller; caller != nil && !mayRead(caller, held.Holder.Name) {
+		held = maskedHeld(held)
+	}
 	queued := &lockdv1.Answer{Id: a.op, Result: &lockdv1.Answer_Queued{Queued: encodeHeld(held)}}
 	a.session.out.put(item{unhurried: true}, answering(queued))
 }
@@ -156,7 +176,12 @@ func (a *acquiring) Answered(g lease.Grant, err error) {
 		a.noteGrant(&g.Lease)
 		return
 	}
-	x.refuse(a.op, err)
+	if errors.As(err, new(*auth.UnauthenticatedError)) {
+		x.finish(err) // its client shows what it has by now on another stream, and asks again
+	} else {
+		err = masked(x.caller, err)
+		x.refuse(a.op, err)
+	}
 	a.note(err)
 }
 
@@ -171,6 +196,11 @@ func (a *acquiring) noteGrant(granted *lease.Lease) {
 // granted passes a grant on, unless its client has given it up or has gone.
 func (a *acquiring) granted(g lease.Grant) error {
 	x := a.session
+	if _, err := x.caller.May(auth.Acquire, a.name, time.Now()); err != nil { // any more: it may have waited for minutes
+		a.settled(nil)
+		x.service.lessor.TakeBack(g)
+		return err
+	}
 	h := &holding{session: x, name: a.name, id: a.id, token: g.Lease.Token, op: a.op}
 	if a.settled(h) {
 		// The cancellation came too late to be one: it is the client's word that it has no use for the lease.
@@ -246,7 +276,10 @@ func (x *session) startGivingUp(h *holding) error {
 		x.running.Done()
 		return errCancelled
 	}
-	x.release(calls, 0, &lockdv1.ReleaseRequest{Name: h.name, LeaseId: string(h.id)})
+	if err := x.release(calls, 0, &lockdv1.ReleaseRequest{Name: h.name, LeaseId: string(h.id)}); err != nil {
+		x.settled()
+		x.running.Done()
+	}
 	return nil
 }
 
@@ -254,7 +287,11 @@ func (x *session) startGivingUp(h *holding) error {
 func (x *session) giveUp(name string, id lease.ID) {
 	req := &lockdv1.ReleaseRequest{Name: name, LeaseId: string(id)}
 	began := time.Now()
-	_, err := x.service.lessor.Release(decodeRelease(req))
+	ask := decodeRelease(req)
+	var err error
+	if ask.Principal, err = x.caller.Check(began); err == nil {
+		_, err = x.service.lessor.Release(ask)
+	}
 	x.note(lockdv1.LeaseService_Release_FullMethodName, req, began, err)
 }
 

@@ -3,10 +3,11 @@
 //
 // Handlers decode, call the Lessor and encode. What all calls have in common stands around them, in
 // interceptors for unary calls and streams alike: one error switch (errors.go), the access log
-// (log.go), recovery from panics and a bound on every call (interceptors.go). Limits on what a
+// (log.go), recovery from panics and a bound on every call (interceptors.go), and the question who may make it
+// (admission.go). Limits on what a
 // client may send or hold are grpc-go settings (settings.go).
 //
-// The package knows no store. It listens on what it is given and speaks plaintext.
+// The package knows no store. It listens on what it is given, and who may call what is an auth.Guard's to say.
 package rpc
 
 import (
@@ -23,6 +24,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/lockd/lockd/internal/audit"
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -35,6 +37,7 @@ type Config struct {
 	Audit      *audit.Log    // nil: none is kept
 	Bounds     Bounds        // what may be asked; see SetBounds
 	Reflection bool          // whether the services describe themselves (grpc.reflection.v1)
+	Guard      *auth.Guard   // who may call, and what is shown over TLS; nil: everybody, and plaintext
 }
 
 // Server serves a Lessor over gRPC. It is safe for concurrent use and serves once: after Shutdown
@@ -53,7 +56,7 @@ func NewServer(c Config) *Server {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	a := newAround(c.Log, c.Audit, c.Bounds)
+	a := newAround(c)
 	s := &Server{
 		lessor: c.Lessor, grpc: grpc.NewServer(settings(a)...), health: health.NewServer(), around: a, sessions: newSessions(),
 	}
@@ -62,6 +65,7 @@ func NewServer(c Config) *Server {
 	is := newProcess(c.Version)
 	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor, process: is, sessions: s.sessions, access: a.access, gate: a.gate})
 	register(s.grpc, lockdv1.AdminService_ServiceDesc, &adminService{lessor: c.Lessor, process: is})
+	register(s.grpc, lockdv1.AuthService_ServiceDesc, authService{})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	if c.Reflection {
 		reflection.Register(s.grpc)
@@ -89,7 +93,7 @@ func (s *Server) SetServing(serving bool) {
 	if serving {
 		is = healthpb.HealthCheckResponse_SERVING
 	}
-	for _, service := range []string{"", lockdv1.LeaseService_ServiceDesc.ServiceName, lockdv1.AdminService_ServiceDesc.ServiceName} {
+	for _, service := range []string{"", lockdv1.LeaseService_ServiceDesc.ServiceName, lockdv1.AdminService_ServiceDesc.ServiceName, lockdv1.AuthService_ServiceDesc.ServiceName} {
 		s.health.SetServingStatus(service, is)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -41,6 +42,7 @@ type session struct {
 	service *leaseService
 	stream  sessionStream
 	ctx     context.Context // of its operations; does not end: what they answer is what became of them
+	caller  *auth.Caller    // whose operations they are; nil if nobody is asked
 	out     *outbox
 	why     chan error    // the first reason to end; has room for one
 	over    chan struct{} // closed at the end
@@ -68,7 +70,7 @@ type session struct {
 // Session implements lockdv1.LeaseServiceServer.
 func (s *leaseService) Session(stream sessionStream) error {
 	x := &session{
-		service: s, stream: stream, ctx: context.WithoutCancel(stream.Context()), out: newOutbox(),
+		service: s, stream: stream, ctx: context.WithoutCancel(stream.Context()), caller: callerOf(stream.Context()), out: newOutbox(),
 		why: make(chan error, 1), over: make(chan struct{}), slots: make(chan struct{}, maxAtOnce),
 		asking: make(map[uint64]*acquiring), holdings: newHoldings(func(h *holding) { s.lessor.StopListening(&h.ear) }),
 	}
@@ -282,8 +284,7 @@ func (x *session) ask(calls *lease.Calls, id uint64, op *lockdv1.Operation) erro
 	case *lockdv1.Operation_Renew:
 		return x.renew(calls, id, r.Renew)
 	case *lockdv1.Operation_Release:
-		x.release(calls, id, r.Release)
-		return nil
+		return x.release(calls, id, r.Release)
 	default:
 		return invalid("request", "is none that this server knows; want acquire, renew or release")
 	}

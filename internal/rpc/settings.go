@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -38,9 +40,14 @@ const (
 
 // settings are the options of the gRPC server, interceptors included.
 func settings(a *around) []grpc.ServerOption {
+	speaks := insecure.NewCredentials()
+	if tls := a.guard.TLS("h2"); tls != nil {
+		speaks = speaking{credentials.NewTLS(tls)}
+	}
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(a.unaryCall, a.recoverUnary(), a.limitUnary, boundUnary),
-		grpc.ChainStreamInterceptor(a.streamCall, a.recoverStream(), a.limitStream, a.endStream),
+		grpc.Creds(speaks),
+		grpc.ChainUnaryInterceptor(a.unaryCall, a.recoverUnary(), a.admitUnary, a.limitUnary, boundUnary),
+		grpc.ChainStreamInterceptor(a.streamCall, a.recoverStream(), a.admitStream, a.limitStream, a.endStream),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxSendMsgSize(maxReply),

@@ -266,4 +266,7 @@ var vital = map[string]bool{
 }
 
 // principalOf answers who calls, as authenticated; "" while nobody is.
-func principalOf(context.Context) string { return "" }
+func principalOf(ctx context.Context) string {
+	principal, _ := callerOf(ctx).Check(time.Now())
+	return principal
+}

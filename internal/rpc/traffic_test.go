@@ -193,7 +193,7 @@ func TestAnOperationBeyondTheRateIsRefusedAndTheSessionRests(t *testing.T) {
 // Who asks too much hears of it after a moment, whether it still wants to or not.
 func TestARefusalIsHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAround(zap.NewNop(), nil, Bounds{})
+		a := newAround(Config{Log: zap.NewNop(), Bounds: Bounds{}})
 		defer a.endStreams()
 		v, began := a.gate.visitor("a"), time.Now()
 		a.holdUp(v, &lease.LimitError{RetryIn: time.Minute})

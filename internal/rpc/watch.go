@@ -3,10 +3,12 @@ package rpc
 import (
 	"context"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -17,20 +19,45 @@ const maxEvents = 1024
 // Watch implements lockdv1.LeaseServiceServer.
 func (s *leaseService) Watch(req *lockdv1.WatchRequest, stream grpc.ServerStreamingServer[lockdv1.WatchResponse]) error {
 	ctx := stream.Context()
+	caller := callerOf(ctx)
+	if _, err := caller.MayBelow(auth.Watch, req.GetPrefix(), time.Now()); err != nil {
+		return err
+	}
 	w := newWatcher()
-	stop, err := s.lessor.Watch(ctx, req.GetPrefix(), w.deliver)
+	stop, err := s.lessor.Watch(ctx, req.GetPrefix(), w.filtered(caller))
 	if err != nil {
 		return err
 	}
 	defer stop()
 	batch := []*lockdv1.Event{{Kind: lockdv1.Event_SYNCED}}
 	for {
-		if err := stream.Send(&lockdv1.WatchResponse{Events: batch}); err != nil {
+		replaced := caller.Changes() // before it is asked what may be told
+		if _, err := caller.MayBelow(auth.Watch, req.GetPrefix(), time.Now()); err != nil {
 			return err
 		}
-		if batch, err = w.next(ctx); err != nil {
+		if len(batch) > 0 {
+			if err := stream.Send(&lockdv1.WatchResponse{Events: batch}); err != nil {
+				return err
+			}
+		}
+		if batch, err = w.next(ctx, replaced); err != nil {
 			return err
 		}
+	}
+}
+
+// filtered is deliver for caller: what that may not watch it is not told, nor counted among what is missing.
+func (w *watcher) filtered(caller *auth.Caller) func(lease.Event) {
+	if caller == nil {
+		return w.deliver
+	}
+	return func(e lease.Event) {
+		if e.Kind != lease.EventMissed {
+			if _, err := caller.May(auth.Watch, e.Name, time.Now()); err != nil {
+				return
+			}
+		}
+		w.deliver(e)
 	}
 }
 
@@ -89,14 +116,17 @@ func (w *watcher) deliver(e lease.Event) {
 	signal(w.filled)
 }
 
-// next waits for events and answers them as far as they go into one message, or ctx's error.
-func (w *watcher) next(ctx context.Context) ([]*lockdv1.Event, error) {
+// next waits for events and answers them as far as they go into one message, or ctx's error; none as soon as
+// replaced is closed.
+func (w *watcher) next(ctx context.Context, replaced <-chan struct{}) ([]*lockdv1.Event, error) {
 	for {
 		if batch := w.take(); len(batch) > 0 {
 			return batch, nil
 		}
 		select {
 		case <-w.filled:
+		case <-replaced:
+			return nil, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

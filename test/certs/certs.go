@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,9 +31,12 @@ type Authority struct {
 type Pair struct{ Cert, Key string }
 
 // New makes an authority that nobody knows.
-func New(t testing.TB) *Authority {
+func New(t testing.TB, opts ...Option) *Authority {
 	t.Helper()
 	template := template("authority")
+	for _, opt := range opts {
+		opt(template)
+	}
 	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
 	key := newKey(t)
 	cert, err := x509.ParseCertificate(sign(t, template, template, key, key))
@@ -44,12 +48,47 @@ func New(t testing.TB) *Authority {
 	return a
 }
 
-// Sign makes a pair for 127.0.0.1 and localhost.
-func (a *Authority) Sign(t testing.TB, name string) Pair {
+// An Option changes what a certificate says.
+type Option func(*x509.Certificate)
+
+// Named has a certificate be for these alone: URIs have "://" in them, the others are DNS names.
+func Named(names ...string) Option {
+	return func(c *x509.Certificate) {
+		c.IPAddresses, c.DNSNames = nil, nil
+		for _, name := range names {
+			if uri, err := url.Parse(name); err == nil && uri.Scheme != "" {
+				c.URIs = append(c.URIs, uri)
+			} else {
+				c.DNSNames = append(c.DNSNames, name)
+			}
+		}
+	}
+}
+
+// IP has a certificate be for this address alone.
+func IP(address string) Option {
+	return func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{net.ParseIP(address)} }
+}
+
+// Between has a certificate be good for that time.
+func Between(from, until time.Time) Option {
+	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, until }
+}
+
+// For has a certificate be good for these uses alone.
+func For(uses ...x509.ExtKeyUsage) Option {
+	return func(c *x509.Certificate) { c.ExtKeyUsage = uses }
+}
+
+// Sign makes a pair for 127.0.0.1 and localhost. The name is its common name.
+func (a *Authority) Sign(t testing.TB, name string, opts ...Option) Pair {
 	t.Helper()
 	template := template(name)
 	template.IPAddresses, template.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1)}, []string{"localhost"}
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	for _, opt := range opts {
+		opt(template)
+	}
 	key := newKey(t)
 	raw, err := x509.MarshalECPrivateKey(key)
 	if err != nil {

@@ -36,6 +36,16 @@
 //   whoever asks again with the same lease_id in that time, here or at another lockd, has it back.
 // A name never falls free while somebody stands in line for it, so nobody overtakes.
 //
+// # Who calls
+//
+// A server may ask who calls: by a client certificate (its only URI, or else its only DNS name, as in
+// "cert:spiffe://acme/team-a/worker"), or by metadata "authorization: Bearer ..." ("token:ci", "jwt:alice"), which goes
+// before the certificate. Then a policy says who may do what to which names, and a call without an answer to both ends with
+// UNAUTHENTICATED or PERMISSION_DENIED, whichever RPC of whichever service it is. A stream is asked with each message,
+// and for each operation in it. A lease is its principal's: to renew or release it, to repeat its
+// acquisition or to have its place in line again takes the lease id and the identity that acquired it; whoever
+// has only one of them finds what anybody would find. Who may not read a name is not shown who holds it.
+//
 // # Errors
 //
 // Every error carries a google.rpc.ErrorInfo with domain "lockd" and one of these reasons:
@@ -54,6 +64,8 @@
 //	RESOURCE_EXHAUSTED   LINE_FULL          too many wait for this name; nothing was done
 //	RESOURCE_EXHAUSTED   OVER_LIMIT         the caller, or all together, have or ask too much; nothing was done; details: google.rpc.RetryInfo
 //	RESOURCE_EXHAUSTED   SLOW_READER        a stream's client does not read what it is sent; the stream has ended
+//	UNAUTHENTICATED      UNAUTHENTICATED    who calls is nobody that is known here, or not any more; nothing was done
+//	PERMISSION_DENIED    PERMISSION_DENIED  who calls may not do that, whether or not there is anything of that name; nothing was done
 //	INVALID_ARGUMENT     PROTOCOL           a stream's client broke its rules; the stream has ended
 //	INTERNAL             INTERNAL           a fault of the server; its text is in the server's log only
 //
@@ -271,7 +283,7 @@ func (x Event_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Event_Kind.Descriptor instead.
 func (Event_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{20, 0}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{22, 0}
 }
 
 // Lease is what may be known of a lease by anybody. The lease id is never shown.
@@ -388,7 +400,7 @@ func (x *Lease) GetMetadata() map[string]string {
 // Held says who stands in the way. It is a detail of LEASE_HELD and TOKEN_NOT_IN_FORCE.
 type Held struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The lease in force.
+	// The lease in force; its name alone, and token 0, if the caller may not know whose it is.
 	Lease *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	// Until the name is free unless the lease is renewed; longer than the lease's ttl_left by a grace.
 	ExpiresIn *durationpb.Duration `protobuf:"bytes,2,opt,name=expires_in,json=expiresIn,proto3" json:"expires_in,omitempty"`
@@ -1327,6 +1339,114 @@ func (x *CheckTokenResponse) GetInForce() bool {
 	return false
 }
 
+type CanIRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required: acquire, read, watch, force or admin.
+	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	// Required but for admin, which is about no name: with it, empty.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CanIRequest) Reset() {
+	*x = CanIRequest{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CanIRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CanIRequest) ProtoMessage() {}
+
+func (x *CanIRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CanIRequest.ProtoReflect.Descriptor instead.
+func (*CanIRequest) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CanIRequest) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *CanIRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type CanIResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the policy allows it. A server that does not ask who calls allows everything.
+	Allowed bool `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
+	// Who the caller is; "" where nobody is asked.
+	Principal     string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CanIResponse) Reset() {
+	*x = CanIResponse{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CanIResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CanIResponse) ProtoMessage() {}
+
+func (x *CanIResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CanIResponse.ProtoReflect.Descriptor instead.
+func (*CanIResponse) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CanIResponse) GetAllowed() bool {
+	if x != nil {
+		return x.Allowed
+	}
+	return false
+}
+
+func (x *CanIResponse) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
 type ForceReleaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
@@ -1335,7 +1455,8 @@ type ForceReleaseRequest struct {
 	Token int64 `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
 	// Required, for the holder and the record: at most 256 bytes without control characters.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Who forces, for the holder and the record: at most 256 bytes without control characters.
+	// Who forces, for the holder and the record: at most 256 bytes without control characters. A server that knows who
+	// calls puts that first.
 	By            string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1343,7 +1464,7 @@ type ForceReleaseRequest struct {
 
 func (x *ForceReleaseRequest) Reset() {
 	*x = ForceReleaseRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1476,7 @@ func (x *ForceReleaseRequest) String() string {
 func (*ForceReleaseRequest) ProtoMessage() {}
 
 func (x *ForceReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[16]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1489,7 @@ func (x *ForceReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ForceReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{16}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ForceReleaseRequest) GetName() string {
@@ -1409,7 +1530,7 @@ type ForceReleaseResponse struct {
 
 func (x *ForceReleaseResponse) Reset() {
 	*x = ForceReleaseResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1421,7 +1542,7 @@ func (x *ForceReleaseResponse) String() string {
 func (*ForceReleaseResponse) ProtoMessage() {}
 
 func (x *ForceReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[17]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1434,7 +1555,7 @@ func (x *ForceReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ForceReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{17}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ForceReleaseResponse) GetLease() *Lease {
@@ -1454,7 +1575,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1587,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[18]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1600,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{18}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WatchRequest) GetPrefix() string {
@@ -1499,7 +1620,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1632,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[19]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1645,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{19}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchResponse) GetEvents() []*Event {
@@ -1560,7 +1681,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1693,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1706,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{20}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Event) GetKind() Event_Kind {
@@ -1676,7 +1797,7 @@ type SessionRequest struct {
 
 func (x *SessionRequest) Reset() {
 	*x = SessionRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1809,7 @@ func (x *SessionRequest) String() string {
 func (*SessionRequest) ProtoMessage() {}
 
 func (x *SessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1822,7 @@ func (x *SessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRequest.ProtoReflect.Descriptor instead.
 func (*SessionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{21}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SessionRequest) GetHello() *Hello {
@@ -1743,7 +1864,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +1876,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +1889,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{22}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Hello) GetClient() string {
@@ -1795,7 +1916,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1807,7 +1928,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1820,7 +1941,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{23}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -1897,7 +2018,7 @@ type Resumed struct {
 
 func (x *Resumed) Reset() {
 	*x = Resumed{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +2030,7 @@ func (x *Resumed) String() string {
 func (*Resumed) ProtoMessage() {}
 
 func (x *Resumed) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +2043,7 @@ func (x *Resumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
 func (*Resumed) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{24}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Resumed) GetName() string {
@@ -1955,7 +2076,7 @@ type SessionResponse struct {
 
 func (x *SessionResponse) Reset() {
 	*x = SessionResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2088,7 @@ func (x *SessionResponse) String() string {
 func (*SessionResponse) ProtoMessage() {}
 
 func (x *SessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2101,7 @@ func (x *SessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
 func (*SessionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{25}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SessionResponse) GetWelcome() *Welcome {
@@ -2024,7 +2145,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2157,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2170,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{26}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Welcome) GetInstance() string {
@@ -2085,7 +2206,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2218,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2231,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{27}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Answer) GetId() uint64 {
@@ -2230,7 +2351,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2363,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2376,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{28}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Error) GetCode() int32 {
@@ -2319,7 +2440,7 @@ type Lost struct {
 
 func (x *Lost) Reset() {
 	*x = Lost{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2452,7 @@ func (x *Lost) String() string {
 func (*Lost) ProtoMessage() {}
 
 func (x *Lost) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2465,7 @@ func (x *Lost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lost.ProtoReflect.Descriptor instead.
 func (*Lost) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{29}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Lost) GetName() string {
@@ -2376,7 +2497,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2509,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2522,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{30}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{32}
 }
 
 type StatusResponse struct {
@@ -2420,7 +2541,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2432,7 +2553,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2445,7 +2566,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{31}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -2500,7 +2621,7 @@ type StoreStatus struct {
 
 func (x *StoreStatus) Reset() {
 	*x = StoreStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2633,7 @@ func (x *StoreStatus) String() string {
 func (*StoreStatus) ProtoMessage() {}
 
 func (x *StoreStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2646,7 @@ func (x *StoreStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreStatus.ProtoReflect.Descriptor instead.
 func (*StoreStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{32}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *StoreStatus) GetKind() string {
@@ -2609,7 +2730,7 @@ type NodeStatus struct {
 
 func (x *NodeStatus) Reset() {
 	*x = NodeStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2742,7 @@ func (x *NodeStatus) String() string {
 func (*NodeStatus) ProtoMessage() {}
 
 func (x *NodeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2755,7 @@ func (x *NodeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStatus.ProtoReflect.Descriptor instead.
 func (*NodeStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{33}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *NodeStatus) GetAddress() string {
@@ -2806,7 +2927,13 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\"/\n" +
 	"\x12CheckTokenResponse\x12\x19\n" +
-	"\bin_force\x18\x01 \x01(\bR\ainForce\"g\n" +
+	"\bin_force\x18\x01 \x01(\bR\ainForce\"5\n" +
+	"\vCanIRequest\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"F\n" +
+	"\fCanIResponse\x12\x18\n" +
+	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\"g\n" +
 	"\x13ForceReleaseRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x16\n" +
@@ -2928,7 +3055,9 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\n" +
 	"CheckToken\x12\x1b.lockd.v1.CheckTokenRequest\x1a\x1c.lockd.v1.CheckTokenResponse\x12:\n" +
 	"\x05Watch\x12\x16.lockd.v1.WatchRequest\x1a\x17.lockd.v1.WatchResponse0\x01\x12B\n" +
-	"\aSession\x12\x18.lockd.v1.SessionRequest\x1a\x19.lockd.v1.SessionResponse(\x010\x012\x9a\x01\n" +
+	"\aSession\x12\x18.lockd.v1.SessionRequest\x1a\x19.lockd.v1.SessionResponse(\x010\x012D\n" +
+	"\vAuthService\x125\n" +
+	"\x04CanI\x12\x15.lockd.v1.CanIRequest\x1a\x16.lockd.v1.CanIResponse2\x9a\x01\n" +
 	"\fAdminService\x12M\n" +
 	"\fForceRelease\x12\x1d.lockd.v1.ForceReleaseRequest\x1a\x1e.lockd.v1.ForceReleaseResponse\x12;\n" +
 	"\x06Status\x12\x17.lockd.v1.StatusRequest\x1a\x18.lockd.v1.StatusResponseB/Z-github.com/lockd/lockd/proto/lockd/v1;lockdv1b\x06proto3"
@@ -2946,7 +3075,7 @@ func file_proto_lockd_v1_lockd_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_lockd_v1_lockd_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_proto_lockd_v1_lockd_proto_goTypes = []any{
 	(Loss_Cause)(0),               // 0: lockd.v1.Loss.Cause
 	(ReleaseResponse_Outcome)(0),  // 1: lockd.v1.ReleaseResponse.Outcome
@@ -2967,98 +3096,102 @@ var file_proto_lockd_v1_lockd_proto_goTypes = []any{
 	(*ListResponse)(nil),          // 16: lockd.v1.ListResponse
 	(*CheckTokenRequest)(nil),     // 17: lockd.v1.CheckTokenRequest
 	(*CheckTokenResponse)(nil),    // 18: lockd.v1.CheckTokenResponse
-	(*ForceReleaseRequest)(nil),   // 19: lockd.v1.ForceReleaseRequest
-	(*ForceReleaseResponse)(nil),  // 20: lockd.v1.ForceReleaseResponse
-	(*WatchRequest)(nil),          // 21: lockd.v1.WatchRequest
-	(*WatchResponse)(nil),         // 22: lockd.v1.WatchResponse
-	(*Event)(nil),                 // 23: lockd.v1.Event
-	(*SessionRequest)(nil),        // 24: lockd.v1.SessionRequest
-	(*Hello)(nil),                 // 25: lockd.v1.Hello
-	(*Operation)(nil),             // 26: lockd.v1.Operation
-	(*Resumed)(nil),               // 27: lockd.v1.Resumed
-	(*SessionResponse)(nil),       // 28: lockd.v1.SessionResponse
-	(*Welcome)(nil),               // 29: lockd.v1.Welcome
-	(*Answer)(nil),                // 30: lockd.v1.Answer
-	(*Error)(nil),                 // 31: lockd.v1.Error
-	(*Lost)(nil),                  // 32: lockd.v1.Lost
-	(*StatusRequest)(nil),         // 33: lockd.v1.StatusRequest
-	(*StatusResponse)(nil),        // 34: lockd.v1.StatusResponse
-	(*StoreStatus)(nil),           // 35: lockd.v1.StoreStatus
-	(*NodeStatus)(nil),            // 36: lockd.v1.NodeStatus
-	nil,                           // 37: lockd.v1.Lease.MetadataEntry
-	nil,                           // 38: lockd.v1.AcquireRequest.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*CanIRequest)(nil),           // 19: lockd.v1.CanIRequest
+	(*CanIResponse)(nil),          // 20: lockd.v1.CanIResponse
+	(*ForceReleaseRequest)(nil),   // 21: lockd.v1.ForceReleaseRequest
+	(*ForceReleaseResponse)(nil),  // 22: lockd.v1.ForceReleaseResponse
+	(*WatchRequest)(nil),          // 23: lockd.v1.WatchRequest
+	(*WatchResponse)(nil),         // 24: lockd.v1.WatchResponse
+	(*Event)(nil),                 // 25: lockd.v1.Event
+	(*SessionRequest)(nil),        // 26: lockd.v1.SessionRequest
+	(*Hello)(nil),                 // 27: lockd.v1.Hello
+	(*Operation)(nil),             // 28: lockd.v1.Operation
+	(*Resumed)(nil),               // 29: lockd.v1.Resumed
+	(*SessionResponse)(nil),       // 30: lockd.v1.SessionResponse
+	(*Welcome)(nil),               // 31: lockd.v1.Welcome
+	(*Answer)(nil),                // 32: lockd.v1.Answer
+	(*Error)(nil),                 // 33: lockd.v1.Error
+	(*Lost)(nil),                  // 34: lockd.v1.Lost
+	(*StatusRequest)(nil),         // 35: lockd.v1.StatusRequest
+	(*StatusResponse)(nil),        // 36: lockd.v1.StatusResponse
+	(*StoreStatus)(nil),           // 37: lockd.v1.StoreStatus
+	(*NodeStatus)(nil),            // 38: lockd.v1.NodeStatus
+	nil,                           // 39: lockd.v1.Lease.MetadataEntry
+	nil,                           // 40: lockd.v1.AcquireRequest.MetadataEntry
+	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
 }
 var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
-	39, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
-	40, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	40, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
-	37, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
+	41, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
+	42, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	42, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
+	39, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
 	3,  // 4: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
-	40, // 5: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
+	42, // 5: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
 	0,  // 6: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
-	39, // 7: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
-	40, // 8: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
-	40, // 9: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
-	38, // 10: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
+	41, // 7: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
+	42, // 8: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
+	42, // 9: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
+	40, // 10: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
 	3,  // 11: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
-	40, // 12: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
-	40, // 13: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
+	42, // 12: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
+	42, // 13: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
 	3,  // 14: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
 	1,  // 15: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
 	3,  // 16: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
 	6,  // 17: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
 	3,  // 18: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
 	3,  // 19: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
-	23, // 20: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
+	25, // 20: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
 	2,  // 21: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
-	39, // 22: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
-	25, // 23: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
-	26, // 24: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
-	27, // 25: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
+	41, // 22: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
+	27, // 23: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
+	28, // 24: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
+	29, // 25: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
 	7,  // 26: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
 	9,  // 27: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
 	11, // 28: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
-	29, // 29: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
-	30, // 30: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
-	32, // 31: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
+	31, // 29: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
+	32, // 30: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
+	34, // 31: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
 	8,  // 32: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
 	10, // 33: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
 	12, // 34: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
-	31, // 35: lockd.v1.Answer.error:type_name -> lockd.v1.Error
+	33, // 35: lockd.v1.Answer.error:type_name -> lockd.v1.Error
 	4,  // 36: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
 	4,  // 37: lockd.v1.Error.held:type_name -> lockd.v1.Held
 	5,  // 38: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
-	40, // 39: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
+	42, // 39: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
 	5,  // 40: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
-	39, // 41: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	35, // 42: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
-	36, // 43: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
-	40, // 44: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	39, // 45: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
+	41, // 41: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	37, // 42: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
+	38, // 43: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
+	42, // 44: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
+	41, // 45: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
 	7,  // 46: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
 	9,  // 47: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
 	11, // 48: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
 	13, // 49: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
 	15, // 50: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
 	17, // 51: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	21, // 52: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
-	24, // 53: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
-	19, // 54: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	33, // 55: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	8,  // 56: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	10, // 57: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	12, // 58: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	14, // 59: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	16, // 60: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	18, // 61: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	22, // 62: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
-	28, // 63: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
-	20, // 64: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	34, // 65: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	56, // [56:66] is the sub-list for method output_type
-	46, // [46:56] is the sub-list for method input_type
+	23, // 52: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	26, // 53: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	19, // 54: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
+	21, // 55: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	35, // 56: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	8,  // 57: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	10, // 58: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	12, // 59: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	14, // 60: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	16, // 61: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	18, // 62: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	24, // 63: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	30, // 64: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	20, // 65: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
+	22, // 66: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	36, // 67: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	57, // [57:68] is the sub-list for method output_type
+	46, // [46:57] is the sub-list for method input_type
 	46, // [46:46] is the sub-list for extension type_name
 	46, // [46:46] is the sub-list for extension extendee
 	0,  // [0:46] is the sub-list for field type_name
@@ -3069,12 +3202,12 @@ func file_proto_lockd_v1_lockd_proto_init() {
 	if File_proto_lockd_v1_lockd_proto != nil {
 		return
 	}
-	file_proto_lockd_v1_lockd_proto_msgTypes[23].OneofWrappers = []any{
+	file_proto_lockd_v1_lockd_proto_msgTypes[25].OneofWrappers = []any{
 		(*Operation_Acquire)(nil),
 		(*Operation_Renew)(nil),
 		(*Operation_Release)(nil),
 	}
-	file_proto_lockd_v1_lockd_proto_msgTypes[27].OneofWrappers = []any{
+	file_proto_lockd_v1_lockd_proto_msgTypes[29].OneofWrappers = []any{
 		(*Answer_Acquired)(nil),
 		(*Answer_Renewed)(nil),
 		(*Answer_Released)(nil),
@@ -3087,9 +3220,9 @@ func file_proto_lockd_v1_lockd_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_lockd_v1_lockd_proto_rawDesc), len(file_proto_lockd_v1_lockd_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   3,
 		},
 		GoTypes:           file_proto_lockd_v1_lockd_proto_goTypes,
 		DependencyIndexes: file_proto_lockd_v1_lockd_proto_depIdxs,

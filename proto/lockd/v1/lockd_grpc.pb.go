@@ -36,6 +36,16 @@
 //   whoever asks again with the same lease_id in that time, here or at another lockd, has it back.
 // A name never falls free while somebody stands in line for it, so nobody overtakes.
 //
+// # Who calls
+//
+// A server may ask who calls: by a client certificate (its only URI, or else its only DNS name, as in
+// "cert:spiffe://acme/team-a/worker"), or by metadata "authorization: Bearer ..." ("token:ci", "jwt:alice"), which goes
+// before the certificate. Then a policy says who may do what to which names, and a call without an answer to both ends with
+// UNAUTHENTICATED or PERMISSION_DENIED, whichever RPC of whichever service it is. A stream is asked with each message,
+// and for each operation in it. A lease is its principal's: to renew or release it, to repeat its
+// acquisition or to have its place in line again takes the lease id and the identity that acquired it; whoever
+// has only one of them finds what anybody would find. Who may not read a name is not shown who holds it.
+//
 // # Errors
 //
 // Every error carries a google.rpc.ErrorInfo with domain "lockd" and one of these reasons:
@@ -54,6 +64,8 @@
 //	RESOURCE_EXHAUSTED   LINE_FULL          too many wait for this name; nothing was done
 //	RESOURCE_EXHAUSTED   OVER_LIMIT         the caller, or all together, have or ask too much; nothing was done; details: google.rpc.RetryInfo
 //	RESOURCE_EXHAUSTED   SLOW_READER        a stream's client does not read what it is sent; the stream has ended
+//	UNAUTHENTICATED      UNAUTHENTICATED    who calls is nobody that is known here, or not any more; nothing was done
+//	PERMISSION_DENIED    PERMISSION_DENIED  who calls may not do that, whether or not there is anything of that name; nothing was done
 //	INVALID_ARGUMENT     PROTOCOL           a stream's client broke its rules; the stream has ended
 //	INTERNAL             INTERNAL           a fault of the server; its text is in the server's log only
 //
@@ -122,7 +134,8 @@ type LeaseServiceClient interface {
 	Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewResponse, error)
 	// Release gives the lease back if lease_id still holds it, and never touches another's.
 	//
-	// Safe to retry; only a first, unambiguous answer proves that the lease was still held.
+	// Safe to retry; only a first, unambiguous answer proves that the lease was still held. It is allowed to who acquired the
+	// lease whatever the policy says by now; who may not acquire the name and did not hold it is told PERMISSION_DENIED, and no more.
 	// Errors: STORE_UNAVAILABLE (retry, or leave it to its ttl), INVALID_ARGUMENT.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 	// Get says who holds a name and who waits for it. A free name is no error: held is false.
@@ -300,7 +313,8 @@ type LeaseServiceServer interface {
 	Renew(context.Context, *RenewRequest) (*RenewResponse, error)
 	// Release gives the lease back if lease_id still holds it, and never touches another's.
 	//
-	// Safe to retry; only a first, unambiguous answer proves that the lease was still held.
+	// Safe to retry; only a first, unambiguous answer proves that the lease was still held. It is allowed to who acquired the
+	// lease whatever the policy says by now; who may not acquire the name and did not hold it is told PERMISSION_DENIED, and no more.
 	// Errors: STORE_UNAVAILABLE (retry, or leave it to its ttl), INVALID_ARGUMENT.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	// Get says who holds a name and who waits for it. A free name is no error: held is false.
@@ -573,6 +587,120 @@ var LeaseService_ServiceDesc = grpc.ServiceDesc{
 			ClientStreams: true,
 		},
 	},
+	Metadata: "proto/lockd/v1/lockd.proto",
+}
+
+const (
+	AuthService_CanI_FullMethodName = "/lockd.v1.AuthService/CanI"
+)
+
+// AuthServiceClient is the client API for AuthService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// AuthService answers callers about themselves.
+type AuthServiceClient interface {
+	// CanI says whether the caller may do something to a name, by the policy that is in force now. It asks no store, and
+	// nobody but the caller about itself.
+	//
+	// Read only. Errors: INVALID_ARGUMENT.
+	CanI(ctx context.Context, in *CanIRequest, opts ...grpc.CallOption) (*CanIResponse, error)
+}
+
+type authServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewAuthServiceClient(cc grpc.ClientConnInterface) AuthServiceClient {
+	return &authServiceClient{cc}
+}
+
+func (c *authServiceClient) CanI(ctx context.Context, in *CanIRequest, opts ...grpc.CallOption) (*CanIResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CanIResponse)
+	err := c.cc.Invoke(ctx, AuthService_CanI_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// AuthServiceServer is the server API for AuthService service.
+// All implementations must embed UnimplementedAuthServiceServer
+// for forward compatibility.
+//
+// AuthService answers callers about themselves.
+type AuthServiceServer interface {
+	// CanI says whether the caller may do something to a name, by the policy that is in force now. It asks no store, and
+	// nobody but the caller about itself.
+	//
+	// Read only. Errors: INVALID_ARGUMENT.
+	CanI(context.Context, *CanIRequest) (*CanIResponse, error)
+	mustEmbedUnimplementedAuthServiceServer()
+}
+
+// UnimplementedAuthServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedAuthServiceServer struct{}
+
+func (UnimplementedAuthServiceServer) CanI(context.Context, *CanIRequest) (*CanIResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CanI not implemented")
+}
+func (UnimplementedAuthServiceServer) mustEmbedUnimplementedAuthServiceServer() {}
+func (UnimplementedAuthServiceServer) testEmbeddedByValue()                     {}
+
+// UnsafeAuthServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to AuthServiceServer will
+// result in compilation errors.
+type UnsafeAuthServiceServer interface {
+	mustEmbedUnimplementedAuthServiceServer()
+}
+
+func RegisterAuthServiceServer(s grpc.ServiceRegistrar, srv AuthServiceServer) {
+	// If the following call panics, it indicates UnimplementedAuthServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&AuthService_ServiceDesc, srv)
+}
+
+func _AuthService_CanI_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CanIRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuthServiceServer).CanI(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuthService_CanI_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuthServiceServer).CanI(ctx, req.(*CanIRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// AuthService_ServiceDesc is the grpc.ServiceDesc for AuthService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var AuthService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "lockd.v1.AuthService",
+	HandlerType: (*AuthServiceServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "CanI",
+			Handler:    _AuthService_CanI_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
 	Metadata: "proto/lockd/v1/lockd.proto",
 }
 

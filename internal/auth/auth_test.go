@@ -1,0 +1,433 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockd/lockd/test/certs"
+)
+
+const everything = `rules:
+  - who: ["token:ci", "cert:spiffe://acme/ci", "jwt:ci"]
+    may: [acquire, read, watch, force, admin]
+    under: ""
+`
+
+// put writes a file that only its owner reads.
+func put(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// line is what the token file says of a token.
+func line(name, token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return name + " sha256:" + hex.EncodeToString(sum[:]) + "\n"
+}
+
+func open(t *testing.T, s Settings) *Guard {
+	t.Helper()
+	g, err := Open(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func bearer(token string) Shown { return Shown{Authorization: []string{"Bearer " + token}} }
+
+// who answers who has shown this.
+func who(g *Guard, shown Shown) (string, error) { return g.Caller(shown).Check(time.Now()) }
+
+// wantNobody fails the test unless who has shown this is nobody, because of that.
+func wantNobody(t *testing.T, g *Guard, shown Shown, because string) {
+	t.Helper()
+	name, err := who(g, shown)
+	if !errors.As(err, new(*UnauthenticatedError)) || !strings.Contains(err.Error(), because) || name != "" {
+		t.Errorf("%q, %v, want nobody, because %q", name, err, because)
+	}
+}
+
+func wantWho(t *testing.T, g *Guard, shown Shown, want string) {
+	t.Helper()
+	if name, err := who(g, shown); err != nil || name != want {
+		t.Errorf("%q, %v, want %q", name, err, want)
+	}
+}
+
+// rewrite replaces a file and has g read all of them again.
+func rewrite(t *testing.T, g *Guard, path, text string) error {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	commit, err := g.Prepare()
+	if err == nil {
+		commit()
+	}
+	return err
+}
+
+func leaf(t *testing.T, p certs.Pair) []*x509.Certificate {
+	t.Helper()
+	text, err := os.ReadFile(p.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*x509.Certificate{cert}
+}
+
+// What does not fit together is refused, with what would be right.
+func TestSettingsFitTogether(t *testing.T) {
+	for want, s := range map[string]Settings{
+		"want both or neither":              {Cert: "a"},
+		"clients show certificates over":    {ClientCA: "a", Policy: "p"},
+		"want all three or none":            {JWTKeys: "a", Issuer: "i", Policy: "p"},
+		"what they may do; want policy":     {Tokens: "a"},
+		"want tls-client-ca, token-file or": {Policy: "p"},
+	} {
+		if _, err := Open(s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open(%+v) = %v, want %q", s, err, want)
+		}
+	}
+}
+
+// A nil Guard asks nobody, and lets everybody do everything as nobody in particular.
+func TestNobodyIsAskedWithoutAWayToTell(t *testing.T) {
+	var g *Guard
+	c := g.Caller(bearer("x"))
+	if who, err := c.May(Force, "a", time.Now()); who != "" || err != nil || g.Identifies() || c.Changes() != nil {
+		t.Errorf("May = %q, %v, want nobody and no error", who, err)
+	}
+}
+
+// Everybody who is known may do what the policy says and nothing else; who is not known, nothing.
+func TestDeniedByDefault(t *testing.T) {
+	g := open(t, Settings{
+		Tokens: put(t, "tokens", line("ci", "secret1")+line("other", "secret2")),
+		Policy: put(t, "policy", "rules:\n  - {who: token:ci, may: acquire, under: team-a}\n"),
+	})
+	now := time.Now()
+	may := func(c *Caller, do Verb, name string) bool { _, err := c.May(do, name, now); return err == nil }
+	ci, other := g.Caller(bearer("secret1")), g.Caller(bearer("secret2"))
+	if !may(ci, Acquire, "team-a") || !may(ci, Acquire, "team-a/x/y") {
+		t.Error("what the policy allows is denied")
+	}
+	for _, denied := range []string{"", "team-b", "team-ab", "team", "team-a2/x"} {
+		if may(ci, Acquire, denied) {
+			t.Errorf("ci may acquire %q, want denied", denied)
+		}
+	}
+	for _, do := range []Verb{Read, Watch, Force, Admin} {
+		if may(ci, do, "team-a") {
+			t.Errorf("ci may %s, want denied", do)
+		}
+	}
+	_, err := other.May(Acquire, "team-a", now)
+	var denied *DeniedError
+	if !errors.As(err, &denied) || denied.Principal != "token:other" {
+		t.Errorf("other: %v, want denied, not unknown", err)
+	}
+	if _, err := ci.MayBelow(Acquire, "", now); err != nil {
+		t.Errorf("MayBelow(all) = %v, want that there is something", err)
+	}
+	if _, err := ci.MayBelow(Acquire, "team-a/x", now); err != nil {
+		t.Errorf("MayBelow(team-a/x) = %v, want that there is something", err)
+	}
+	if _, err := ci.MayBelow(Acquire, "team-b", now); err == nil {
+		t.Error("MayBelow(team-b), want nothing there")
+	}
+	wantNobody(t, g, bearer("secret3"), "not known")
+	wantNobody(t, g, Shown{}, "want a bearer token")
+	wantNobody(t, g, Shown{Authorization: []string{"Basic secret1"}}, `want "Bearer "`)
+	wantNobody(t, g, Shown{Authorization: []string{"Bearer secret1", "Bearer secret1"}}, "want one")
+	wantNobody(t, g, bearer(""), "another kind")
+	wantNobody(t, g, Shown{Certificates: leaf(t, certs.New(t).Sign(t, "x", certs.Named("ci")))}, "nothing says who calls")
+}
+
+// A removed identity is nobody at the next question, another policy counts at the next question, for callers that stand.
+func TestWhatIsReplacedCountsAtTheNextQuestion(t *testing.T) {
+	tokens, policy := put(t, "tokens", line("ci", "secret1")), put(t, "policy", everything)
+	g := open(t, Settings{Tokens: tokens, Policy: policy})
+	c, now := g.Caller(bearer("secret1")), time.Now()
+	changed := c.Changes()
+	if _, err := c.May(Force, "a", now); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewrite(t, g, policy, "rules:\n  - {who: token:ci, may: acquire, under: b}\n"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody was told of the change")
+	}
+	if _, err := c.May(Force, "a", now); !errors.As(err, new(*DeniedError)) {
+		t.Errorf("after its rights were taken away: %v, want denied", err)
+	}
+	if err := rewrite(t, g, policy, "rules:\n  - {who: token:ci, may: acquire, under: b}\nrevoked: token:c*\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Check(now); err == nil || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("revoked: %v, want nobody", err)
+	}
+	if err := rewrite(t, g, policy, everything); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewrite(t, g, tokens, line("ci", "secret1")+line("ci", "secret2")); err != nil {
+		t.Fatal(err)
+	}
+	wantWho(t, g, bearer("secret1"), "token:ci") // while one replaces the other
+	wantWho(t, g, bearer("secret2"), "token:ci")
+	if err := rewrite(t, g, tokens, line("ci", "secret2")); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := c.May(Acquire, "b", now); !errors.As(err, new(*UnauthenticatedError)) || who != "" {
+		t.Errorf("a token that was removed: %q, %v, want nobody", who, err)
+	}
+}
+
+// A fault in one file leaves everything as it was, what is right in the others included.
+func TestAllOrNothing(t *testing.T) {
+	tokens, policy := put(t, "tokens", line("ci", "secret1")), put(t, "policy", everything)
+	g := open(t, Settings{Tokens: tokens, Policy: policy})
+	if err := os.WriteFile(tokens, []byte(line("ci", "secret2")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewrite(t, g, policy, "rules: what"); err == nil {
+		t.Fatal("a malformed policy was taken")
+	}
+	wantWho(t, g, bearer("secret1"), "token:ci")
+	wantNobody(t, g, bearer("secret2"), "not known")
+	print, stale := g.Stale()
+	if again, _ := g.Stale(); !stale || again != print {
+		t.Error("files that hold something else are not stale")
+	}
+	if err := rewrite(t, g, policy, everything); err != nil {
+		t.Fatal(err)
+	}
+	if _, stale := g.Stale(); stale {
+		t.Error("what is in force is stale")
+	}
+	wantWho(t, g, bearer("secret2"), "token:ci")
+}
+
+// A token file is refused that others may read, or that is none; what stands in it is not shown.
+func TestTokenFilesAreChecked(t *testing.T) {
+	policy := put(t, "policy", everything)
+	for _, mode := range []os.FileMode{0o644, 0o604, 0o660, 0o622, 0o606} {
+		path := put(t, "tokens", line("ci", "secret1"))
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(Settings{Tokens: path, Policy: policy}); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("mode %04o: %v, want that it is refused", mode, err)
+		}
+	}
+	for _, mode := range []os.FileMode{0o600, 0o400, 0o640} {
+		path := put(t, "tokens", line("ci", "secret1"))
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		open(t, Settings{Tokens: path, Policy: policy})
+	}
+	for text, want := range map[string]string{
+		"ci canary-secret":                           "no hash",
+		"canary-secret":                              "there are 1 words",
+		"ci sha256:canary-secret":                    "no hash",
+		"ci sha256:00ff":                             "no hash",
+		line("ci", "a") + line("other", "a"):         "token:ci has this token already",
+		line("c\x1bi", "a"):                          "can be printed",
+		"# fine\n\n" + line("ci", "a") + "one two 3": ":4:",
+	} {
+		_, err := Open(Settings{Tokens: put(t, "tokens", text), Policy: policy})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: %v, want %q and no secret", text, err, want)
+		}
+	}
+}
+
+// What a policy says wrongly is named by its line, all of it at once.
+func TestPoliciesAreChecked(t *testing.T) {
+	rule := func(who, may, under string) string {
+		return fmt.Sprintf("  - {who: %s, may: %s, under: %s}\n", who, may, under)
+	}
+	for text, want := range map[string]string{
+		"":                                       "it is empty",
+		"rules: {":                               "not valid YAML",
+		"rules: []\n---\nrules: []":              "more than one document",
+		"a: b":                                   `line 1: the policy has no "a"`,
+		"- a":                                    "is no mapping",
+		"rules: x":                               "line 1: rules is no list",
+		"rules:\n  - x":                          "line 2: a rule is no mapping",
+		"rules:\n" + rule("token:a", "fly", "x"): `line 2: there is no verb "fly"; want one of acquire, read, watch, force, admin`,
+		"rules:\n" + rule("token:a", "[read, read]", "x"):                                    "read is there twice",
+		"rules:\n" + rule("token:a", "[]", "x"):                                              "not whole",
+		"rules:\n  - {who: token:a, may: read}\n":                                            "not whole",
+		"rules:\n  - {who: token:a, may: read, under: }\n":                                   "under has no single value",
+		"rules:\n  - {who: token:a, may: read, under: x, undr: y}\n":                         `a rule has no "undr"`,
+		"rules:\n" + rule("token:a", "read", "x/"):                                           "under: prefix",
+		"rules:\n" + rule("token:a", "read", "../x"):                                         "under: prefix",
+		"rules:\n" + rule("alice", "read", "x"):                                              "want cert:, token: or jwt:",
+		"rules:\n" + rule(`"*"`, "read", "x"):                                                "want cert:, token: or jwt:",
+		"rules:\n" + rule(`"token:a b"`, "read", "x"):                                        "without spaces",
+		"rules:\n" + rule("token:a", "force", "x"):                                           "want read with them",
+		"rules:\n" + rule("token:a", "watch", "x"):                                           "want read with them",
+		"rules:\n" + rule("token:a", "admin", "x"):                                           "admin is about the whole server",
+		"rules: []\nrules: []":                                                               `"rules" is there twice`,
+		"rules: []\nrevoked: [alice]":                                                        "line 2: who is",
+		"rules:\n" + rule("token:a", "read", "x") + rule("token:a", "read", "x"):             "line 3: what token:a may do under \"x\", line 2 gives already",
+		"rules:\n" + rule("token:a", "[read, watch]", "x") + rule("token:a", "read", "x/y"):  "line 3: what token:a may do",
+		"rules:\n" + rule("token:a", "read", "x/y") + rule("token:a", "[read, watch]", `""`): "line 2: what token:a may do",
+		"rules:\n" + rule(`"token:*"`, "read", "x") + rule("token:a", "read", "x"):           "line 3: what token:a may do",
+		"rules:\n" + rule("[token:a, token:a]", "read", "x"):                                 "gives already",
+	} {
+		if _, err := parsePolicy([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("policy %q: %v, want %q", text, err, want)
+		}
+	}
+	both := "rules:\n" + rule("alice", "read", "x") + rule("token:a", "fly", "x")
+	if _, err := parsePolicy([]byte(both)); err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), "line 3") {
+		t.Errorf("of two faults: %v, want both", err)
+	}
+	fine := "rules:\n" + rule("token:a", "read", "x") + rule("token:a", "[read, watch]", "x/y") + rule("token:b", "read", "x") + rule("token:a", "acquire", "x")
+	if _, err := parsePolicy([]byte(fine)); err != nil {
+		t.Errorf("rules that add up: %v, want none", err)
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct {
+		pattern, who string
+		want         bool
+	}{
+		{"cert:a", "cert:a", true},
+		{"cert:a", "cert:ab", false},
+		{"cert:a", "jwt:a", false},
+		{"cert:spiffe://acme/team-a/*", "cert:spiffe://acme/team-a/x", true},
+		{"cert:spiffe://acme/team-a/*", "cert:spiffe://acme/team-a/x/y", false},
+		{"cert:spiffe://acme/team-a/*", "cert:spiffe://acme/team-ab/x", false},
+		{"cert:spiffe://acme/team-a/**", "cert:spiffe://acme/team-a/x/y", true},
+		{"cert:spiffe://acme/*/worker", "cert:spiffe://acme/team-a/worker", true},
+		{"cert:spiffe://acme/*/worker", "cert:spiffe://acme/team-a/x/worker", false},
+		{"cert:*.internal", "cert:a.internal", true},
+		{"cert:*.internal", "cert:aXinternal", false},
+		{"cert:*.internal", "cert:a.internal.evil", false},
+		{"cert:a.b", "cert:aXb", false},
+		{"jwt:**", "jwt:any/thing", true},
+		{"jwt:**", "token:any", false},
+		{"jwt:[a-z]*", "jwt:abc", false},
+	} {
+		p, err := parsePattern(c.pattern)
+		if err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+		} else if got := p.match(c.who); got != c.want {
+			t.Errorf("%q matches %q: %t, want %t", c.pattern, c.who, got, c.want)
+		}
+	}
+}
+
+// Who a certificate is, and what makes it nobody's.
+func TestCertificates(t *testing.T) {
+	by, other := certs.New(t), certs.New(t)
+	server := by.Sign(t, "lockd")
+	ca := put(t, "ca", string(contents(t, by.CA)))
+	g := open(t, Settings{Cert: server.Cert, Key: server.Key, ClientCA: ca, Policy: put(t, "policy", everything)})
+	show := func(by *certs.Authority, opts ...certs.Option) Shown {
+		return Shown{Certificates: leaf(t, by.Sign(t, "token:ci", opts...))}
+	}
+	now := time.Now()
+	wantWho(t, g, show(by, certs.Named("spiffe://acme/ci")), "cert:spiffe://acme/ci")
+	wantWho(t, g, show(by, certs.Named("spiffe://acme/ci", "ci.internal", "ci")), "cert:spiffe://acme/ci")
+	wantWho(t, g, show(by, certs.Named("ci.internal")), "cert:ci.internal")
+	wantNobody(t, g, show(by, certs.Named()), "no URI name and 0 DNS names")
+	wantNobody(t, g, show(by, certs.Named("a", "b")), "2 DNS names")
+	wantNobody(t, g, show(by, certs.Named("spiffe://acme/a", "spiffe://acme/b")), "2 URI names")
+	wantNobody(t, g, show(by, certs.Named("*.internal")), "wildcard")
+	wantNobody(t, g, show(other, certs.Named("spiffe://acme/ci")), "no authority that is trusted here")
+	wantNobody(t, g, show(by, certs.Named("ci"), certs.Between(now.Add(-time.Hour), now.Add(-time.Minute))), "expired on")
+	wantNobody(t, g, show(by, certs.Named("ci"), certs.Between(now.Add(time.Hour), now.Add(2*time.Hour))), "not valid before")
+	wantNobody(t, g, show(by, certs.Named("ci"), certs.For(x509.ExtKeyUsageServerAuth)), "not for clients")
+	wantNobody(t, g, Shown{}, "want a client certificate")
+	wantNobody(t, g, Shown{Certificates: leaf(t, by.Sign(t, "x", certs.Named("ci"))), Authorization: []string{"Bearer x"}}, "not known")
+
+	// On a connection that stands, its time and its authority run out.
+	c := g.Caller(show(by, certs.Named("spiffe://acme/ci")))
+	if _, err := c.May(Force, "a", now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.May(Force, "a", now.Add(2*time.Hour)); !errors.As(err, new(*UnauthenticatedError)) {
+		t.Errorf("after its certificate has run out: %v, want nobody", err)
+	}
+	if _, err := c.May(Force, "a", now); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewrite(t, g, ca, string(contents(t, other.CA))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.May(Force, "a", now); !errors.As(err, new(*UnauthenticatedError)) {
+		t.Errorf("after its authority has been taken away: %v, want nobody", err)
+	}
+}
+
+func contents(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// What listeners show must be good now, and be a pair; authorities must be some.
+func TestCertificateFilesAreChecked(t *testing.T) {
+	by, now := certs.New(t), time.Now()
+	good, another := by.Sign(t, "a"), by.Sign(t, "b")
+	late := by.Sign(t, "c", certs.Between(now.Add(-time.Hour), now.Add(-time.Minute)))
+	early := by.Sign(t, "d", certs.Between(now.Add(time.Hour), now.Add(2*time.Hour)))
+	old := certs.New(t, certs.Between(now.Add(-time.Hour), now.Add(-time.Minute)))
+	policy := put(t, "policy", everything)
+	for want, s := range map[string]Settings{
+		"private key does not match":              {Cert: good.Cert, Key: another.Key},
+		"expired on":                              {Cert: late.Cert, Key: late.Key},
+		"is not valid before":                     {Cert: early.Cert, Key: early.Key},
+		"no such file":                            {Cert: "/none", Key: "/none"},
+		"has no certificate in it":                {Cert: good.Cert, Key: good.Key, ClientCA: put(t, "x", "x"), Policy: policy},
+		"tls-client-ca " + old.CA + " expired on": {Cert: good.Cert, Key: good.Key, ClientCA: old.CA, Policy: policy},
+	} {
+		if _, err := Open(s); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "PRIVATE") {
+			t.Errorf("Open(%+v) = %v, want %q", s, err, want)
+		}
+	}
+	both := put(t, "both", string(contents(t, old.CA))+string(contents(t, by.CA)))
+	open(t, Settings{Cert: good.Cert, Key: good.Key, ClientCA: both, Policy: policy})
+}
+
+// What was found out is remembered within bounds.
+func TestSeenIsBounded(t *testing.T) {
+	var s seen[int, int]
+	for i := range maxSeen + 100 {
+		s.put(i, i)
+	}
+	if got, ok := s.get(maxSeen + 99); len(s.known) != maxSeen || !ok || got != maxSeen+99 {
+		t.Errorf("%d are known, the last as %d, %t, want %d and itself", len(s.known), got, ok, maxSeen)
+	}
+}

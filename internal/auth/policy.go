@@ -1,0 +1,250 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/lockd/lockd/internal/lease"
+)
+
+// Verb is what can be done.
+type Verb uint8
+
+// The verbs. A rule with Watch or Force has Read as well: both show who holds a name.
+const (
+	Acquire Verb = 1 << iota // acquire and renew, and be told why a lease was lost
+	Read                     // get, list, check a token; see who is in the way
+	Watch                    // be told what happens
+	Force                    // end another's lease
+	Admin                    // see the server and its store; about no name, so under "" only
+)
+
+var verbs = map[string]Verb{"acquire": Acquire, "read": Read, "watch": Watch, "force": Force, "admin": Admin}
+
+// VerbNames are the verbs in words.
+var VerbNames = []string{"acquire", "read", "watch", "force", "admin"}
+
+// ParseVerb answers the verb of that name.
+func ParseVerb(text string) (Verb, bool) {
+	v, ok := verbs[text]
+	return v, ok
+}
+
+func (v Verb) String() string {
+	var words []string
+	for _, name := range VerbNames {
+		if v&verbs[name] != 0 {
+			words = append(words, name)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// policy is who may do what: rules that add up, none of which takes away what another gives; and who may do nothing.
+//
+//	rules:
+//	  - who: cert:spiffe://acme/team-a/*
+//	    may: [acquire, read, watch]
+//	    under: team-a
+//	revoked: [cert:spiffe://acme/team-a/old]
+type policy struct {
+	exact    map[string][]grant // by identity
+	patterns []grant
+	revoked  pattern
+}
+
+// grant is what a rule gives to one of those that it names.
+type grant struct {
+	who   pattern
+	text  string // of who
+	may   Verb
+	under string
+	line  int
+}
+
+// rights are what one identity may do under each prefix that a rule gives it.
+type rights map[string]Verb
+
+// cover reports whether r has the verb for name. It looks at each prefix of name by whole segments: a few, however
+// many rules there are.
+func (r rights) cover(do Verb, name string) bool {
+	if (r[""]|r[name])&do != 0 {
+		return true
+	}
+	for i := range len(name) {
+		if name[i] == '/' && r[name[:i]]&do != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// reach reports whether r has the verb for any name under prefix.
+func (r rights) reach(do Verb, prefix string) bool {
+	for under, may := range r {
+		if may&do != 0 && (lease.Under(prefix, under) || lease.Under(under, prefix)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *policy) rightsOf(who string) rights {
+	r := make(rights)
+	for _, g := range p.exact[who] {
+		r[g.under] |= g.may
+	}
+	for _, g := range p.patterns {
+		if g.who.match(who) {
+			r[g.under] |= g.may
+		}
+	}
+	return r
+}
+
+func readPolicy(path string) (*policy, error) {
+	if path == "" {
+		return new(policy), nil
+	}
+	text, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	p, err := parsePolicy(text)
+	if err != nil {
+		var wrong []error
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			wrong = append(wrong, fmt.Errorf("policy %s: %s", path, line))
+		}
+		return nil, errors.Join(wrong...)
+	}
+	return p, nil
+}
+
+// parsePolicy reads a policy. Its errors, a line each, begin with the line that is wrong.
+func parsePolicy(text []byte) (*policy, error) {
+	var document, another yaml.Node
+	stream := yaml.NewDecoder(bytes.NewReader(text))
+	if err := stream.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("it is not valid YAML: %s; want rules: and revoked:", strings.TrimPrefix(err.Error(), "yaml: "))
+	} else if err != nil || len(document.Content) == 0 {
+		return nil, errors.New("it is empty, and nobody may do anything; want rules:")
+	}
+	if err := stream.Decode(&another); !errors.Is(err, io.EOF) {
+		return nil, errors.New("it has more than one document; want one")
+	}
+	in := reader{}
+	p := &policy{exact: make(map[string][]grant)}
+	var grants []grant
+	in.pairs(document.Content[0], "the policy", map[string]func(*yaml.Node){
+		"rules": func(list *yaml.Node) {
+			for _, rule := range in.items(list, "rules") {
+				grants = append(grants, in.rule(rule)...)
+			}
+		},
+		"revoked": func(list *yaml.Node) { p.revoked = in.revoked(list) },
+	})
+	in.overlaps(grants)
+	for _, g := range grants {
+		if g.who.exact() {
+			p.exact[g.text] = append(p.exact[g.text], g)
+		} else {
+			p.patterns = append(p.patterns, g)
+		}
+	}
+	return p, errors.Join(in.wrong...)
+}
+
+// rule answers what a rule gives, none if it is wrong.
+func (in *reader) rule(node *yaml.Node) (grants []grant) {
+	var who, may []*yaml.Node
+	var under *yaml.Node
+	before := len(in.wrong)
+	in.pairs(node, "a rule", map[string]func(*yaml.Node){
+		"who":   func(n *yaml.Node) { who = in.texts(n, "who") },
+		"may":   func(n *yaml.Node) { may = in.texts(n, "may") },
+		"under": func(n *yaml.Node) { under = n },
+	})
+	switch {
+	case len(in.wrong) > before:
+		return nil
+	case len(who) == 0 || len(may) == 0 || under == nil:
+		in.add(node, `the rule is not whole; want who, may and under ("" for every name)`)
+		return nil
+	}
+	verbs := in.verbs(may)
+	prefix := in.prefix(under)
+	if verbs&Admin != 0 && prefix != "" {
+		in.add(under, "admin is about the whole server, not about names; want it in a rule with under: \"\"")
+	}
+	for _, n := range who {
+		if is, err := parsePattern(n.Value); err != nil {
+			in.add(n, "%s", err)
+		} else {
+			grants = append(grants, grant{who: is, text: n.Value, may: verbs, under: prefix, line: n.Line})
+		}
+	}
+	return grants
+}
+
+func (in *reader) verbs(may []*yaml.Node) (sum Verb) {
+	for _, n := range may {
+		verb, ok := ParseVerb(n.Value)
+		switch {
+		case !ok:
+			in.add(n, "there is no verb %q; want one of %s", n.Value, strings.Join(VerbNames, ", "))
+		case sum&verb != 0:
+			in.add(n, "%s is there twice; want it once", n.Value)
+		}
+		sum |= verb
+	}
+	if sum&(Watch|Force) != 0 && sum&Read == 0 {
+		in.add(may[0], "watch and force show who holds a name; want read with them")
+	}
+	return sum
+}
+
+func (in *reader) prefix(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+		in.add(n, `under has no single value; want a prefix of names, such as team-a, or "" for every name`)
+		return ""
+	}
+	if err := lease.CheckPrefix(n.Value); err != nil {
+		in.add(n, "under: %s", err)
+	}
+	return n.Value
+}
+
+func (in *reader) revoked(list *yaml.Node) (all pattern) {
+	for _, n := range in.texts(list, "revoked") {
+		is, err := parsePattern(n.Value)
+		if err != nil {
+			in.add(n, "%s", err)
+		}
+		all = append(all, is...)
+	}
+	return all
+}
+
+// overlaps adds rules that give nothing which another does not give already. Somebody who writes such a rule takes it for a
+// restriction, and it is none.
+func (in *reader) overlaps(grants []grant) {
+	for i, narrow := range grants {
+		for j, wide := range grants {
+			if i != j && wide.covers(narrow) && (i > j || !narrow.covers(wide)) { // of two that are the same, the second is named
+				in.wrong = append(in.wrong, fmt.Errorf("line %d: what %s may do under %q, line %d gives already; rules add up and take nothing away: want one of the two",
+					narrow.line, narrow.text, narrow.under, wide.line))
+				break
+			}
+		}
+	}
+}
+
+func (g grant) covers(other grant) bool {
+	return g.may&other.may == other.may && lease.Under(other.under, g.under) && (g.text == other.text || other.who.exact() && g.who.match(other.text))
+}
