@@ -134,6 +134,9 @@ func (s *Store) straggle(seat *seat, id lease.ID, token int64) {
 // takeBack undoes what a node granted to an acquisition that failed, or may have. What stood there before is left: it
 // is for the Lessor to judge whether anybody counts on it.
 func (s *Store) takeBack(seat *seat, a lease.Acquisition) {
+	if a.Told != 0 {
+		return // nothing was granted anew, and its client may count on what stands
+	}
 	switch said := seat.said; {
 	case said.Kind == ballot.Stands && said.Fresh, said.Kind == ballot.Silent:
 		s.undoAt(seat.node, lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, Deadline: seat.round.ask.until}, a.TTL)
