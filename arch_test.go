@@ -41,6 +41,7 @@ var rooms = []room{
 	{"internal/redlock", []string{"internal/lease", "internal/redisconn", "internal/redlock/ballot", "github.com/redis/go-redis/v9", "github.com/go-redsync/redsync/v4"},
 		"a store knows the contract, not how it is spoken and no other store"},
 	{"internal/redlock/ballot", nil, "how answers become a token is decided without asking anybody: the model decides by the same lines"},
+	{"internal/redlock/model", []string{"internal/redlock/ballot"}, "the model knows the rules and nothing that runs"},
 	{"internal/audit", nil, "a record is kept of whatever it is told: standard library only"},
 	{"internal/auth", []string{"internal/lease", "github.com/golang-jwt/jwt/v5", "go.yaml.in/yaml/v3"}, "who somebody is and may do is said without the wire, and without a store"},
 	{"internal/rpc", with(grpcAPI, "internal/audit", "internal/auth", "internal/lease", "proto/lockd/v1", "go.uber.org/zap", "github.com/grpc-ecosystem/go-grpc-middleware/v2"),

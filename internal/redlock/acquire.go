@@ -57,7 +57,13 @@ func (s *Store) decide(r *round, a lease.Acquisition) (grant, error) {
 		r.close(func(seat *seat) { s.takeBack(seat, a) })
 		return grant{}, s.refusal(r, a)
 	}
-	r.close(func(seat *seat) { s.straggle(seat, a.ID, token) })
+	r.close(func(seat *seat) {
+		if seat.said.Fresh && seat.said.Token > token {
+			s.takeBack(seat, a) // it cannot be committed there, see ballot.Commit; a repair may plant it
+			return
+		}
+		s.straggle(seat, a.ID, token)
+	})
 	granted, err := r.granted(a, token)
 	fresh := slices.ContainsFunc(r.answers(), func(said ballot.Answer) bool { return said.Fresh })
 	return grant{granted, r.began, fresh}, err
@@ -126,7 +132,7 @@ func (s *Store) freeIn(left []time.Duration) time.Duration {
 
 // straggle writes the token of a lease back to a node that has answered another one, since or before the verdict.
 func (s *Store) straggle(seat *seat, id lease.ID, token int64) {
-	if said := seat.said; said.Kind == ballot.Stands && said.Token != token {
+	if said := seat.said; said.Kind == ballot.Stands && said.Token < token {
 		s.tellOne(seat.node, *committing(seat.round.ask.name, id, said.Token, token, seat.round.ask.ttl, time.Now().Add(callTimeout)))
 	}
 }

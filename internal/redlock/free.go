@@ -232,7 +232,7 @@ func (s *Store) ForceRelease(ctx context.Context, req lease.ForceRequest) (lease
 	if err != nil {
 		return fail(err)
 	}
-	r := s.newRound(ask{name: req.Name, kind: kindForce, until: until, args: []any{string(held.id), int64(0), string(note)}}, nil)
+	r := s.newRound(ask{name: req.Name, kind: kindForce, until: until, args: []any{string(held.id), int64(req.Token), string(note)}}, nil)
 	r.done = answeredIt
 	s.put(r)
 	if !r.unlock() {

@@ -98,8 +98,9 @@ func (s *Store) proposeLocked(a *ask, now time.Time) {
 	case kindAcquire:
 		s.proposed = ballot.Propose(now.UnixMicro(), s.proposed, s.seen.Load())
 		a.args[proposalOfAcquire], a.args[sinceOfAcquire] = s.proposed, now.UnixMicro()
-	case kindForce:
-		s.proposed = ballot.Propose(now.UnixMicro(), s.proposed, s.seen.Load())
+	case kindForce: // past the forced token, at nodes that have never heard of it, too
+		forced, _ := a.args[proposalOfForce].(int64)
+		s.proposed = ballot.Propose(now.UnixMicro(), s.proposed, max(s.seen.Load(), forced))
 		a.args[proposalOfForce] = s.proposed
 	}
 }

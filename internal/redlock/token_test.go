@@ -223,7 +223,7 @@ func TestARetryGetsTheTokenThatWasDecided(t *testing.T) {
 	first := s.granted(t, a)
 	text := s.raw(t, 2, "GET", s.keys.lock("job"))
 	fields := strings.Split(text, "|")
-	fields[3] = strconv.FormatInt(int64(first.Token)+7, 10) // as a node with a larger fence would have answered
+	fields[3] = strconv.FormatInt(int64(first.Token)-7, 10) // as a node with a smaller fence would have answered
 	s.raw(t, 2, "SET", s.keys.lock("job"), strings.Join(fields, "|"), "KEEPTTL")
 	for attempt := range uint32(3) {
 		a.Tag = lease.Tag{Attempt: 2 + attempt, Exec: leaseOf("").Tag.Exec}
@@ -251,7 +251,7 @@ func TestARenewalCountsOneToken(t *testing.T) {
 	fields := strings.SplitN(s.raw(t, 1, "GET", s.keys.lock("job")), "|", 9)
 	fields[4] = "1"
 	s.raw(t, 1, "SET", s.keys.lock("job"), strings.Join(fields, "|"), "KEEPTTL")
-	change(first.Token+7, "0")
+	change(first.Token-7, "0")
 	l, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID})
 	if err != nil || l.Token != first.Token {
 		t.Fatalf("Renew = token %d, %v, want %d: it is written to the node that gave another", l.Token, err, first.Token)

@@ -37,9 +37,10 @@ type Value struct {
 
 // Commit is the second round at a node: where the value that was reported still stands, token is the lease's from
 // then on. It answers what stands and the fence after it, and whether it was done. The lease id alone would not
-// do: a lease that ran out, and was granted anew by a late copy of its first round, has another value.
+// do: a lease that ran out, and was granted anew by a late copy of its first round, has another value. And a node that
+// gave a larger token has granted something since the token was agreed on, or the lease was ended by force there.
 func Commit(now, reported Value, fence, token int64) (Value, int64, bool) {
-	if now.ID == "" || now.ID != reported.ID || now.Token != reported.Token {
+	if now.ID == "" || now.ID != reported.ID || now.Token != reported.Token || now.Token > token {
 		return now, fence, false
 	}
 	return Value{ID: now.ID, Token: token, Committed: true}, max(fence, token), true
@@ -134,7 +135,7 @@ func Renewed(answers []Answer, told int64) (Verdict, int64) {
 		case a.Kind != Stands:
 		case a.Token == token:
 			has++
-		case !a.Committed:
+		case !a.Committed && a.Token < token:
 			may++
 		}
 	}

@@ -209,6 +209,7 @@ end
 function do_.COMMIT(name, id, reported, token)
   local lock = holder(name)
   if not lock or lock.id ~= id or lock.token ~= reported then return foreign(name) or {'NONE'} end
+  if tonumber(reported) > tonumber(token) then return {'NONE'} end -- something was granted or forced here since
   raise(tonumber(token))
   lock.token, lock.committed = token, '1'
   put(name, lock)
@@ -257,12 +258,13 @@ function do_.UNDO(name, id, attempt, exec)
   return {'UNDONE', next_of(name), value}
 end
 
--- A force uses a token up that is newer than the forced one, so that what is protected can be told of it.
+-- A force uses a token up that is newer than the forced one, so that what is protected can be told of it; and so that
+-- what is under way to this node, a repair or a round 1, does not bring the lease back. So also where it is not.
 function do_.FORCE(name, id, proposal, notice)
-  if not has(name, id) then return foreign(name) or {'NONE'} end
-  free(name)
   local token = math.max(fence + 1, tonumber(proposal))
   if token < MAX_TOKEN then raise(token) end
+  if not has(name, id) then return foreign(name) or {'NONE'} end
+  free(name)
   name.notice = notice
   return {'FORCED'}
 end
