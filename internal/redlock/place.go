@@ -3,6 +3,7 @@ package redlock
 import (
 	"cmp"
 	"container/heap"
+	"maps"
 	"slices"
 	"time"
 
@@ -122,4 +123,133 @@ func (x *due) Pop() any {
 	(*x)[last] = nil // or the array would keep it from the garbage collector
 	*x = (*x)[:last]
 	return p
+}
+
+// queueLocked gives a its place in line, at the end or the one that it had. p is that, or nil.
+func (x *lines) queueLocked(a lease.Acquisition, p *place, now time.Time) (*place, error) {
+	l := x.byName[a.Name]
+	if l == nil {
+		l = new(line)
+	}
+	absent := p == nil || p.away()
+	if absent && len(l.present) >= lease.MaxLine {
+		return nil, lease.ErrLineFull
+	}
+	if p == nil {
+		if handed := x.handedLocked(a.Name, a.ID, now); handed != nil {
+			x.forgetLocked(handed)
+		}
+		x.ticket = max(x.ticket+1, now.UnixMicro())
+		p = &place{Acquisition: a, ticket: x.ticket, since: wall(now), until: a.Until}
+		p.Metadata = maps.Clone(a.Metadata)
+		x.places[whose{a.Name, a.ID}] = p
+		heap.Push(&x.waits, p)
+	} else {
+		p.Tag, p.TTL, p.Turn, p.Until, p.handed = replaced(p.Tag, a.Tag), a.TTL, a.Turn, a.Until, false
+		x.keepLocked(p, a.Until)
+	}
+	if absent {
+		at := l.search(p.ticket)
+		l.present = append(l.present, nil)
+		copy(l.present[at+1:], l.present[at:])
+		l.present[at] = p
+		x.byName[a.Name] = l
+		x.events = append(x.events, p.event(lease.EventQueued, now))
+	}
+	return p, nil
+}
+
+// placeOfLocked is the place of p in its line, 1 being next; of one who is away, what it would be.
+func (x *lines) placeOfLocked(p *place) int {
+	if l := x.byName[p.Name]; l != nil {
+		return l.search(p.ticket) + 1
+	}
+	return 1
+}
+
+// keepLocked changes when p ends.
+func (x *lines) keepLocked(p *place, until time.Time) {
+	p.until = until
+	heap.Fix(&x.waits, p.at)
+}
+
+// stepAsideLocked takes p out of the line and keeps its place.
+func (x *lines) stepAsideLocked(p *place, now time.Time) {
+	x.outOfLineLocked(p)
+	x.keepLocked(p, now.Add(lease.KeepPlace))
+	x.events = append(x.events, p.event(lease.EventLeft, now))
+}
+
+// handLocked takes p, which has the name, out of the line. Its place is remembered for a while: an undo may keep it.
+func (x *lines) handLocked(p *place, now time.Time) {
+	if !p.away() {
+		x.outOfLineLocked(p)
+	}
+	p.handed = true
+	x.keepLocked(p, now.Add(lease.KeepPlace))
+}
+
+// leaveLocked ends a place, present or away, without a lease.
+func (x *lines) leaveLocked(p *place, now time.Time) {
+	if !p.away() {
+		x.outOfLineLocked(p)
+		x.events = append(x.events, p.event(lease.EventLeft, now))
+	}
+	x.forgetLocked(p)
+}
+
+// outOfLineLocked takes p, which is present, out of the line. Its Turn is never called any more.
+func (x *lines) outOfLineLocked(p *place) {
+	l := x.byName[p.Name]
+	l.remove(l.search(p.ticket))
+	p.Turn = nil
+	x.tidyLocked(p.Name, l)
+}
+
+// tidyLocked forgets a line that nobody is in.
+func (x *lines) tidyLocked(name string, l *line) {
+	if len(l.present) > 0 || l.asking != nil {
+		return
+	}
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	delete(x.byName, name)
+}
+
+// forgetLocked takes p, which is away, out of the books.
+func (x *lines) forgetLocked(p *place) {
+	delete(x.places, whose{p.Name, p.ID})
+	heap.Remove(&x.waits, p.at)
+}
+
+// placeLocked answers the place that id has in the line of name, present or away, or nil.
+func (x *lines) placeLocked(name string, id lease.ID, now time.Time) *place {
+	p := x.handedLocked(name, id, now)
+	if p == nil || p.handed {
+		return nil
+	}
+	return p
+}
+
+// handedLocked is placeLocked for who was handed the name as well.
+func (x *lines) handedLocked(name string, id lease.ID, now time.Time) *place {
+	for {
+		p := x.places[whose{name, id}]
+		if p == nil || now.Before(p.until) {
+			return p
+		}
+		x.endWaitLocked(p, now)
+	}
+}
+
+// endWaitLocked does what is due at the end of p, which was there whenever that is noticed.
+func (x *lines) endWaitLocked(p *place, now time.Time) {
+	if p.away() {
+		x.forgetLocked(p)
+		return
+	}
+	ended := p.until
+	x.stepAsideLocked(p, now)
+	x.keepLocked(p, ended.Add(lease.KeepPlace))
 }
