@@ -27,7 +27,7 @@ func (s *stream) hear(message []byte) error {
 	came := now()
 	s.heard.Store(int64(came.mono.Sub(s.born)))
 	f := fields{rest: message}
-	var lost [][]byte
+	var lost, asked [][]byte
 	draining := false
 	s.mu.Lock()
 	s.clock = came
@@ -37,6 +37,8 @@ func (s *stream) hear(message []byte) error {
 			f.err = s.answeredLocked(f.bytes, came)
 		case receivedLost:
 			lost = append(lost, f.bytes)
+		case receivedAsked:
+			asked = append(asked, f.bytes)
 		case receivedDraining:
 			draining = f.number != 0
 		}
@@ -52,6 +54,13 @@ func (s *stream) hear(message []byte) error {
 		s.link.lost(notice)
 	}
 	s.passOn()
+	for _, b := range asked {
+		notice := new(lockdv1.ReleaseRequested)
+		if err := proto.Unmarshal(b, notice); err != nil {
+			return err
+		}
+		s.link.releaseAsked(notice)
+	}
 	if last {
 		s.wakeWriter()
 	}

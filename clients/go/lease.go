@@ -20,10 +20,11 @@ type Lease struct {
 
 	mu       sync.Mutex
 	ttl      time.Duration
-	deadline instant       // of the best answer so far
-	cause    error         // why it ended; set once, never reset
-	release  *releaseRun   // the last one begun
-	ctx      *leaseContext // nil until somebody asks for it
+	deadline instant             // of the best answer so far
+	cause    error               // why it ended; set once, never reset
+	release  *releaseRun         // the last one begun
+	ctx      *leaseContext       // nil until somebody asks for it
+	requests chan ReleaseRequest // nil until somebody asks for it, or for the lease
 
 	failures   int  // renewals that failed in a row; owned by the renewal under way, and by the schedule between two
 	unanswered bool // a release was sent whose answer never came; owned by the release under way

@@ -15,6 +15,7 @@ const (
 	receivedAnswers  = 2
 	receivedLost     = 3
 	receivedDraining = 4
+	receivedAsked    = 5
 
 	answerID       = 1
 	answerAcquired = 2

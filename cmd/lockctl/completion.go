@@ -92,7 +92,7 @@ func complete(root *cobra.Command, to *server) {
 		}
 	}
 	byCommand := map[string]completer{
-		"lockctl acquire": firstOf(to.completeName), "lockctl get": firstOf(to.completeName), "lockctl force-release": firstOf(to.completeName),
+		"lockctl acquire": firstOf(to.completeName), "lockctl get": firstOf(to.completeName), "lockctl force-release": firstOf(to.completeName), "lockctl request-release": firstOf(to.completeName),
 		"lockctl run": thenFiles(to.completeName),
 		"lockctl ls":  firstOf(to.completePrefix), "lockctl watch": firstOf(to.completePrefix),
 		"lockctl renew": firstOf(completeOwn), "lockctl release": firstOf(completeOwn),

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,6 +31,9 @@ force), it gets SIGTERM at once and SIGKILL after --kill-after; meanwhile only t
 --on-loss=kill leaves SIGTERM out, --on-loss=warn only says so. The exit code is 70 whenever the
 lease was lost before CMD ended.
 
+If somebody asks for the lease ("lockctl request-release"), CMD's group gets SIGTERM, and no SIGKILL: when it
+ends the lease is released. --on-request sends another signal, or with warn only says so.
+
 SIGKILL goes to the group and, on Linux, to all of CMD's descendants wherever they are. They get it
 from a guard process, also when lockctl itself is killed (at once), stopped or suspended (at the safe
 deadline: a stopped lockctl renews nothing).
@@ -48,18 +52,32 @@ const (
 	lossWarn = "warn"
 )
 
-// lossPolicy is what becomes of the command when the lease is lost.
+// What --on-request may say.
+const (
+	requestTerm = "term"
+	requestWarn = "warn"
+)
+
+// requestSignals are what the command may get when somebody asks for its lease.
+var requestSignals = map[string]syscall.Signal{requestTerm: unix.SIGTERM, "int": unix.SIGINT, "hup": unix.SIGHUP, "usr1": unix.SIGUSR1, "usr2": unix.SIGUSR2}
+
+var onRequests = []string{requestTerm, "int", "hup", "usr1", "usr2", requestWarn}
+
+// lossPolicy is what becomes of the command when the lease is lost, or asked for.
 type lossPolicy struct {
 	onLoss    string
+	onRequest string
 	killAfter time.Duration
 	set       bool // killAfter was given
 }
 
 func (p *lossPolicy) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.onLoss, "on-loss", lossTerm, "what the command gets when the lease is lost: term (SIGTERM, then SIGKILL), kill, warn")
+	cmd.Flags().StringVar(&p.onRequest, "on-request", requestTerm, "what the command gets when somebody asks for the lease: the signal term, int, hup, usr1 or usr2, or warn")
 	durationVar(cmd.Flags(), &p.killAfter, "kill-after", "", 0, "how long it has between SIGTERM and SIGKILL; at most a third of the ttl (default a quarter, at most 5s)")
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("on-loss", cobra.FixedCompletions([]string{lossTerm, lossKill, lossWarn}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("on-request", cobra.FixedCompletions(onRequests, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // check reads the flags and refuses what needs no lease to be seen.
@@ -67,6 +85,9 @@ func (p *lossPolicy) check(cmd *cobra.Command) error {
 	p.set = cmd.Flags().Changed("kill-after")
 	if !slices.Contains([]string{lossTerm, lossKill, lossWarn}, p.onLoss) {
 		return usagef("--on-loss is %q; want %s, %s or %s", p.onLoss, lossTerm, lossKill, lossWarn)
+	}
+	if !slices.Contains(onRequests, p.onRequest) {
+		return usagef("--on-request is %q; want term, int, hup, usr1, usr2 or warn", p.onRequest)
 	}
 	if p.killAfter < 0 {
 		return usagef("--kill-after is %s; want 0 or more", p.killAfter)

@@ -129,6 +129,33 @@ func TestAForcedReleaseSaysByWhomAndWhy(t *testing.T) {
 	}
 }
 
+// Who asks for a lease has its command told, which ends by itself, and then the name is free; whoever is only to
+// be warned, or takes no notice, loses it when that was announced.
+func TestACommandIsToldThatItsLeaseIsAskedFor(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t)
+	request := func(name string, more ...string) {
+		t.Helper()
+		args := []string{"request-release", name, "--reason", "deploy", "--by", "ana", "--token", strconv.FormatInt(tokenOf(t, server.Client(t), name), 10)}
+		if code, out, text := here(t, server.Addr(), append(args, more...)...); code != exitOK || !strings.Contains(out, "asked to release") {
+			t.Errorf("lockctl %v: %d, %s%s, want the lease", args, code, out, text)
+		}
+	}
+	l := start(t, server.Addr(), "run", "job", "--", "sh", "-c", obedient)
+	l.awaitPIDs("command")
+	request("job")
+	l.await(`ana asks for the lease on job \(deploy\): telling the command \(SIGTERM\)`)
+	l.exits(5)                                                              // the command's: nothing was lost
+	start(t, server.Addr(), "run", "job", "-n", "--", "true").exits(exitOK) // the name is free
+
+	l = start(t, server.Addr(), "run", "other", "--on-request", "warn", "--", "sh", "-c", obedient)
+	l.awaitPIDs("command")
+	request("other", "--force-in", "500ms")
+	l.await(`ana asks for the lease on other \(deploy\) and ends it by force in `)
+	l.await(`the lease on other was released by force, by ana \(deploy\): ending the command`)
+	l.exits(exitLost)
+}
+
 // Whoever is stopped hears SIGTERM only when it is continued.
 func TestAStoppedCommandHearsSIGTERM(t *testing.T) {
 	t.Parallel()

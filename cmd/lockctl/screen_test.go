@@ -108,6 +108,10 @@ func TestEveryFormatSaysTheSame(t *testing.T) {
 	commands := map[string]func() []string{
 		"ls": nil, "get shown": nil, "status": nil, "version": nil, "renew renewed": nil, "context ls": nil, "context show": nil,
 		"acquire": func() []string { return []string{"acquire", fmt.Sprint(time.Now().UnixNano())} },
+		"request-release": func() []string {
+			name := fmt.Sprint("asked/", time.Now().UnixNano()) // nothing frees it
+			return []string{"request-release", name, "--reason", "test", "--token", fmt.Sprint(acquire(name).Token())}
+		},
 		"force-release": func() []string {
 			return []string{"force-release", "forced", "--reason", "test", "--token", fmt.Sprint(acquire("forced").Token())}
 		},

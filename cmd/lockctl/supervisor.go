@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -76,6 +77,8 @@ func (s *supervisor) run(command guard.Command) (code int, err error) {
 			s.guard.Signal(sig.(syscall.Signal))
 		case <-lost:
 			lost = nil // watch sees why
+		case request := <-s.lease.ReleaseRequested():
+			s.requested(request)
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -136,6 +139,26 @@ func (s *supervisor) leaseLost(err error) {
 	default:
 		s.say("%s: ending the command, killing it in %s", plainLoss(name, err), s.killAfter)
 		s.end(time.Now().Add(s.killAfter))
+	}
+}
+
+// requested passes a request for the release on to the command: it is its to end, and the lease stands meanwhile.
+func (s *supervisor) requested(r lockd.ReleaseRequest) {
+	if s.lost != nil || s.ending {
+		return
+	}
+	text := fmt.Sprintf("%s asks for the lease on %s (%s)", plain(r.By), plain(s.lease.Name()), plain(r.Reason))
+	if !r.ForcedAt.IsZero() {
+		text += fmt.Sprintf(" and ends it by force in %s", rounded(time.Until(r.ForcedAt)))
+	}
+	if s.onRequest == requestWarn {
+		s.say("%s", text)
+		return
+	}
+	s.say("%s: telling the command (SIG%s)", text, strings.ToUpper(s.onRequest))
+	s.guard.Signal(requestSignals[s.onRequest])
+	if s.onRequest == requestTerm {
+		s.guard.Signal(unix.SIGCONT) // a stopped command ends when it goes on
 	}
 }
 

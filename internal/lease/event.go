@@ -14,6 +14,7 @@ const (
 	EventQueued                        // somebody took a place in line, or is present at it again
 	EventLeft                          // somebody left the line without a lease, or is away
 	EventMissed                        // events are missing here
+	EventAsked                         // an operator asked its holder to release it; Announce only
 )
 
 // Event is something that happened. It carries no lease id.
@@ -25,9 +26,11 @@ type Event struct {
 	Owner     string // the lease's or the waiter's
 	Principal string
 	Ticket    int64  // of the place, also if EventAcquired ended a wait in line; else 0
-	By        string // who ended it; EventForced only, as Reason
+	By        string // who ended it, or asked; EventForced and EventAsked only, as Reason
 	Reason    string
-	Missed    int64 // how many events are missing, 0 if not known; EventMissed only
+	ForceIn   time.Duration // until it is ended by force, in whole milliseconds; 0: it is not. EventAsked only, as Ask
+	Ask       string        // up to 16 hex digits that tell one ask from another
+	Missed    int64         // how many events are missing, 0 if not known; EventMissed only
 }
 
 // Cause is why a lease ended that its holder did not release.

@@ -32,14 +32,25 @@ type Lessor struct {
 	lobby   *lobby
 	ledger  *ledger
 	losses  *losses
+	asks    *asks
 }
 
 // NewLessor returns a Lessor over store. limits must be valid with their defaults set.
 func NewLessor(store Store, limits Limits) *Lessor {
 	l := &Lessor{store: store, cleanup: newCleanup(store), lobby: newLobby(), ledger: newLedger(), losses: newLosses()}
 	l.SetLimits(limits)
-	store.Forced(l.losses.forced)
+	l.asks = newAsks(l)
+	store.Forced(l.hear)
 	return l
+}
+
+// hear is told of what operators did, here or elsewhere.
+func (l *Lessor) hear(e Event) {
+	if e.Kind == EventAsked {
+		l.asks.heard(e, jittered(others))
+		return
+	}
+	l.losses.forced(e)
 }
 
 // RenewRequest asks to restart a lease.
@@ -173,8 +184,9 @@ func (l *Lessor) Status() Status {
 }
 
 // Drain ends every wait with ErrDraining, and every one to come; places in line are kept. What is held
-// stays held. It comes before Close.
+// stays held, and who was asked to release is left to other servers. It comes before Close.
 func (l *Lessor) Drain() {
+	l.asks.close()
 	for _, a := range l.lobby.close() {
 		a.drain()
 	}
@@ -182,7 +194,10 @@ func (l *Lessor) Drain() {
 
 // Close waits until everything given up is gone from the store, acquisitions included whose callers have gone
 // while the store was asked, or for ctx. No method may be under way.
-func (l *Lessor) Close(ctx context.Context) error { return l.cleanup.close(ctx) }
+func (l *Lessor) Close(ctx context.Context) error {
+	l.asks.close()
+	return l.cleanup.close(ctx)
+}
 
 // jittered spreads d over [d/2, 3d/2), so that those who wait do not ask in step.
 func jittered(d time.Duration) time.Duration {

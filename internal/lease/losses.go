@@ -35,6 +35,9 @@ type Listener struct {
 type Holder interface {
 	// Lost must not block, nor call the Lessor.
 	Lost(why Loss)
+	// Requested is told of an EventAsked, whose ForceIn counts from now. It must not block, nor call the Lessor, and may
+	// be told more than once, and before Listen has returned.
+	Requested(e Event)
 }
 
 // grantOf names one lease.
@@ -60,7 +63,9 @@ func (l *Lessor) Listen(x *Listener, name string, token Token, holder Holder) {
 	*x = Listener{name: name, token: token, to: holder}
 	if loss, forced := l.losses.listen(x); forced {
 		holder.Lost(loss)
+		return
 	}
+	l.asks.remind(grantOf{name, token}, holder)
 }
 
 // StopListening ends what Listen began, if anything. Lost may be under way still.

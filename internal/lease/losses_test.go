@@ -14,7 +14,8 @@ import (
 type told []lease.Loss
 
 // Lost implements lease.Holder.
-func (x *told) Lost(loss lease.Loss) { *x = append(*x, loss) }
+func (x *told) Lost(loss lease.Loss)  { *x = append(*x, loss) }
+func (x *told) Requested(lease.Event) {}
 
 func (x *told) listen(l *lease.Lessor, name string, token lease.Token) (stop func()) {
 	ear := new(lease.Listener)

@@ -85,7 +85,11 @@ type Store interface {
 	// has returned deliver is not called any more. Errors: ErrUnavailable.
 	Watch(ctx context.Context, prefix string, deliver func(Event)) (stop func(), err error)
 
-	// Forced has deliver called with every EventForced, whichever server forced, for as long as the
+	// Announce has every server that is there told of e, an EventAsked, as Forced says; perhaps more than once, and
+	// this one perhaps not. Errors: ErrUnavailable, ErrUnknown.
+	Announce(ctx context.Context, e Event) error
+
+	// Forced has deliver called with every EventForced and EventAsked, whichever server forced or asked, for as long as the
 	// store is open; as a hint, one can be missed. It is called once, before anything else; deliver must
 	// not block and must not call the store.
 	Forced(deliver func(Event))

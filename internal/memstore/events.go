@@ -48,6 +48,16 @@ func (s *Store) Forced(deliver func(lease.Event)) {
 	s.watched.forced = append(s.watched.forced, deliver)
 }
 
+// Announce implements lease.Store.
+func (s *Store) Announce(_ context.Context, e lease.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, deliver := range s.watched.forced {
+		deliver(e)
+	}
+	return nil
+}
+
 // tellLocked tells everybody who wants to know.
 func (s *Store) tellLocked(happened lease.Event) {
 	for w := range s.watched.by {

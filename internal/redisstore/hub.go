@@ -17,7 +17,7 @@ import (
 const markAgain = 50 * time.Millisecond
 
 // hub passes on what the scripts publish to those who want to know it here. While nobody watches it
-// runs nothing; what was forced is passed on always.
+// runs nothing; what was forced, and who was asked to release, is passed on always.
 type hub struct {
 	store   *Store
 	running sync.WaitGroup // the vigils
@@ -47,7 +47,7 @@ func (h *hub) close() {
 // block. What is no event is ignored.
 func (h *hub) take(text string) {
 	// Somebody else's watch costs those who watch nothing next to nothing.
-	if !h.attentive() && !strings.Contains(text, `"forced"`) {
+	if !h.attentive() && !strings.Contains(text, `"forced"`) && !strings.Contains(text, `"asked"`) {
 		return
 	}
 	var m message
@@ -65,8 +65,11 @@ func (h *hub) take(text string) {
 	if !ok {
 		return
 	}
-	if e.Kind == lease.EventForced && h.forced != nil {
+	if (e.Kind == lease.EventForced || e.Kind == lease.EventAsked) && h.forced != nil {
 		h.forced(e)
+	}
+	if e.Kind == lease.EventAsked {
+		return // nothing has happened to the name
 	}
 	if h.vigil != nil {
 		h.vigil.take(e, m.px())

@@ -21,7 +21,8 @@ type listener struct {
 }
 
 // Lost implements lease.Holder.
-func (x *listener) Lost(why lease.Loss) { x.lost <- why }
+func (x *listener) Lost(why lease.Loss)   { x.lost <- why }
+func (x *listener) Requested(lease.Event) {}
 
 // Asked implements lease.Asker.
 func (*listener) Asked() {}

@@ -77,4 +77,24 @@ func (s *Store) publishMark(ctx context.Context, node redis.Cmdable, mark string
 	return node.Publish(ctx, s.keys.events(), text).Err()
 }
 
+// Announce implements lease.Store.
+func (s *Store) Announce(ctx context.Context, e lease.Event) error {
+	s = s.of(e.Name)
+	owned, err := json.Marshal(payload{Owner: e.Owner, Principal: e.Principal})
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(message{
+		Kind: askedKind, Name: e.Name, At: e.At.UnixMicro(), Token: int64(e.Token), PX: e.ForceIn.Milliseconds(),
+		Payload: string(owned), By: e.By, Reason: e.Reason, Mark: e.Ask,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.client.Publish(ctx, s.keys.events(), text).Err(); err != nil {
+		return s.failed("announce", e.Name, err)
+	}
+	return nil
+}
+
 func randomMark() string { return strconv.FormatUint(rand.Uint64(), 16) }

@@ -14,16 +14,19 @@ type message struct {
 	Name    string `json:"name"`
 	At      int64  `json:"at,string"` // Redis's TIME in µs
 	Token   int64  `json:"token,string"`
-	PX      int64  `json:"px,string"`     // acquired only: ms until the key expires
+	PX      int64  `json:"px,string"`     // acquired: ms until the key expires; asked: until the lease is forced
 	Ticket  int64  `json:"ticket,string"` // if there is one
 	Payload string `json:"payload"`       // of the lock or of the place in line
-	By      string `json:"by"`            // forced only, as Reason
+	By      string `json:"by"`            // forced and asked only, as Reason
 	Reason  string `json:"reason"`
-	Mark    string `json:"mark"` // of a mark only
+	Mark    string `json:"mark"` // of a mark, or which ask it is
 }
 
 // markKind is the kind of a message that means nothing but that all before it have been read.
 const markKind = "mark"
+
+// askedKind is the kind of a message that no script publishes.
+const askedKind = "asked"
 
 var eventKinds = map[string]lease.EventKind{
 	"acquired": lease.EventAcquired,
@@ -31,6 +34,7 @@ var eventKinds = map[string]lease.EventKind{
 	"forced":   lease.EventForced,
 	"queued":   lease.EventQueued,
 	"left":     lease.EventLeft,
+	askedKind:  lease.EventAsked,
 }
 
 // event answers what m tells, and whether it is something that can happen.
@@ -39,6 +43,9 @@ func (m message) event() (lease.Event, bool) {
 	e := lease.Event{
 		Kind: kind, Name: m.Name, At: time.UnixMicro(m.At), Token: lease.Token(m.Token),
 		Ticket: m.Ticket, By: m.By, Reason: m.Reason,
+	}
+	if kind == lease.EventAsked {
+		e.ForceIn, e.Ask = min(max(0, m.px()), lease.MaxForceIn), m.Mark
 	}
 	if kind == 0 || lease.CheckName(m.Name) != nil || (m.Token > 0) != ofLease(kind) {
 		return lease.Event{}, false

@@ -3,6 +3,9 @@ package redlock
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,11 +25,14 @@ type notice struct {
 	Principal string `json:"principal,omitempty"`
 	By        string `json:"by,omitempty"`
 	Reason    string `json:"reason,omitempty"`
+	ForceIn   int64  `json:"force_in,omitempty"` // asked, as what follows: ms
+	Ask       string `json:"ask,omitempty"`
 }
 
 const (
 	noticeFreed  = "freed"  // the name is free at this node, and somebody waits for it
 	noticeForced = "forced" // an operator has ended a lease
+	noticeAsked  = "asked"  // an operator has asked a holder to release; published by an instance, at every node
 )
 
 // keepListening takes notices, and events while somebody watches here, from one node until ctx ends.
@@ -72,7 +78,33 @@ func (s *Store) take(node int, channel, text string) {
 			Owner: n.Owner, Principal: n.Principal, By: n.By, Reason: n.Reason,
 		})
 		s.lines.noticed(node, n.Name, n.Next)
+	case noticeAsked:
+		s.watches.asked(lease.Event{
+			Kind: lease.EventAsked, Name: n.Name, At: time.UnixMicro(n.At), Token: lease.Token(n.Token), Owner: n.Owner, Principal: n.Principal,
+			By: n.By, Reason: n.Reason, ForceIn: min(max(0, time.Duration(n.ForceIn)*time.Millisecond), lease.MaxForceIn), Ask: n.Ask,
+		})
 	}
+}
+
+// Announce implements lease.Store: one node that carries it is enough.
+func (s *Store) Announce(ctx context.Context, e lease.Event) error {
+	text, err := json.Marshal(notice{
+		Kind: noticeAsked, Name: e.Name, At: e.At.UnixMicro(), Token: int64(e.Token), Owner: e.Owner, Principal: e.Principal,
+		By: e.By, Reason: e.Reason, ForceIn: e.ForceIn.Milliseconds(), Ask: e.Ask,
+	})
+	if err != nil {
+		return err
+	}
+	failures := make([]error, len(s.queues))
+	var all sync.WaitGroup
+	for i, q := range s.queues {
+		all.Go(func() { failures[i] = q.node.looks.Publish(ctx, s.keys.notices(), text).Err() })
+	}
+	all.Wait()
+	if slices.Contains(failures, nil) {
+		return nil
+	}
+	return fmt.Errorf("%w: no node took it", lease.ErrUnavailable)
 }
 
 // Forced implements lease.Store.

@@ -284,6 +284,15 @@ func (w *watches) onForced(deliver func(lease.Event)) {
 	w.forced = deliver
 }
 
+// asked is told by each node that a holder was asked to release.
+func (w *watches) asked(e lease.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.forced != nil {
+		w.forced(e)
+	}
+}
+
 // wasForced is told by each node that a lease was forced.
 func (w *watches) wasForced(e lease.Event) {
 	w.mu.Lock()

@@ -48,6 +48,24 @@ func (s *adminService) ForceRelease(ctx context.Context, req *lockdv1.ForceRelea
 	return &lockdv1.ForceReleaseResponse{Lease: encodeLease(ended)}, nil
 }
 
+func (s *adminService) RequestRelease(ctx context.Context, req *lockdv1.RequestReleaseRequest) (*lockdv1.RequestReleaseResponse, error) {
+	principal, err := callerOf(ctx).May(auth.Force, req.GetName(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	forceIn, err := decodeDuration("force_in", req.GetForceIn())
+	if err != nil {
+		return nil, err
+	}
+	held, err := s.lessor.RequestRelease(ctx, lease.ForceRequest{
+		Name: req.GetName(), Token: lease.Token(req.GetToken()), Reason: req.GetReason(), By: signed(principal, req.GetBy()),
+	}, forceIn)
+	if err != nil {
+		return nil, err
+	}
+	return &lockdv1.RequestReleaseResponse{Lease: encodeLease(held)}, nil
+}
+
 // signed is how somebody who is known calls itself.
 func signed(principal, by string) string {
 	if principal == "" || by == "" || len(by) > lease.MaxOwnerBytes {

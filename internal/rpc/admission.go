@@ -26,17 +26,18 @@ type admission struct {
 
 // admissions has every method that may be called at all, where callers are told apart.
 var admissions = map[string]admission{
-	lockdv1.LeaseService_Acquire_FullMethodName:      {verb: auth.Acquire},
-	lockdv1.LeaseService_Renew_FullMethodName:        {verb: auth.Acquire},
-	lockdv1.LeaseService_Release_FullMethodName:      {}, // the lease id and the principal say whether it is the caller's
-	lockdv1.LeaseService_Get_FullMethodName:          {verb: auth.Read},
-	lockdv1.LeaseService_CheckToken_FullMethodName:   {verb: auth.Read},
-	lockdv1.LeaseService_List_FullMethodName:         {verb: auth.Read, below: true},
-	lockdv1.LeaseService_Watch_FullMethodName:        {}, // by its handler
-	lockdv1.LeaseService_Session_FullMethodName:      {}, // for each operation
-	lockdv1.AdminService_ForceRelease_FullMethodName: {verb: auth.Force},
-	lockdv1.AdminService_Status_FullMethodName:       {verb: auth.Admin},
-	lockdv1.AuthService_CanI_FullMethodName:          {},
+	lockdv1.LeaseService_Acquire_FullMethodName:        {verb: auth.Acquire},
+	lockdv1.LeaseService_Renew_FullMethodName:          {verb: auth.Acquire},
+	lockdv1.LeaseService_Release_FullMethodName:        {}, // the lease id and the principal say whether it is the caller's
+	lockdv1.LeaseService_Get_FullMethodName:            {verb: auth.Read},
+	lockdv1.LeaseService_CheckToken_FullMethodName:     {verb: auth.Read},
+	lockdv1.LeaseService_List_FullMethodName:           {verb: auth.Read, below: true},
+	lockdv1.LeaseService_Watch_FullMethodName:          {}, // by its handler
+	lockdv1.LeaseService_Session_FullMethodName:        {}, // for each operation
+	lockdv1.AdminService_ForceRelease_FullMethodName:   {verb: auth.Force},
+	lockdv1.AdminService_RequestRelease_FullMethodName: {verb: auth.Force},
+	lockdv1.AdminService_Status_FullMethodName:         {verb: auth.Admin},
+	lockdv1.AuthService_CanI_FullMethodName:            {},
 
 	// They say nothing of anybody's leases.
 	"/grpc.health.v1.Health/Check":                                   {},

@@ -206,4 +206,5 @@ func TestACancellationBetweenTheGrantAndItsAnswerReleasesTheLease(t *testing.T) 
 type former func()
 
 // Lost implements lease.Holder.
-func (f former) Lost(lease.Loss) { f() }
+func (f former) Lost(lease.Loss)       { f() }
+func (f former) Requested(lease.Event) {}

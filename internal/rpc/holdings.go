@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -24,6 +26,15 @@ type holding struct {
 
 // Lost implements lease.Holder.
 func (h *holding) Lost(why lease.Loss) { h.session.lose(h, why) }
+
+// Requested implements lease.Holder.
+func (h *holding) Requested(e lease.Event) {
+	asked := &lockdv1.ReleaseRequested{Name: h.name, Token: int64(h.token), By: e.By, Reason: e.Reason}
+	if e.ForceIn > 0 {
+		asked.ForceIn = durationpb.New(e.ForceIn)
+	}
+	h.session.out.put(item{}, &lockdv1.SessionResponse{ReleaseRequested: []*lockdv1.ReleaseRequested{asked}})
+}
 
 // holdings are the leases of a session: from a grant, a renewal or a resumption until a release or a loss. A
 // name has one lease, so it has one holding. They are guarded by session.mu.

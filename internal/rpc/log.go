@@ -49,10 +49,10 @@ func (l *accessLog) end(ctx context.Context, c call) {
 	l.note(ctx, c)
 }
 
-// note writes one line a call: at debug, a fault at error, a forced release, tried or done, at warn.
+// note writes one line a call: at debug, a fault at error, a forced or requested release, tried or done, at warn.
 // Never a whole lease id, no metadata.
 func (l *accessLog) note(ctx context.Context, c call) {
-	force, forced := c.request.(*lockdv1.ForceReleaseRequest)
+	force, forced := c.request.(forceful)
 	level, text := zapcore.DebugLevel, "call"
 	var panicked *panicError
 	switch {
@@ -60,6 +60,9 @@ func (l *accessLog) note(ctx context.Context, c call) {
 		level, text = zapcore.ErrorLevel, "fault"
 	case forced:
 		level, text = zapcore.WarnLevel, "forced release"
+		if _, later := force.(*lockdv1.RequestReleaseRequest); later {
+			text = "release requested"
+		}
 	case c.session:
 		text = "operation"
 	}

@@ -71,6 +71,8 @@ func (f *fakeStore) Watch(ctx context.Context, prefix string, deliver func(lease
 	return f.watch(ctx, prefix, deliver)
 }
 
+func (f *fakeStore) Announce(context.Context, lease.Event) error { return nil }
+
 // Forced keeps deliver for the test to call.
 func (f *fakeStore) Forced(deliver func(lease.Event)) { f.forced = deliver }
 func (f *fakeStore) List(ctx context.Context, r lease.ListRequest) (lease.Page, error) {

@@ -61,6 +61,7 @@ func NewServer(c Config) *Server {
 		lessor: c.Lessor, grpc: grpc.NewServer(settings(a)...), health: health.NewServer(), around: a, sessions: newSessions(),
 	}
 	s.SetServing(false)
+	c.Lessor.ReportForces(a.access.forced)
 
 	is := newProcess(c.Version)
 	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor, process: is, sessions: s.sessions, access: a.access, gate: a.gate})

@@ -18,6 +18,8 @@ var watchTests = []test{
 	{"Stop", testWatchStop},
 	{"Forced", testForcedHere},
 	{"ForcedBeside", testForcedBeside},
+	{"AnnouncedHere", testAnnouncedHere},
+	{"AnnouncedBeside", testAnnouncedBeside},
 }
 
 // watched is what a watcher is told.
@@ -273,6 +275,44 @@ func forced(t *testing.T, listening, s Subject) {
 	}
 	if len(events) != 0 {
 		t.Errorf("event %+v, want forced ends only", <-events)
+	}
+}
+
+// Who listens for forced ends is told of what is announced, too, perhaps twice, and whoever watches is not.
+func testAnnouncedHere(t *testing.T, s Subject) { announced(t, s, s) }
+
+// Every server is told of what any of them announces.
+func testAnnouncedBeside(t *testing.T, s Subject) { announced(t, s.beside(t), s) }
+
+func announced(t *testing.T, listening, s Subject) {
+	t.Helper()
+	events, watching := make(watched, 1024), make(watched, 1024)
+	listening.Forced(func(e lease.Event) { events <- e })
+	events.begin(t, s)
+	ctx, cancel := call(t)
+	defer cancel()
+	stop, err := listening.Watch(ctx, "", func(e lease.Event) { watching <- e })
+	if err != nil {
+		t.Fatalf("Watch = %v, want nil", err)
+	}
+	defer stop()
+	want := lease.Event{
+		Kind: lease.EventAsked, Name: "job", At: time.UnixMicro(1_700_000_000_000_000), Token: lease.MaxToken - 1, Owner: "ana", Principal: "cert:a",
+		By: "bo", Reason: "a \"deploy\"", ForceIn: 1500 * time.Millisecond, Ask: "0123456789abcdef",
+	}
+	if err := s.Announce(ctx, want); err != nil {
+		t.Fatalf("Announce = %v, want nil", err)
+	}
+	got := events.next(t)
+	if !got.At.Equal(want.At) {
+		t.Errorf("it is of %s, want %s", got.At, want.At)
+	}
+	if got.At = want.At; got != want {
+		t.Errorf("announced %+v, want %+v", got, want)
+	}
+	s.granted(t, claim("after"))
+	if e := watching.next(t); e.Kind != lease.EventAcquired {
+		t.Errorf("who watches is told of %+v, want the grant alone", e)
 	}
 }
 

@@ -283,7 +283,7 @@ func (x Event_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Event_Kind.Descriptor instead.
 func (Event_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{22, 0}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{24, 0}
 }
 
 // Lease is what may be known of a lease by anybody. The lease id is never shown.
@@ -1565,6 +1565,132 @@ func (x *ForceReleaseResponse) GetLease() *Lease {
 	return nil
 }
 
+type RequestReleaseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Required: the token of the lease to be released, as Get shows it.
+	Token int64 `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
+	// Required, for the holder and the record: at most 256 bytes without control characters.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who asks, for the holder and the record: at most 256 bytes without control characters.
+	By string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	// When the lease is ended by force; absent or 0: never. At most 1 h, cut to milliseconds.
+	ForceIn       *durationpb.Duration `protobuf:"bytes,5,opt,name=force_in,json=forceIn,proto3" json:"force_in,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestReleaseRequest) Reset() {
+	*x = RequestReleaseRequest{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestReleaseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestReleaseRequest) ProtoMessage() {}
+
+func (x *RequestReleaseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestReleaseRequest.ProtoReflect.Descriptor instead.
+func (*RequestReleaseRequest) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RequestReleaseRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RequestReleaseRequest) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *RequestReleaseRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RequestReleaseRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *RequestReleaseRequest) GetForceIn() *durationpb.Duration {
+	if x != nil {
+		return x.ForceIn
+	}
+	return nil
+}
+
+type RequestReleaseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lease, which still stands.
+	Lease         *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestReleaseResponse) Reset() {
+	*x = RequestReleaseResponse{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestReleaseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestReleaseResponse) ProtoMessage() {}
+
+func (x *RequestReleaseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestReleaseResponse.ProtoReflect.Descriptor instead.
+func (*RequestReleaseResponse) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RequestReleaseResponse) GetLease() *Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return nil
+}
+
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only names that are this one or lie below it: "a/b" selects "a/b" and "a/b/...". Empty: all.
@@ -1575,7 +1701,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1713,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[20]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1726,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{20}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchRequest) GetPrefix() string {
@@ -1620,7 +1746,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1758,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[21]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1771,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{21}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WatchResponse) GetEvents() []*Event {
@@ -1681,7 +1807,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1819,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[22]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1832,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{22}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Event) GetKind() Event_Kind {
@@ -1797,7 +1923,7 @@ type SessionRequest struct {
 
 func (x *SessionRequest) Reset() {
 	*x = SessionRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1935,7 @@ func (x *SessionRequest) String() string {
 func (*SessionRequest) ProtoMessage() {}
 
 func (x *SessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[23]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1948,7 @@ func (x *SessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRequest.ProtoReflect.Descriptor instead.
 func (*SessionRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{23}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SessionRequest) GetHello() *Hello {
@@ -1864,7 +1990,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2002,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[24]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2015,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{24}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Hello) GetClient() string {
@@ -1916,7 +2042,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2054,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[25]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2067,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{25}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Operation) GetId() uint64 {
@@ -2018,7 +2144,7 @@ type Resumed struct {
 
 func (x *Resumed) Reset() {
 	*x = Resumed{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2156,7 @@ func (x *Resumed) String() string {
 func (*Resumed) ProtoMessage() {}
 
 func (x *Resumed) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[26]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2169,7 @@ func (x *Resumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resumed.ProtoReflect.Descriptor instead.
 func (*Resumed) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{26}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Resumed) GetName() string {
@@ -2069,14 +2195,16 @@ type SessionResponse struct {
 	// Leases of this client that are gone. It learns so at its next renewal, too.
 	Lost []*Lost `protobuf:"bytes,3,rep,name=lost,proto3" json:"lost,omitempty"`
 	// The server is going away: go on at another one. Sent once.
-	Draining      bool `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Draining bool `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
+	// Leases of this client that somebody asks it to release. The same may come more than once.
+	ReleaseRequested []*ReleaseRequested `protobuf:"bytes,5,rep,name=release_requested,json=releaseRequested,proto3" json:"release_requested,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *SessionResponse) Reset() {
 	*x = SessionResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2216,7 @@ func (x *SessionResponse) String() string {
 func (*SessionResponse) ProtoMessage() {}
 
 func (x *SessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[27]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2229,7 @@ func (x *SessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
 func (*SessionResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{27}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SessionResponse) GetWelcome() *Welcome {
@@ -2132,6 +2260,13 @@ func (x *SessionResponse) GetDraining() bool {
 	return false
 }
 
+func (x *SessionResponse) GetReleaseRequested() []*ReleaseRequested {
+	if x != nil {
+		return x.ReleaseRequested
+	}
+	return nil
+}
+
 // Welcome answers the hello.
 type Welcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2145,7 +2280,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2157,7 +2292,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[28]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2170,7 +2305,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{28}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Welcome) GetInstance() string {
@@ -2206,7 +2341,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +2353,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[29]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +2366,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{29}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Answer) GetId() uint64 {
@@ -2351,7 +2486,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2498,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[30]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +2511,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{30}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Error) GetCode() int32 {
@@ -2440,7 +2575,7 @@ type Lost struct {
 
 func (x *Lost) Reset() {
 	*x = Lost{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2452,7 +2587,7 @@ func (x *Lost) String() string {
 func (*Lost) ProtoMessage() {}
 
 func (x *Lost) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[31]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2465,7 +2600,7 @@ func (x *Lost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lost.ProtoReflect.Descriptor instead.
 func (*Lost) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{31}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Lost) GetName() string {
@@ -2489,6 +2624,86 @@ func (x *Lost) GetLoss() *Loss {
 	return nil
 }
 
+// ReleaseRequested says that an operator wants a lease to be released.
+type ReleaseRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Token int64                  `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
+	// Who asks, as they call themselves.
+	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// Why, in their words.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long from now until the lease is ended by force; absent: it is not.
+	ForceIn       *durationpb.Duration `protobuf:"bytes,5,opt,name=force_in,json=forceIn,proto3" json:"force_in,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseRequested) Reset() {
+	*x = ReleaseRequested{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseRequested) ProtoMessage() {}
+
+func (x *ReleaseRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseRequested.ProtoReflect.Descriptor instead.
+func (*ReleaseRequested) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ReleaseRequested) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReleaseRequested) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *ReleaseRequested) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *ReleaseRequested) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReleaseRequested) GetForceIn() *durationpb.Duration {
+	if x != nil {
+		return x.ForceIn
+	}
+	return nil
+}
+
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2497,7 +2712,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2724,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[32]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2737,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{32}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{35}
 }
 
 type StatusResponse struct {
@@ -2541,7 +2756,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2553,7 +2768,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[33]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2566,7 +2781,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{33}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -2621,7 +2836,7 @@ type StoreStatus struct {
 
 func (x *StoreStatus) Reset() {
 	*x = StoreStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[34]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2633,7 +2848,7 @@ func (x *StoreStatus) String() string {
 func (*StoreStatus) ProtoMessage() {}
 
 func (x *StoreStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[34]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2646,7 +2861,7 @@ func (x *StoreStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreStatus.ProtoReflect.Descriptor instead.
 func (*StoreStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{34}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *StoreStatus) GetKind() string {
@@ -2730,7 +2945,7 @@ type NodeStatus struct {
 
 func (x *NodeStatus) Reset() {
 	*x = NodeStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2742,7 +2957,7 @@ func (x *NodeStatus) String() string {
 func (*NodeStatus) ProtoMessage() {}
 
 func (x *NodeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2755,7 +2970,7 @@ func (x *NodeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStatus.ProtoReflect.Descriptor instead.
 func (*NodeStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{35}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *NodeStatus) GetAddress() string {
@@ -2940,6 +3155,14 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02by\x18\x04 \x01(\tR\x02by\"=\n" +
 	"\x14ForceReleaseResponse\x12%\n" +
+	"\x05lease\x18\x01 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\"\x9f\x01\n" +
+	"\x15RequestReleaseRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\x124\n" +
+	"\bforce_in\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\aforceIn\"?\n" +
+	"\x16RequestReleaseResponse\x12%\n" +
 	"\x05lease\x18\x01 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\"&\n" +
 	"\fWatchRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\"8\n" +
@@ -2988,12 +3211,13 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\arequest\"3\n" +
 	"\aResumed\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\x03R\x05token\"\xaa\x01\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\"\xf3\x01\n" +
 	"\x0fSessionResponse\x12+\n" +
 	"\awelcome\x18\x01 \x01(\v2\x11.lockd.v1.WelcomeR\awelcome\x12*\n" +
 	"\aanswers\x18\x02 \x03(\v2\x10.lockd.v1.AnswerR\aanswers\x12\"\n" +
 	"\x04lost\x18\x03 \x03(\v2\x0e.lockd.v1.LostR\x04lost\x12\x1a\n" +
-	"\bdraining\x18\x04 \x01(\bR\bdraining\"?\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\x12G\n" +
+	"\x11release_requested\x18\x05 \x03(\v2\x1a.lockd.v1.ReleaseRequestedR\x10releaseRequested\"?\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\"\x9c\x02\n" +
@@ -3016,7 +3240,13 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x04Lost\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12\"\n" +
-	"\x04loss\x18\x03 \x01(\v2\x0e.lockd.v1.LossR\x04loss\"\x0f\n" +
+	"\x04loss\x18\x03 \x01(\v2\x0e.lockd.v1.LossR\x04loss\"\x9a\x01\n" +
+	"\x10ReleaseRequested\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x124\n" +
+	"\bforce_in\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\aforceIn\"\x0f\n" +
 	"\rStatusRequest\"\xa9\x01\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
@@ -3057,9 +3287,10 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x05Watch\x12\x16.lockd.v1.WatchRequest\x1a\x17.lockd.v1.WatchResponse0\x01\x12B\n" +
 	"\aSession\x12\x18.lockd.v1.SessionRequest\x1a\x19.lockd.v1.SessionResponse(\x010\x012D\n" +
 	"\vAuthService\x125\n" +
-	"\x04CanI\x12\x15.lockd.v1.CanIRequest\x1a\x16.lockd.v1.CanIResponse2\x9a\x01\n" +
+	"\x04CanI\x12\x15.lockd.v1.CanIRequest\x1a\x16.lockd.v1.CanIResponse2\xef\x01\n" +
 	"\fAdminService\x12M\n" +
-	"\fForceRelease\x12\x1d.lockd.v1.ForceReleaseRequest\x1a\x1e.lockd.v1.ForceReleaseResponse\x12;\n" +
+	"\fForceRelease\x12\x1d.lockd.v1.ForceReleaseRequest\x1a\x1e.lockd.v1.ForceReleaseResponse\x12S\n" +
+	"\x0eRequestRelease\x12\x1f.lockd.v1.RequestReleaseRequest\x1a .lockd.v1.RequestReleaseResponse\x12;\n" +
 	"\x06Status\x12\x17.lockd.v1.StatusRequest\x1a\x18.lockd.v1.StatusResponseB/Z-github.com/lockd/lockd/proto/lockd/v1;lockdv1b\x06proto3"
 
 var (
@@ -3075,126 +3306,135 @@ func file_proto_lockd_v1_lockd_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_lockd_v1_lockd_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_proto_lockd_v1_lockd_proto_goTypes = []any{
-	(Loss_Cause)(0),               // 0: lockd.v1.Loss.Cause
-	(ReleaseResponse_Outcome)(0),  // 1: lockd.v1.ReleaseResponse.Outcome
-	(Event_Kind)(0),               // 2: lockd.v1.Event.Kind
-	(*Lease)(nil),                 // 3: lockd.v1.Lease
-	(*Held)(nil),                  // 4: lockd.v1.Held
-	(*Loss)(nil),                  // 5: lockd.v1.Loss
-	(*Waiter)(nil),                // 6: lockd.v1.Waiter
-	(*AcquireRequest)(nil),        // 7: lockd.v1.AcquireRequest
-	(*AcquireResponse)(nil),       // 8: lockd.v1.AcquireResponse
-	(*RenewRequest)(nil),          // 9: lockd.v1.RenewRequest
-	(*RenewResponse)(nil),         // 10: lockd.v1.RenewResponse
-	(*ReleaseRequest)(nil),        // 11: lockd.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),       // 12: lockd.v1.ReleaseResponse
-	(*GetRequest)(nil),            // 13: lockd.v1.GetRequest
-	(*GetResponse)(nil),           // 14: lockd.v1.GetResponse
-	(*ListRequest)(nil),           // 15: lockd.v1.ListRequest
-	(*ListResponse)(nil),          // 16: lockd.v1.ListResponse
-	(*CheckTokenRequest)(nil),     // 17: lockd.v1.CheckTokenRequest
-	(*CheckTokenResponse)(nil),    // 18: lockd.v1.CheckTokenResponse
-	(*CanIRequest)(nil),           // 19: lockd.v1.CanIRequest
-	(*CanIResponse)(nil),          // 20: lockd.v1.CanIResponse
-	(*ForceReleaseRequest)(nil),   // 21: lockd.v1.ForceReleaseRequest
-	(*ForceReleaseResponse)(nil),  // 22: lockd.v1.ForceReleaseResponse
-	(*WatchRequest)(nil),          // 23: lockd.v1.WatchRequest
-	(*WatchResponse)(nil),         // 24: lockd.v1.WatchResponse
-	(*Event)(nil),                 // 25: lockd.v1.Event
-	(*SessionRequest)(nil),        // 26: lockd.v1.SessionRequest
-	(*Hello)(nil),                 // 27: lockd.v1.Hello
-	(*Operation)(nil),             // 28: lockd.v1.Operation
-	(*Resumed)(nil),               // 29: lockd.v1.Resumed
-	(*SessionResponse)(nil),       // 30: lockd.v1.SessionResponse
-	(*Welcome)(nil),               // 31: lockd.v1.Welcome
-	(*Answer)(nil),                // 32: lockd.v1.Answer
-	(*Error)(nil),                 // 33: lockd.v1.Error
-	(*Lost)(nil),                  // 34: lockd.v1.Lost
-	(*StatusRequest)(nil),         // 35: lockd.v1.StatusRequest
-	(*StatusResponse)(nil),        // 36: lockd.v1.StatusResponse
-	(*StoreStatus)(nil),           // 37: lockd.v1.StoreStatus
-	(*NodeStatus)(nil),            // 38: lockd.v1.NodeStatus
-	nil,                           // 39: lockd.v1.Lease.MetadataEntry
-	nil,                           // 40: lockd.v1.AcquireRequest.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
+	(Loss_Cause)(0),                // 0: lockd.v1.Loss.Cause
+	(ReleaseResponse_Outcome)(0),   // 1: lockd.v1.ReleaseResponse.Outcome
+	(Event_Kind)(0),                // 2: lockd.v1.Event.Kind
+	(*Lease)(nil),                  // 3: lockd.v1.Lease
+	(*Held)(nil),                   // 4: lockd.v1.Held
+	(*Loss)(nil),                   // 5: lockd.v1.Loss
+	(*Waiter)(nil),                 // 6: lockd.v1.Waiter
+	(*AcquireRequest)(nil),         // 7: lockd.v1.AcquireRequest
+	(*AcquireResponse)(nil),        // 8: lockd.v1.AcquireResponse
+	(*RenewRequest)(nil),           // 9: lockd.v1.RenewRequest
+	(*RenewResponse)(nil),          // 10: lockd.v1.RenewResponse
+	(*ReleaseRequest)(nil),         // 11: lockd.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),        // 12: lockd.v1.ReleaseResponse
+	(*GetRequest)(nil),             // 13: lockd.v1.GetRequest
+	(*GetResponse)(nil),            // 14: lockd.v1.GetResponse
+	(*ListRequest)(nil),            // 15: lockd.v1.ListRequest
+	(*ListResponse)(nil),           // 16: lockd.v1.ListResponse
+	(*CheckTokenRequest)(nil),      // 17: lockd.v1.CheckTokenRequest
+	(*CheckTokenResponse)(nil),     // 18: lockd.v1.CheckTokenResponse
+	(*CanIRequest)(nil),            // 19: lockd.v1.CanIRequest
+	(*CanIResponse)(nil),           // 20: lockd.v1.CanIResponse
+	(*ForceReleaseRequest)(nil),    // 21: lockd.v1.ForceReleaseRequest
+	(*ForceReleaseResponse)(nil),   // 22: lockd.v1.ForceReleaseResponse
+	(*RequestReleaseRequest)(nil),  // 23: lockd.v1.RequestReleaseRequest
+	(*RequestReleaseResponse)(nil), // 24: lockd.v1.RequestReleaseResponse
+	(*WatchRequest)(nil),           // 25: lockd.v1.WatchRequest
+	(*WatchResponse)(nil),          // 26: lockd.v1.WatchResponse
+	(*Event)(nil),                  // 27: lockd.v1.Event
+	(*SessionRequest)(nil),         // 28: lockd.v1.SessionRequest
+	(*Hello)(nil),                  // 29: lockd.v1.Hello
+	(*Operation)(nil),              // 30: lockd.v1.Operation
+	(*Resumed)(nil),                // 31: lockd.v1.Resumed
+	(*SessionResponse)(nil),        // 32: lockd.v1.SessionResponse
+	(*Welcome)(nil),                // 33: lockd.v1.Welcome
+	(*Answer)(nil),                 // 34: lockd.v1.Answer
+	(*Error)(nil),                  // 35: lockd.v1.Error
+	(*Lost)(nil),                   // 36: lockd.v1.Lost
+	(*ReleaseRequested)(nil),       // 37: lockd.v1.ReleaseRequested
+	(*StatusRequest)(nil),          // 38: lockd.v1.StatusRequest
+	(*StatusResponse)(nil),         // 39: lockd.v1.StatusResponse
+	(*StoreStatus)(nil),            // 40: lockd.v1.StoreStatus
+	(*NodeStatus)(nil),             // 41: lockd.v1.NodeStatus
+	nil,                            // 42: lockd.v1.Lease.MetadataEntry
+	nil,                            // 43: lockd.v1.AcquireRequest.MetadataEntry
+	(*timestamppb.Timestamp)(nil),  // 44: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 45: google.protobuf.Duration
 }
 var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
-	41, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
-	42, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	42, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
-	39, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
+	44, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
+	45, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	45, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
+	42, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
 	3,  // 4: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
-	42, // 5: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
+	45, // 5: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
 	0,  // 6: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
-	41, // 7: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
-	42, // 8: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
-	42, // 9: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
-	40, // 10: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
+	44, // 7: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
+	45, // 8: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
+	45, // 9: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
+	43, // 10: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
 	3,  // 11: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
-	42, // 12: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
-	42, // 13: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
+	45, // 12: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
+	45, // 13: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
 	3,  // 14: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
 	1,  // 15: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
 	3,  // 16: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
 	6,  // 17: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
 	3,  // 18: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
 	3,  // 19: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
-	25, // 20: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
-	2,  // 21: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
-	41, // 22: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
-	27, // 23: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
-	28, // 24: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
-	29, // 25: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
-	7,  // 26: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
-	9,  // 27: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
-	11, // 28: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
-	31, // 29: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
-	32, // 30: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
-	34, // 31: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
-	8,  // 32: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
-	10, // 33: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
-	12, // 34: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
-	33, // 35: lockd.v1.Answer.error:type_name -> lockd.v1.Error
-	4,  // 36: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
-	4,  // 37: lockd.v1.Error.held:type_name -> lockd.v1.Held
-	5,  // 38: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
-	42, // 39: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
-	5,  // 40: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
-	41, // 41: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	37, // 42: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
-	38, // 43: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
-	42, // 44: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	41, // 45: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
-	7,  // 46: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
-	9,  // 47: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
-	11, // 48: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
-	13, // 49: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
-	15, // 50: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
-	17, // 51: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	23, // 52: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
-	26, // 53: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
-	19, // 54: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
-	21, // 55: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	35, // 56: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	8,  // 57: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	10, // 58: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	12, // 59: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	14, // 60: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	16, // 61: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	18, // 62: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	24, // 63: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
-	30, // 64: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
-	20, // 65: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
-	22, // 66: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	36, // 67: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	57, // [57:68] is the sub-list for method output_type
-	46, // [46:57] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	45, // 20: lockd.v1.RequestReleaseRequest.force_in:type_name -> google.protobuf.Duration
+	3,  // 21: lockd.v1.RequestReleaseResponse.lease:type_name -> lockd.v1.Lease
+	27, // 22: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
+	2,  // 23: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
+	44, // 24: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
+	29, // 25: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
+	30, // 26: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
+	31, // 27: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
+	7,  // 28: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
+	9,  // 29: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
+	11, // 30: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
+	33, // 31: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
+	34, // 32: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
+	36, // 33: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
+	37, // 34: lockd.v1.SessionResponse.release_requested:type_name -> lockd.v1.ReleaseRequested
+	8,  // 35: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
+	10, // 36: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
+	12, // 37: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
+	35, // 38: lockd.v1.Answer.error:type_name -> lockd.v1.Error
+	4,  // 39: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
+	4,  // 40: lockd.v1.Error.held:type_name -> lockd.v1.Held
+	5,  // 41: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
+	45, // 42: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
+	5,  // 43: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
+	45, // 44: lockd.v1.ReleaseRequested.force_in:type_name -> google.protobuf.Duration
+	44, // 45: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	40, // 46: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
+	41, // 47: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
+	45, // 48: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
+	44, // 49: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
+	7,  // 50: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
+	9,  // 51: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
+	11, // 52: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
+	13, // 53: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
+	15, // 54: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
+	17, // 55: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
+	25, // 56: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	28, // 57: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	19, // 58: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
+	21, // 59: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	23, // 60: lockd.v1.AdminService.RequestRelease:input_type -> lockd.v1.RequestReleaseRequest
+	38, // 61: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	8,  // 62: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	10, // 63: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	12, // 64: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	14, // 65: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	16, // 66: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	18, // 67: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	26, // 68: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	32, // 69: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	20, // 70: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
+	22, // 71: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	24, // 72: lockd.v1.AdminService.RequestRelease:output_type -> lockd.v1.RequestReleaseResponse
+	39, // 73: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	62, // [62:74] is the sub-list for method output_type
+	50, // [50:62] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_proto_lockd_v1_lockd_proto_init() }
@@ -3202,12 +3442,12 @@ func file_proto_lockd_v1_lockd_proto_init() {
 	if File_proto_lockd_v1_lockd_proto != nil {
 		return
 	}
-	file_proto_lockd_v1_lockd_proto_msgTypes[25].OneofWrappers = []any{
+	file_proto_lockd_v1_lockd_proto_msgTypes[27].OneofWrappers = []any{
 		(*Operation_Acquire)(nil),
 		(*Operation_Renew)(nil),
 		(*Operation_Release)(nil),
 	}
-	file_proto_lockd_v1_lockd_proto_msgTypes[29].OneofWrappers = []any{
+	file_proto_lockd_v1_lockd_proto_msgTypes[31].OneofWrappers = []any{
 		(*Answer_Acquired)(nil),
 		(*Answer_Renewed)(nil),
 		(*Answer_Released)(nil),
@@ -3220,7 +3460,7 @@ func file_proto_lockd_v1_lockd_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_lockd_v1_lockd_proto_rawDesc), len(file_proto_lockd_v1_lockd_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   38,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -705,8 +705,9 @@ var AuthService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	AdminService_ForceRelease_FullMethodName = "/lockd.v1.AdminService/ForceRelease"
-	AdminService_Status_FullMethodName       = "/lockd.v1.AdminService/Status"
+	AdminService_ForceRelease_FullMethodName   = "/lockd.v1.AdminService/ForceRelease"
+	AdminService_RequestRelease_FullMethodName = "/lockd.v1.AdminService/RequestRelease"
+	AdminService_Status_FullMethodName         = "/lockd.v1.AdminService/Status"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -722,6 +723,14 @@ type AdminServiceClient interface {
 	// A retry after success answers TOKEN_NOT_IN_FORCE and harms nobody.
 	// Errors: TOKEN_NOT_IN_FORCE, STORE_UNAVAILABLE, INVALID_ARGUMENT (no reason given).
 	ForceRelease(ctx context.Context, in *ForceReleaseRequest, opts ...grpc.CallOption) (*ForceReleaseResponse, error)
+	// RequestRelease asks the holder of a name, with exactly this token, to release it: over its Session, at whichever
+	// server that is, also if it comes there only later. With force_in the lease is ended by force after that, if it still
+	// stands, as ForceRelease does; every server that has heard of the request does so, the one that answered it first,
+	// so the force is missed only if all of them have gone. A holder without a Session hears nothing.
+	//
+	// The answer says that it was passed on, not that anybody heard it. Asked again, the earlier end counts.
+	// Safe to retry. Errors: TOKEN_NOT_IN_FORCE, STORE_UNAVAILABLE, OVERLOADED, INVALID_ARGUMENT (no reason given).
+	RequestRelease(ctx context.Context, in *RequestReleaseRequest, opts ...grpc.CallOption) (*RequestReleaseResponse, error)
 	// Status describes this server, its store and the store's nodes, as last checked.
 	//
 	// Read only. It answers also when the store does not.
@@ -740,6 +749,16 @@ func (c *adminServiceClient) ForceRelease(ctx context.Context, in *ForceReleaseR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ForceReleaseResponse)
 	err := c.cc.Invoke(ctx, AdminService_ForceRelease_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) RequestRelease(ctx context.Context, in *RequestReleaseRequest, opts ...grpc.CallOption) (*RequestReleaseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RequestReleaseResponse)
+	err := c.cc.Invoke(ctx, AdminService_RequestRelease_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -769,6 +788,14 @@ type AdminServiceServer interface {
 	// A retry after success answers TOKEN_NOT_IN_FORCE and harms nobody.
 	// Errors: TOKEN_NOT_IN_FORCE, STORE_UNAVAILABLE, INVALID_ARGUMENT (no reason given).
 	ForceRelease(context.Context, *ForceReleaseRequest) (*ForceReleaseResponse, error)
+	// RequestRelease asks the holder of a name, with exactly this token, to release it: over its Session, at whichever
+	// server that is, also if it comes there only later. With force_in the lease is ended by force after that, if it still
+	// stands, as ForceRelease does; every server that has heard of the request does so, the one that answered it first,
+	// so the force is missed only if all of them have gone. A holder without a Session hears nothing.
+	//
+	// The answer says that it was passed on, not that anybody heard it. Asked again, the earlier end counts.
+	// Safe to retry. Errors: TOKEN_NOT_IN_FORCE, STORE_UNAVAILABLE, OVERLOADED, INVALID_ARGUMENT (no reason given).
+	RequestRelease(context.Context, *RequestReleaseRequest) (*RequestReleaseResponse, error)
 	// Status describes this server, its store and the store's nodes, as last checked.
 	//
 	// Read only. It answers also when the store does not.
@@ -785,6 +812,9 @@ type UnimplementedAdminServiceServer struct{}
 
 func (UnimplementedAdminServiceServer) ForceRelease(context.Context, *ForceReleaseRequest) (*ForceReleaseResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ForceRelease not implemented")
+}
+func (UnimplementedAdminServiceServer) RequestRelease(context.Context, *RequestReleaseRequest) (*RequestReleaseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RequestRelease not implemented")
 }
 func (UnimplementedAdminServiceServer) Status(context.Context, *StatusRequest) (*StatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
@@ -828,6 +858,24 @@ func _AdminService_ForceRelease_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_RequestRelease_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RequestReleaseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RequestRelease(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RequestRelease_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RequestRelease(ctx, req.(*RequestReleaseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_Status_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StatusRequest)
 	if err := dec(in); err != nil {
@@ -856,6 +904,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ForceRelease",
 			Handler:    _AdminService_ForceRelease_Handler,
+		},
+		{
+			MethodName: "RequestRelease",
+			Handler:    _AdminService_RequestRelease_Handler,
 		},
 		{
 			MethodName: "Status",
