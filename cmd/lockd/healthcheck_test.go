@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockd/lockd/test/certs"
 	"github.com/lockd/lockd/test/lockdproc"
+	"github.com/lockd/lockd/test/redisproc"
 )
 
 // healthcheck runs lockd healthcheck.
@@ -83,6 +85,43 @@ func TestHealthcheckFindsTheLockdOfItsSettings(t *testing.T) {
 			t.Errorf("healthcheck of --listen %s asks %q, %v, want %q", listen, at.grpc.at, err, want)
 		}
 	}
+}
+
+// It speaks TLS to the lockd whose settings say so, wherever they say it. One that asks callers who they are is asked by its
+// /readyz, and if that is nowhere the probe says what is missing.
+func TestHealthcheckFollowsTheTLSOfItsLockd(t *testing.T) {
+	pair := certs.New(t).Sign(t, "lockd", certs.Named("elsewhere.internal"))
+	open, r := lockdproc.Start(t, "--tls-cert", pair.Cert, "--tls-key", pair.Key, "--http="), redisproc.Start(t)
+	m := startMutual(t, "--redis", r.URL())
+	const tls, http, listen = "LOCKD_TLS_CERT=/no/such/file", "LOCKD_HTTP=", "LOCKD_LISTEN="
+	for what, c := range map[string]struct {
+		env, args []string
+		code      int
+		says      string
+	}{
+		"TLS, by flags":                 {nil, []string{"--listen", open.Addr(), "--tls-cert", pair.Cert}, 0, "is serving"},
+		"TLS, by the environment":       {[]string{listen + open.Addr(), tls}, nil, 0, "is serving"},
+		"TLS, by the file":              {nil, []string{"--config", write(t, "lockd.yaml", "listen: "+open.Addr()+"\ntls-cert: x\ntls-key: y\n")}, 0, "is serving"},
+		"TLS, and nothing says so":      {nil, []string{"--listen", open.Addr()}, 1, "cannot be asked"},
+		"mutual, by flags":              {nil, []string{"--listen", m.Addr(), "--http", m.HTTP(), "--tls-cert", m.cert}, 0, "is serving"},
+		"mutual, by the environment":    {[]string{listen + m.Addr(), http + m.HTTP(), tls}, nil, 0, "is serving"},
+		"mutual, by the file":           {nil, []string{"--config", write(t, "lockd.yaml", "listen: "+m.Addr()+"\nhttp: "+m.HTTP()+"\ntls-cert: x\ntls-client-ca: y\n")}, 0, "is serving"},
+		"mutual, /readyz is nowhere":    {nil, []string{"--listen", m.Addr(), "--http=", "--tls-cert", m.cert}, 1, "want --http"},
+		"mutual, /readyz is not there":  {nil, []string{"--listen", m.Addr(), "--http=127.0.0.1:1", "--tls-cert", m.cert}, 1, "cannot be asked at 127.0.0.1:1"},
+		"mutual, /readyz is any port":   {nil, []string{"--listen", m.Addr(), "--http=127.0.0.1:0", "--tls-cert", m.cert}, 1, "want --http"},
+		"mutual, and nothing says so":   {nil, []string{"--listen", m.Addr(), "--http", m.HTTP()}, 1, "cannot be asked"},
+		"plaintext, and TLS is said":    {nil, []string{"--listen", lockdproc.Start(t).Addr(), "--tls-cert", pair.Cert}, 1, "cannot be asked"},
+		"TLS, /readyz is not asked for": {nil, []string{"--listen", open.Addr(), "--http=nonsense", "--tls-cert", pair.Cert}, 0, "is serving"},
+	} {
+		if code, out, stderr := healthcheck(t, c.env, c.args...); code != c.code || !strings.Contains(out+stderr, c.says) {
+			t.Errorf("%s: healthcheck exits %d and says %q, want %d and %q", what, code, out+stderr, c.code, c.says)
+		}
+	}
+	r.Kill()
+	eventually(t, "a lockd without its Redis is not healthy", 10*time.Second, func() bool {
+		code, _, stderr := healthcheck(t, nil, "--listen", m.Addr(), "--http", m.HTTP(), "--tls-cert", m.cert)
+		return code == 1 && strings.Contains(stderr, "503")
+	})
 }
 
 func TestHealthcheckRefusesWhatCannotBeAsked(t *testing.T) {
