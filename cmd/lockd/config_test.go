@@ -256,6 +256,7 @@ func TestCheckConfigSaysWhetherItIsValidAndAsksNobody(t *testing.T) {
 		"nested in file":        {yaml: "redis:\n  url: x", say: []string{"lockd.yaml:1: redis has settings of its own"}},
 		"twice in file":         {yaml: "listen: a\nlisten: b", say: []string{"lockd.yaml:2: listen was already set in ", "lockd.yaml:1", "once"}},
 		"no yaml":               {yaml: "{", say: []string{"config file", "not valid YAML: line 1"}},
+		"a list without an end": {yaml: "listen: 127.0.0.1:1\nhttp: [1\nredis: x\n", say: []string{"not valid YAML: line "}},
 		"no map":                {yaml: "just text", say: []string{"config file"}},
 		"no file":               {args: []string{"--config=/nonexistent/lockd.yaml"}, say: []string{"/nonexistent/lockd.yaml", "no such file"}},
 		"listen":                {args: []string{"--listen=7420"}, say: []string{`listen is "7420"`, "host:port"}},

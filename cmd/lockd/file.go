@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -76,12 +77,19 @@ func parse(text []byte) ([]*yaml.Node, error) {
 	return nil, errors.New("is no list of settings; " + want)
 }
 
+// lineOf finds the line that YAML speaks of.
+var lineOf = regexp.MustCompile(`^yaml: (line [0-9]+):`)
+
 // syntax is what YAML says, as far as it quotes nothing: a file of passwords may have been named instead.
 func syntax(err error) string {
-	if strings.Contains(err.Error(), "'") {
-		return "it is not valid YAML"
+	const what = "it is not valid YAML"
+	if !strings.Contains(err.Error(), "'") {
+		return what + ": " + strings.TrimPrefix(err.Error(), "yaml: ")
 	}
-	return "it is not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
+	if at := lineOf.FindStringSubmatch(err.Error()); at != nil {
+		return what + ": " + at[1]
+	}
+	return what
 }
 
 // problemOf says what is wrong with a value for any setting, "" if nothing is.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -264,5 +265,21 @@ func (s *Store) connectError(err error) error {
 	if errors.Is(err, errMoved) && s.cluster == nil && !errors.As(err, new(*redisconn.RefusedError)) {
 		return s.refused(noCluster)
 	}
+	if refused := s.deniedKeys(err); refused != nil {
+		return refused
+	}
 	return redisconn.Refusal(s.address, err)
+}
+
+// deniedKeys names the keys that err says are not for us, since Redis does not say which; nil if it says something else.
+func (s *Store) deniedKeys(err error) error {
+	var answered redis.Error
+	if !errors.As(err, &answered) || !strings.HasPrefix(answered.Error(), "NOPERM") || !strings.Contains(answered.Error(), " access ") || !strings.Contains(answered.Error(), "key") {
+		return nil
+	}
+	want := "~" + s.keys.prefix + ":*"
+	if !s.shared && s.keys.prefix+":prefix" != prefixKey {
+		want += " ~" + prefixKey
+	}
+	return s.refused("denies us keys: %v; want %s in the ACL", answered, want)
 }

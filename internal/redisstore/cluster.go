@@ -114,15 +114,28 @@ type once struct{ *redis.Cmd }
 // NoRetry implements redis.Cmder.
 func (once) NoRetry() bool { return true }
 
+// firstPause is before a call that did nothing is made again; the next ones are longer.
+const firstPause = 5 * time.Millisecond
+
+func longer(pause time.Duration) time.Duration { return min(2*pause, 100*time.Millisecond) }
+
+// sleepWithin reports whether it has slept for d, and ctx goes on. If it will not it does not sleep.
+func sleepWithin(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return false
+	}
+	return sleep(ctx, d)
+}
+
 // doInCluster sends a script's command to where its slot is, and again while the answer says for certain that nothing
-// was done and that this will pass: the slot is moving, its node has died or is being replaced. Calls for many
-// names whose keys are apart are left to their callers.
+// was done and that this will soon pass: the slot has just moved, its node has died or is being replaced. A move takes as
+// long as it takes: calls whose keys are apart are left to their callers.
 func (s *Store) doInCluster(ctx context.Context, script *redis.Script, key string, command []any) (any, error) {
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := firstPause; ; pause = longer(pause) {
 		cmd := redis.NewCmd(ctx, command...)
 		_ = s.cluster.Process(ctx, once{cmd})
 		raw, err := cmd.Result()
-		if err == nil || isApart(err) && (script == batchScript || script == lookScript) {
+		if err == nil || isApart(err) {
 			return raw, err
 		}
 		if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -135,7 +148,7 @@ func (s *Store) doInCluster(ctx context.Context, script *redis.Script, key strin
 		} else {
 			s.cluster.ReloadState(ctx)
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause || !sleep(ctx, pause) {
+		if !sleepWithin(ctx, pause) {
 			return nil, err
 		}
 	}
@@ -147,7 +160,7 @@ func passes(err error) bool {
 	if errors.As(err, &notSent) {
 		return !errors.As(err, new(*redisconn.RefusedError))
 	}
-	for _, word := range []string{"TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "LOADING", "MASTERDOWN", "READONLY"} {
+	for _, word := range []string{"CLUSTERDOWN", "MOVED", "ASK", "LOADING", "MASTERDOWN", "READONLY"} {
 		if redis.HasErrorPrefix(err, word) {
 			return true
 		}

@@ -87,6 +87,53 @@ func testRenewWhileMoving(t *testing.T, c *redisproc.Cluster) {
 	c.Move(slot, to, from)
 }
 
+// Those who want a name of a slot that moves keep nobody from the other names of its node, however many they are.
+func testCrowdWhileMoving(t *testing.T, c *redisproc.Cluster) {
+	const crowd, looks = 100, 20
+	s := open(t, restrictedCluster(t, c))
+	from, to := c.Servers[0], c.Servers[1]
+	in := func(shard *Store) (name string) {
+		for i := 0; name == ""; i++ {
+			if at := fmt.Sprintf("crowd/%d", i); s.of(at) == shard {
+				name = at
+			}
+		}
+		return name
+	}
+	moves, stays := in(s.shards[0]), in(s.shards[1])
+	acquire(t, s, asking(moves))
+	queued(t, s, moves)
+	slot := s.shards[0].keys.slot()
+	c.Do(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", c.ID(from))
+	c.Do(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", c.ID(to))
+	c.Do(from, "MIGRATE", "127.0.0.1", to.Port(), s.shards[0].keys.fence(), 0, 5000)
+	var calls []*lease.Call
+	answers := make(ended, crowd)
+	for range crowd {
+		a := waiting(moves).Acquisition
+		calls = append(calls, &lease.Call{Acquire: &a, To: answers, Deadline: time.Now().Add(20 * callTimeout)})
+	}
+	s.Start(calls)
+	failed := 0
+	for range looks {
+		if _, err := s.Get(soon(t), lease.GetRequest{Name: stays}); err != nil {
+			failed++
+			t.Log(err)
+		}
+	}
+	if failed > looks/4 { // a busy machine may be late now and then
+		t.Errorf("%d of %d looks at a name whose slot does not move failed", failed, looks)
+	}
+	c.Move(slot, from, to)
+	for range crowd {
+		var held *lease.HeldError
+		if got := <-answers; !errors.As(got.Err, &held) || held.Place == 0 {
+			t.Errorf("who asked while the slot moved = %+v, %v, want a place in line", got.Lease, got.Err)
+		}
+	}
+	c.Move(slot, to, from)
+}
+
 // A list has what is at every node also when slots have moved since go-redis last asked for them.
 func testListAfterMove(t *testing.T, c *redisproc.Cluster) {
 	s := open(t, c.URL())

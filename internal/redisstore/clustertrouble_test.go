@@ -18,6 +18,7 @@ func TestClusterTrouble(t *testing.T) {
 	c := redisproc.StartCluster(t, redisproc.Args("--cluster-node-timeout", "15000")) // nobody takes over
 	t.Run("a slot that moves", func(t *testing.T) { testOpenWhileMoving(t, c) })
 	t.Run("leases of a slot that moves for long", func(t *testing.T) { testRenewWhileMoving(t, c) })
+	t.Run("a crowd at a slot that moves", func(t *testing.T) { testCrowdWhileMoving(t, c) })
 	t.Run("a list after a move", func(t *testing.T) { testListAfterMove(t, c) })
 	t.Run("a list meets a move", func(t *testing.T) { testListMeetsMove(t, c) })
 	t.Run("a wipe", func(t *testing.T) {

@@ -94,19 +94,29 @@ type answer struct {
 	replies []reply
 }
 
-// run executes script once. After NOSCRIPT, when nothing was done, it is loaded and called once more.
+// run executes script once. After NOSCRIPT, when nothing was done, it is loaded and called once more; while the keys are
+// apart it is called again, and between two tries it is not among the calls that are under way.
 // Errors are go-redis's or redisconn.ErrDesynchronised; see failed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
+	list := make([]any, len(keys))
+	for i := range keys {
+		list[i] = &keys[i]
+	}
+	for pause := firstPause; ; pause = longer(pause) {
+		a, err := s.runOnce(ctx, script, list, args)
+		if !isApart(err) || script == lookScript || !sleepWithin(ctx, pause) {
+			return a, err
+		}
+	}
+}
+
+func (s *Store) runOnce(ctx context.Context, script *redis.Script, keys, args []any) (answer, error) {
 	room := s.room(ctx)
 	if err := room.Enter(ctx); err != nil {
 		return answer{}, err
 	}
 	defer room.Leave()
-	list := make([]any, len(keys))
-	for i := range keys {
-		list[i] = &keys[i]
-	}
-	return s.execute(ctx, script, list, args)
+	return s.execute(ctx, script, keys, args)
 }
 
 // execute is run with keys as go-redis wants them: strings, or pointers to strings; and for one of those
