@@ -331,7 +331,7 @@ func (a *Asking) undoLocked(delay time.Duration, keepPlace bool) {
 	}
 	open := a.open
 	open.KeepPlace = keepPlace
-	a.lessor.cleanup.undo(open, delay, a.next.TTL)
+	a.lessor.cleanup.undo(open, delay, a.next.TTL, a.next.Until)
 }
 
 // TakeBack undoes a grant that could not be passed on: the client has gone. Its place, had it one, is
@@ -343,7 +343,7 @@ func (l *Lessor) TakeBack(g Grant) {
 	open := g.open
 	open.KeepPlace = true
 	l.ledger.free(claimOf{open.Name, open.ID})
-	l.cleanup.undo(open, 0, g.Lease.TTL)
+	l.cleanup.undo(open, 0, g.Lease.TTL, time.Time{}) // a turn that has come is the last
 }
 
 // mayHeal reports whether time may heal err within one request's wait. An unknown outcome is not asked

@@ -39,6 +39,31 @@ func TestGrantedToNobody(t *testing.T) {
 	})
 }
 
+// A place in line is given up for as long as a turn may come to it: a store that cannot be reached for longer than the
+// ttl must not hand the name to who has gone.
+func TestAPlaceIsUndoneUntilTheWaitIsOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
+		first := request("job", 1)
+		first.TTL = in(time.Hour)
+		grant(t, l, first)
+		r := request("job", 2)
+		r.TTL, r.Wait = in(time.Second), time.Minute
+		a, err := l.Ask(r, new(ears))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Run()
+		settle()
+		time.Sleep(10 * time.Second)
+		a.Cancel(true)
+		settle()
+		undos := s.noted("Undo")
+		if len(undos) != 1 || undos[0].left < r.Wait-10*time.Second {
+			t.Errorf("undone was %+v, want once, and for what is left of the wait", undos)
+		}
+	})
+}
+
 // An acquisition without an answer is left to its client's retry for a second, then undone.
 func TestUnknownIsUndoneAfterASecond(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
