@@ -79,8 +79,8 @@ func setUser(t testing.TB, lines int) []any {
 		t.Fatal(err)
 	}
 	found := regexp.MustCompile(`(?m)^    ACL SETUSER lockd (.*)$`).FindAllSubmatch(page, -1)
-	if len(found) != 2 {
-		t.Fatalf("docs/operations.md has %d lines ACL SETUSER lockd, want one for any Redis and one for Clusters", len(found))
+	if len(found) != 3 {
+		t.Fatalf("docs/operations.md has %d lines ACL SETUSER lockd, want one for any Redis, one for Clusters and one for nodes of a quorum", len(found))
 	}
 	command := []any{"ACL", "SETUSER", "lockd"}
 	for _, line := range found[:lines] {

@@ -14,7 +14,8 @@ import (
 func TestContract(t *testing.T) {
 	leasetest.Run(t, func(t *testing.T) leasetest.Subject {
 		servers := redisproc.SharedNodes(t, 3)
-		s := opening(t, servers, callTimeout)
+		urls := restricted(t, servers) // what is tested is tested with the rights of docs/operations.md
+		s := openingAt(t, urls, callTimeout)
 		expireIn := func(t *testing.T, name string, left func(ttl time.Duration) time.Duration) {
 			t.Helper()
 			found, err := s.look(name, time.Now().Add(callTimeout))
@@ -27,7 +28,7 @@ func TestContract(t *testing.T) {
 		}
 		return leasetest.Subject{
 			Store:   s,
-			Beside:  func(t *testing.T) lease.Store { return opening(t, servers, callTimeout) },
+			Beside:  func(t *testing.T) lease.Store { return openingAt(t, urls, callTimeout) },
 			OwnLine: true,
 			Expire: func(t *testing.T, name string) {
 				expireIn(t, name, func(time.Duration) time.Duration { return 0 })

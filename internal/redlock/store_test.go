@@ -15,10 +15,16 @@ import (
 // opening is a store on servers, closed when the test ends.
 func opening(t testing.TB, servers []*redisproc.Server, timeout time.Duration) *Store {
 	t.Helper()
-	c := Config{NodeTimeout: timeout, MaxTTL: time.Hour, Notice: func(msg string) { t.Log("notice:", msg) }}
+	var urls []string
 	for _, s := range servers {
-		c.URLs = append(c.URLs, s.URL())
+		urls = append(urls, s.URL())
 	}
+	return openingAt(t, urls, timeout)
+}
+
+func openingAt(t testing.TB, urls []string, timeout time.Duration) *Store {
+	t.Helper()
+	c := Config{URLs: urls, NodeTimeout: timeout, MaxTTL: time.Hour, Notice: func(msg string) { t.Log("notice:", msg) }}
 	s, err := Open(t.Context(), c)
 	if err != nil {
 		t.Fatalf("Open = %v", err)
