@@ -46,7 +46,7 @@ func newForceRelease(to *server) *cobra.Command {
 			if err := s.printf("ended by force:\n"); err != nil {
 				return err
 			}
-			return showLease(s, lease)
+			return s.pairs(leaseRows(lease))
 		}})
 	})
 	return cmd

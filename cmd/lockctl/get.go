@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,7 +12,8 @@ import (
 )
 
 const getHelp = `Get shows who holds NAME: owner, token, since when and for how much longer, and who stands in line for it:
-the first 100, in order, and how many there are. A free name is no error.`
+the first 100, in order, and how many there are. Where a quorum keeps leases, it also shows on how many of the nodes the
+lease stands. A free name is no error.`
 
 func newGet(to *server) *cobra.Command {
 	var out output
@@ -51,7 +53,7 @@ func get(ctx context.Context, to *server, name string) (*lockdv1.GetResponse, er
 // showStanding shows the holder and, if anybody waits, the line.
 func showStanding(s *screen, resp *lockdv1.GetResponse, now time.Time) (err error) {
 	if resp.GetHeld() {
-		err = showLease(s, resp.GetLease())
+		err = s.pairs(append(leaseRows(resp.GetLease()), nodesRow(resp)...))
 	} else {
 		err = s.printf("%s is free\n", plain(resp.GetName()))
 	}
@@ -74,8 +76,21 @@ func showStanding(s *screen, resp *lockdv1.GetResponse, now time.Time) (err erro
 	return err
 }
 
-// showLease shows one lease, a line for each thing that is known of it.
-func showLease(s *screen, l *lockdv1.Lease) error {
+// nodesRow says on how many nodes of a quorum the lease stands; nothing where no quorum keeps it.
+func nodesRow(resp *lockdv1.GetResponse) [][2]cell {
+	n, of := resp.GetNodes(), resp.GetOfNodes()
+	if of == 0 {
+		return nil
+	}
+	at := cell{text: fmt.Sprintf("%d of %d", n, of)}
+	if n <= of/2+1 {
+		at.style = warned // one node less, and the lease is lost
+	}
+	return [][2]cell{{{text: "nodes"}, at}}
+}
+
+// leaseRows are a lease, a line for each thing that is known of it.
+func leaseRows(l *lockdv1.Lease) [][2]cell {
 	left := cell{text: rounded(l.GetTtlLeft().AsDuration())}
 	if l.GetTtlLeft().AsDuration() <= 0 {
 		left.style = warned
@@ -94,5 +109,5 @@ func showLease(s *screen, l *lockdv1.Lease) error {
 	if len(l.GetMetadata()) > 0 {
 		rows = append(rows, [2]cell{{text: "metadata"}, {text: plainPairs(l.GetMetadata())}})
 	}
-	return s.pairs(rows)
+	return rows
 }

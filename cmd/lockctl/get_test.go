@@ -54,7 +54,30 @@ and 150 more
 	if code != exitOK || !strings.HasPrefix(out, head) || !strings.HasSuffix(out, tail) {
 		t.Errorf("lockctl get: %d, %s%s, want %s…%s", code, text, out, head, tail)
 	}
-	if _, out, _ := here(t, addr, "get", "job", "-o", "jsonl"); !strings.HasSuffix(out, `"ticket":"1099","place":"100"}],"waiterCount":"250"}`+"\n") {
+	if _, out, _ := here(t, addr, "get", "job", "-o", "jsonl"); !strings.HasSuffix(out, `"ticket":"1099","place":"100"}],"waiterCount":"250","nodes":0,"ofNodes":0}`+"\n") {
 		t.Errorf("lockctl get -o jsonl: %s, want the whole line and the count", out)
+	}
+}
+
+// On how many nodes of a quorum a lease stands is shown where a quorum keeps it, and nowhere else.
+func TestGetShowsOnHowManyNodesALeaseStands(t *testing.T) {
+	t.Parallel()
+	at := timestamppb.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	answer := &lockdv1.GetResponse{Name: "job", Held: true, Nodes: 4, OfNodes: 5, Lease: &lockdv1.Lease{
+		Name: "job", Token: 7, Owner: "me", Since: at, Ttl: durationpb.New(time.Minute), TtlLeft: durationpb.New(59 * time.Second),
+	}}
+	addr := serve(t, &gets{answer: answer})
+	for format, want := range map[string]string{
+		"table": "left   59s\nnodes  4 of 5\n",
+		"jsonl": `"nodes":4,"ofNodes":5}` + "\n",
+		"yaml":  "nodes: 4\nofNodes: 5\n",
+	} {
+		if code, out, text := here(t, addr, "get", "job", "-o", format); code != exitOK || !strings.HasSuffix(out, want) {
+			t.Errorf("lockctl get -o %s: %d, %s%s, want …%s", format, code, text, out, want)
+		}
+	}
+	addr = serve(t, &gets{answer: &lockdv1.GetResponse{Name: "job", Held: true, Lease: answer.GetLease()}})
+	if _, out, _ := here(t, addr, "get", "job"); strings.Contains(out, "nodes") {
+		t.Errorf("lockctl get where no quorum keeps leases: %s, want nothing about nodes", out)
 	}
 }

@@ -59,7 +59,7 @@ func newRequestRelease(to *server) *cobra.Command {
 			if err := s.printf("%s", text); err != nil {
 				return err
 			}
-			return showLease(s, lease)
+			return s.pairs(leaseRows(lease))
 		}})
 	})
 	return cmd

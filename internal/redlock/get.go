@@ -100,7 +100,8 @@ func (r *round) found() (got *found, open bool, err error) {
 		switch verdict, token := ballot.Standing(answers); verdict {
 		case ballot.Decided:
 			l, err := values[0].lease(r.ask.name, token, r.store.freeIn(left))
-			return &found{id, l, len(values)}, false, err
+			_, nodes := commonToken(values) // the one that a quorum has
+			return &found{id, l, nodes}, false, err
 		case ballot.Open:
 			open = true
 		}

@@ -1,6 +1,8 @@
 package redlock
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +15,10 @@ func TestARenewalRepairsABareQuorum(t *testing.T) {
 	s := opening(t, redisproc.SharedNodes(t, 5), callTimeout)
 	a := leaseOf("job")
 	first := s.granted(t, a)
+	until(t, 5*time.Second, "all five have answered", func() bool {
+		got, err := s.Get(soon(t), lease.GetRequest{Name: "job"})
+		return err == nil && got.Nodes == 5
+	})
 	for _, node := range []int{1, 4} {
 		s.raw(t, node, "DEL", s.keys.lock("job"))
 	}
@@ -35,6 +41,23 @@ func TestARenewalRepairsABareQuorum(t *testing.T) {
 		if v := s.at(t, node, "job"); v != nil {
 			until(t, 5*time.Second, "the release is everywhere", func() bool { return s.at(t, node, "job") == nil })
 		}
+	}
+}
+
+// A node that gave the lease another token is none on which it stands: no renewal counts it.
+func TestALeaseStandsWhereItsTokenDoes(t *testing.T) {
+	s := opening(t, redisproc.SharedNodes(t, 3), callTimeout)
+	a := leaseOf("job")
+	first := s.granted(t, a)
+	until(t, 5*time.Second, "all three have the lease", func() bool {
+		got, err := s.Get(soon(t), lease.GetRequest{Name: "job"})
+		return err == nil && got.Nodes == 3 && got.OfNodes == 3
+	})
+	fields := strings.SplitN(s.raw(t, 2, "GET", s.keys.lock("job")), "|", 9)
+	fields[3], fields[4] = strconv.FormatInt(int64(first.Token)-7, 10), "0"
+	s.raw(t, 2, "SET", s.keys.lock("job"), strings.Join(fields, "|"), "KEEPTTL")
+	if got, err := s.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || got.Nodes != 2 || got.OfNodes != 3 {
+		t.Errorf("Get = on %d of %d nodes, %v, want 2 of 3", got.Nodes, got.OfNodes, err)
 	}
 }
 

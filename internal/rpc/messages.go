@@ -128,7 +128,7 @@ func encodeStanding(name string, s lease.Standing) *lockdv1.GetResponse {
 		Name: name, Held: s.Held, WaiterCount: int64(s.Waiting), Waiters: make([]*lockdv1.Waiter, len(s.Waiters)),
 	}
 	if s.Held {
-		reply.Lease = encodeLease(s.Lease)
+		reply.Lease, reply.Nodes, reply.OfNodes = encodeLease(s.Lease), int32(s.Nodes), int32(s.OfNodes)
 	}
 	for i, w := range s.Waiters {
 		reply.Waiters[i] = &lockdv1.Waiter{

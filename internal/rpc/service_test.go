@@ -162,13 +162,13 @@ func TestGetAnswersTheHolderAndTheLineOrThatTheNameIsFree(t *testing.T) {
 			return lease.Standing{}, nil
 		}
 		return lease.Standing{
-			Held: true, Lease: holder, Waiting: 1234,
+			Held: true, Lease: holder, Waiting: 1234, Nodes: 4, OfNodes: 5,
 			Waiters: []lease.Waiter{{Owner: "ben", Since: since, Ticket: 11}, {Owner: "cid", Principal: "svc", Since: since, Ticket: 17}},
 		}, nil
 	}})
 	answer, err := s.leases.Get(t.Context(), &lockdv1.GetRequest{Name: "orders/42"})
 	reply(t, answer, err, &lockdv1.GetResponse{
-		Name: "orders/42", Held: true, Lease: onWire, WaiterCount: 1234, Waiters: []*lockdv1.Waiter{
+		Name: "orders/42", Held: true, Lease: onWire, WaiterCount: 1234, Nodes: 4, OfNodes: 5, Waiters: []*lockdv1.Waiter{
 			{Owner: "ben", Since: timestamppb.New(since), Ticket: 11, Place: 1},
 			{Owner: "cid", Principal: "svc", Since: timestamppb.New(since), Ticket: 17, Place: 2},
 		},

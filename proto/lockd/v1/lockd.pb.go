@@ -1053,7 +1053,12 @@ type GetResponse struct {
 	Waiters []*Waiter `protobuf:"bytes,4,rep,name=waiters,proto3" json:"waiters,omitempty"`
 	// How many stand in line. Who has gone without a word (its lockd died) and is further back than the waiters shown
 	// may be counted still, until the line has come that far; so it is an estimate from above.
-	WaiterCount   int64 `protobuf:"varint,5,opt,name=waiter_count,json=waiterCount,proto3" json:"waiter_count,omitempty"`
+	WaiterCount int64 `protobuf:"varint,5,opt,name=waiter_count,json=waiterCount,proto3" json:"waiter_count,omitempty"`
+	// On how many nodes of a quorum the lease was found, with its token, and of how many. A node that is silent, or slower
+	// than the others, is counted as not having it; more than half is enough, and bears no further failure. Both are 0
+	// where no quorum keeps leases, and when the name is free.
+	Nodes         int32 `protobuf:"varint,6,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	OfNodes       int32 `protobuf:"varint,7,opt,name=of_nodes,json=ofNodes,proto3" json:"of_nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1119,6 +1124,20 @@ func (x *GetResponse) GetWaiters() []*Waiter {
 func (x *GetResponse) GetWaiterCount() int64 {
 	if x != nil {
 		return x.WaiterCount
+	}
+	return 0
+}
+
+func (x *GetResponse) GetNodes() int32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return 0
+}
+
+func (x *GetResponse) GetOfNodes() int32 {
+	if x != nil {
+		return x.OfNodes
 	}
 	return 0
 }
@@ -3123,13 +3142,15 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\rHELD_BY_OTHER\x10\x03\" \n" +
 	"\n" +
 	"GetRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xab\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xdc\x01\n" +
 	"\vGetResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04held\x18\x02 \x01(\bR\x04held\x12%\n" +
 	"\x05lease\x18\x03 \x01(\v2\x0f.lockd.v1.LeaseR\x05lease\x12*\n" +
 	"\awaiters\x18\x04 \x03(\v2\x10.lockd.v1.WaiterR\awaiters\x12!\n" +
-	"\fwaiter_count\x18\x05 \x01(\x03R\vwaiterCount\"a\n" +
+	"\fwaiter_count\x18\x05 \x01(\x03R\vwaiterCount\x12\x14\n" +
+	"\x05nodes\x18\x06 \x01(\x05R\x05nodes\x12\x19\n" +
+	"\bof_nodes\x18\a \x01(\x05R\aofNodes\"a\n" +
 	"\vListRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
