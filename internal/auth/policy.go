@@ -131,9 +131,9 @@ func parsePolicy(text []byte) (*policy, error) {
 	var document, another yaml.Node
 	stream := yaml.NewDecoder(bytes.NewReader(text))
 	if err := stream.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("it is not valid YAML: %s; want rules: and revoked:", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fmt.Errorf("it is not valid YAML: %s; want the keys rules and revoked", strings.TrimPrefix(err.Error(), "yaml: "))
 	} else if err != nil || len(document.Content) == 0 {
-		return nil, errors.New("it is empty, and nobody may do anything; want rules:")
+		return nil, errors.New("it is empty, and nobody may do anything; want the key rules")
 	}
 	if err := stream.Decode(&another); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it has more than one document; want one")
