@@ -84,7 +84,11 @@ func TestAReplayTakesNothingBack(t *testing.T) {
 	holder := asking("job")
 	acquire(t, s, holder)
 	w := queued(t, s, "job")
-	one := s.waiters.askAgain("job", w.ID, time.Now().Add(time.Minute))
+	var one *waiter
+	until(t, 5*time.Second, "nobody asks for it, as after a beat that came late", func() bool {
+		one = s.waiters.askAgain("job", w.ID, time.Now().Add(time.Minute))
+		return one != nil
+	})
 	withoutAWait(t, s, replayed(w.Acquisition))
 	until(t, 5*time.Second, "no errand is under way", func() bool { return len(s.errands) == 0 })
 	_, err := s.queue(soon(t), w.Acquisition)
