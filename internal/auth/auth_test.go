@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -249,6 +250,9 @@ func TestTokenFilesAreChecked(t *testing.T) {
 		}
 		open(t, Settings{Tokens: path, Policy: policy})
 	}
+	windows := "# a comment\r\n\r\n  \t\r\n" + strings.TrimSpace(strings.ToUpper(line("", "secret1"))) + "\r\n"
+	windows = strings.Replace(windows, "SHA256", "ci sha256", 1)
+	wantWho(t, open(t, Settings{Tokens: put(t, "tokens", windows), Policy: policy}), bearer("secret1"), "token:ci")
 	for text, want := range map[string]string{
 		"ci canary-secret":                           "no hash",
 		"canary-secret":                              "there are 1 words",
@@ -369,6 +373,15 @@ func TestCertificates(t *testing.T) {
 	wantNobody(t, g, Shown{}, "want a client certificate")
 	wantNobody(t, g, Shown{Certificates: leaf(t, by.Sign(t, "x", certs.Named("ci"))), Authorization: []string{"Bearer x"}}, "not known")
 
+	for because, names := range map[string]certs.Option{
+		"'s DNS name is none":        func(c *x509.Certificate) { c.DNSNames = []string{"spiffe://acme/ci"} },
+		"DNS name is none; want one": func(c *x509.Certificate) { c.DNSNames = []string{""} },
+		"'s URI name has no scheme":  func(c *x509.Certificate) { c.URIs = []*url.URL{{Path: "ci.internal"}} },
+		"URI name has no scheme":     func(c *x509.Certificate) { c.URIs = []*url.URL{{}} },
+	} {
+		wantNobody(t, g, show(by, certs.Named(), names), because)
+	}
+
 	// On a connection that stands, its time and its authority run out.
 	c := g.Caller(show(by, certs.Named("spiffe://acme/ci")))
 	if _, err := c.May(Force, "a", now); err != nil {
@@ -385,6 +398,21 @@ func TestCertificates(t *testing.T) {
 	}
 	if _, err := c.May(Force, "a", now); !errors.As(err, new(*UnauthenticatedError)) {
 		t.Errorf("after its authority has been taken away: %v, want nobody", err)
+	}
+}
+
+// A certificate is good no longer than who signed it.
+func TestACertificateEndsWithItsAuthority(t *testing.T) {
+	now := time.Now()
+	by := certs.New(t, certs.Between(now.Add(-time.Minute), now.Add(10*time.Minute)))
+	server := by.Sign(t, "lockd")
+	g := open(t, Settings{Cert: server.Cert, Key: server.Key, ClientCA: by.CA, Policy: put(t, "policy", everything)})
+	c := g.Caller(Shown{Certificates: leaf(t, by.Sign(t, "x", certs.Named("spiffe://acme/ci")))})
+	if _, err := c.Check(now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Check(now.Add(11 * time.Minute)); err == nil || !strings.Contains(err.Error(), "was good until") {
+		t.Errorf("after its authority has run out: %v, want nobody", err)
 	}
 }
 

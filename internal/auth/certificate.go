@@ -159,9 +159,13 @@ func refusedBecause(err error) string {
 	return "it cannot be verified"
 }
 
-// nameOf is who a certificate is: its only URI, or else its only DNS name. The common name is for people.
+// nameOf is who a certificate is: its only URI, or else its only DNS name. The common name is for people. An authority that
+// vouches for names of one kind need not look at what is in the other: a DNS name that reads like a URI is none, nor a
+// URI that reads like a DNS name.
 func nameOf(c *x509.Certificate) (string, error) {
 	switch {
+	case len(c.URIs) == 1 && !c.URIs[0].IsAbs():
+		return "", unauthenticated("the client certificate's URI name has no scheme; want one, as in spiffe://acme/ci")
 	case len(c.URIs) == 1:
 		return named("cert", c.URIs[0].String())
 	case len(c.URIs) > 1:
@@ -170,6 +174,8 @@ func nameOf(c *x509.Certificate) (string, error) {
 		return "", unauthenticated("the client certificate has no URI name and %d DNS names; want one of either", len(c.DNSNames))
 	case strings.Contains(c.DNSNames[0], "*"):
 		return "", unauthenticated("the client certificate is for the wildcard %q; want a name", c.DNSNames[0])
+	case c.DNSNames[0] == "" || strings.ContainsAny(c.DNSNames[0], ":/"):
+		return "", unauthenticated("the client certificate's DNS name is none; want one, as in ci.internal")
 	}
 	return named("cert", c.DNSNames[0])
 }

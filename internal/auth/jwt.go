@@ -160,21 +160,29 @@ func number(text string) *big.Int {
 
 // of answers who a JWT says to be.
 func (k *jwtKeys) of(text string) (identity, error) {
-	var claims jwt.RegisteredClaims
-	if _, err := k.parser.ParseWithClaims(text, &claims, k.keyFor); err != nil {
+	claims := jwt.MapClaims{} // a struct would take "Sub" for "sub", and what an issuer lets people choose for what it says itself
+	if _, err := k.parser.ParseWithClaims(text, claims, k.keyFor); err != nil {
 		return identity{}, unauthenticated("the JWT: %s", jwtProblem(err))
 	}
-	if claims.Subject == "" {
+	subject, wrong := claims.GetSubject()
+	until, bad := claims.GetExpirationTime()
+	if wrong != nil || bad != nil || subject == "" {
 		return identity{}, unauthenticated("the JWT: it has no subject (sub)")
 	}
-	name, err := named("jwt", claims.Subject)
-	return identity{name: name, until: claims.ExpiresAt.Add(leeway)}, err
+	name, err := named("jwt", subject)
+	return identity{name: name, until: until.Add(leeway)}, err
 }
 
-var errNoKey = errors.New("no such key")
+var (
+	errNoKey    = errors.New("no such key")
+	errCritical = errors.New("critical extension")
+)
 
 // keyFor answers the key that a token's header names; without a name, the only one.
 func (k *jwtKeys) keyFor(token *jwt.Token) (any, error) {
+	if _, ok := token.Header["crit"]; ok {
+		return nil, errCritical
+	}
 	id, named := token.Header["kid"].(string)
 	for _, key := range k.keys {
 		if (named && key.id == id || !named && len(k.keys) == 1) && key.algorithm == token.Method.Alg() {
@@ -190,6 +198,7 @@ func jwtProblem(err error) string {
 		err  error
 		text string
 	}{
+		{errCritical, "it must not be taken without extensions (crit) that are not known here"},
 		{errNoKey, "no key that is trusted here has its kid and algorithm"},
 		{jwt.ErrTokenMalformed, "it is malformed"},
 		{jwt.ErrTokenSignatureInvalid, "its algorithm is not one of those that are trusted here, or its signature is wrong"},

@@ -121,6 +121,18 @@ func TestJWTs(t *testing.T) {
 	} {
 		wantNobody(t, g, bearer(text), want)
 	}
+	for want, text := range map[string]string{
+		"it has no subject":      es.sign(t, replaced("sub", "Sub", "ci"), "es"), // which an issuer may let people choose
+		"for whom or by whom":    es.sign(t, with("aud", nil), "es"),
+		"by whom (exp, aud, iss": es.sign(t, with("iss", nil), "es"),
+		"for somebody else":      es.sign(t, with("aud", []string{"other", "lockd2"}), "es"),
+		"no key that is trusted": es.sign(t, good(), 7),
+		"it cannot be verified":  es.sign(t, with("exp", "never"), "es"),
+		"extensions (crit)":      critical(t, es),
+	} {
+		wantNobody(t, g, bearer(text), want)
+	}
+	wantWho(t, g, bearer(es.sign(t, with("aud", []string{"other", "lockd"}), "es")), "jwt:ci")
 	// Clocks may differ by a little.
 	wantWho(t, g, bearer(es.sign(t, with("exp", now.Add(-5*time.Second).Unix()), "es")), "jwt:ci")
 	wantWho(t, g, bearer(es.sign(t, with("iat", now.Add(5*time.Second).Unix()), "es")), "jwt:ci")
@@ -132,6 +144,24 @@ func TestJWTs(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantNobody(t, g, bearer(text), "its algorithm is not one of those")
+}
+
+// replaced are good claims with another name for one.
+func replaced(name, by string, value any) claims {
+	c := with(name, nil)
+	c[by] = value
+	return c
+}
+
+func critical(t *testing.T, s signer) string {
+	t.Helper()
+	token := jwt.NewWithClaims(s.method, good())
+	token.Header["kid"], token.Header["crit"] = s.jwk["kid"], []string{"b64"}
+	text, err := token.SignedString(s.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 func none(t *testing.T, c claims) string {
