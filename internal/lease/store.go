@@ -219,6 +219,15 @@ type ListRequest struct {
 	Prefix string // segment-aware, see Under
 	Size   int    // at most this many leases
 	Token  string // the page before's Next; "" for the first page
+
+	// Shows says which names may be shown; nil: all. Others are on no page and take no room there, and Next, which is shown
+	// as well, has no name of theirs. It must not block, nor call the store.
+	Shows func(name string) bool
+}
+
+// Selects reports whether r asks for name, and may be shown it.
+func (r ListRequest) Selects(name string) bool {
+	return Under(name, r.Prefix) && (r.Shows == nil || r.Shows(name))
 }
 
 // Page is some of the leases in force, in no order, possibly none although more follow. A lease

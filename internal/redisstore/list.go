@@ -88,7 +88,7 @@ func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, erro
 	for range scansPerPage {
 		var names []string
 		var next position
-		names, at, next, err = s.scan(ctx, at, r.Prefix, count)
+		names, at, next, err = s.scan(ctx, at, r, count)
 		if err != nil {
 			return lease.Page{}, err
 		}
@@ -131,9 +131,9 @@ func (s *Store) show(ctx context.Context, page *lease.Page, names []string) erro
 	return nil
 }
 
-// scan answers, in order, the names under prefix that SCAN finds at a position, or where that is now,
-// and the next position, the zero value after the last.
-func (s *Store) scan(ctx context.Context, from position, prefix string, count int) (names []string, at, next position, err error) {
+// scan answers, in order, the names that r selects and SCAN finds at a position, or where that is now, and the next
+// position, the zero value after the last.
+func (s *Store) scan(ctx context.Context, from position, r lease.ListRequest, count int) (names []string, at, next position, err error) {
 	at, nodes, err := s.scanned(ctx, from)
 	if err == nil && len(nodes.left) == 0 {
 		next, err = s.nextNode(ctx, at, nodes)
@@ -145,7 +145,7 @@ func (s *Store) scan(ctx context.Context, from position, prefix string, count in
 	if at.last != "" {
 		count = 1 // as when it was cut
 	}
-	glob := s.keys.locksUnder(prefix)
+	glob := s.keys.locksUnder(r.Prefix)
 	if s.cluster != nil {
 		glob = s.keys.inAnyShard(glob)
 	}
@@ -159,7 +159,7 @@ func (s *Store) scan(ctx context.Context, from position, prefix string, count in
 	}
 	for _, key := range found {
 		name, ok := s.keys.name(key)
-		if ok && s.of(name).keys.lock(name) == key && lease.CheckName(name) == nil && lease.Under(name, prefix) && name > last {
+		if ok && s.of(name).keys.lock(name) == key && lease.CheckName(name) == nil && r.Selects(name) && name > last {
 			names = append(names, name)
 		}
 	}

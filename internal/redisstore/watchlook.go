@@ -145,7 +145,7 @@ func (v *vigil) list(ctx context.Context) {
 	}
 	for start := time.Now(); v.listing && time.Since(start) < workFor; {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
-		names, _, next, err := v.store.scan(call, v.at, "", scanCount)
+		names, _, next, err := v.store.scan(call, v.at, lease.ListRequest{}, scanCount)
 		cancel()
 		if err != nil {
 			return

@@ -63,7 +63,7 @@ func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, erro
 	var page lease.Page
 	for range scansPerPage {
 		room := r.Size - len(page.Leases)
-		names, next, err := s.scan(ctx, at, r.Prefix, min(scanCount, r.Size))
+		names, next, err := s.scan(ctx, at, r, min(scanCount, r.Size))
 		if err != nil {
 			return lease.Page{}, err
 		}
@@ -88,8 +88,8 @@ func (s *Store) List(ctx context.Context, r lease.ListRequest) (lease.Page, erro
 	return page, nil
 }
 
-// scan answers, in order, the names under prefix that SCAN finds at a position, and the next position, nil after the last.
-func (s *Store) scan(ctx context.Context, at position, prefix string, count int) (names []string, next *position, err error) {
+// scan answers, in order, the names that r selects and SCAN finds at a position, and the next position, nil after the last.
+func (s *Store) scan(ctx context.Context, at position, r lease.ListRequest, count int) (names []string, next *position, err error) {
 	if at.last != "" {
 		count = 1
 	}
@@ -99,7 +99,7 @@ func (s *Store) scan(ctx context.Context, at position, prefix string, count int)
 	n := s.queues[at.node].node
 	cursor, err := uint64(0), errAmnesia
 	if n.votes() {
-		keys, cursor, err = n.looks.Scan(call, at.cursor, s.keys.locksUnder(prefix), int64(count)).Result()
+		keys, cursor, err = n.looks.Scan(call, at.cursor, s.keys.locksUnder(r.Prefix), int64(count)).Result()
 	}
 	q := ballot.Quorum(len(s.queues))
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Store) scan(ctx context.Context, at position, prefix string, count int)
 		return nil, &position{node: at.node + 1, seen: at.seen}, nil
 	}
 	for _, key := range keys {
-		if name, ok := s.keys.name(key); ok && lease.CheckName(name) == nil && lease.Under(name, prefix) && name > at.last {
+		if name, ok := s.keys.name(key); ok && lease.CheckName(name) == nil && r.Selects(name) && name > at.last {
 			names = append(names, name)
 		}
 	}

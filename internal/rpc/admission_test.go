@@ -282,21 +282,48 @@ func heldIn(err error) *lockdv1.Held {
 	return nil
 }
 
-// A list has what may be read, as if there were nothing else.
+// A list has what may be read, as if there were nothing else: nor do pages of one lease count what there is.
 func TestAListHasWhatMayBeRead(t *testing.T) {
 	g := newGuarded(t)
 	s := serve(t, newStore(t), g.asks)
-	for who, names := range map[string][]string{"a": {"team-a/x", "team-a/y"}, "b": {"team-b/x"}} {
+	for who, names := range map[string][]string{"a": {"team-a/x", "team-a/y"}, "b": {"team-b/x", "team-b/y", "team-b/z"}} {
 		for _, name := range names {
 			if _, err := s.leases.Acquire(as(t.Context(), who), &lockdv1.AcquireRequest{Name: name, LeaseId: id1}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	for who, want := range map[string]int{"a": 2, "b": 1, "ops": 3} {
+	for who, want := range map[string]int{"a": 2, "b": 3, "ops": 5} {
 		page, err := s.leases.List(as(t.Context(), who), &lockdv1.ListRequest{})
 		if err != nil || len(page.GetLeases()) != want {
 			t.Errorf("List as %s = %v, %v, want %d leases", who, page, err, want)
+		}
+		pages := 0
+		for ask := (&lockdv1.ListRequest{PageSize: 1}); pages == 0 || ask.GetPageToken() != ""; pages++ {
+			page, err := s.leases.List(as(t.Context(), who), ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask.PageToken = page.GetNextPageToken()
+		}
+		if pages != want {
+			t.Errorf("List as %s has %d pages of one lease, want %d", who, pages, want)
+		}
+	}
+}
+
+// How many events are missing is told to who may watch all that could be among them.
+func TestAGapCountsWhatMayBeWatched(t *testing.T) {
+	g := newGuarded(t)
+	for _, c := range []struct {
+		who, prefix string
+		want        int64
+	}{{"a", "", 0}, {"a", "team-a", 7}, {"a", "team-a/x", 7}, {"ops", "", 7}} {
+		w, caller := newWatcher(), g.guard.Caller(auth.Shown{Authorization: []string{"Bearer secret-" + c.who}})
+		w.filtered(caller, c.prefix)(lease.Event{Kind: lease.EventMissed, Missed: 7})
+		got := w.take()
+		if len(got) != 1 || got[0].GetKind() != lockdv1.Event_MISSED || got[0].GetMissed() != c.want {
+			t.Errorf("%s, who watches %q, is told %v, want a gap of %d", c.who, c.prefix, got, c.want)
 		}
 	}
 }
@@ -305,7 +332,9 @@ func TestAListHasWhatMayBeRead(t *testing.T) {
 func TestAWatchTellsWhatMayBeWatched(t *testing.T) {
 	g := newGuarded(t)
 	s := serve(t, newStore(t), g.asks)
-	watch, err := s.leases.Watch(as(t.Context(), "a"), &lockdv1.WatchRequest{})
+	ctx, cancel := context.WithTimeout(as(t.Context(), "a"), patience)
+	defer cancel()
+	watch, err := s.leases.Watch(ctx, &lockdv1.WatchRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,6 +444,38 @@ func TestALossIsNotToldToEverybody(t *testing.T) {
 	others.answer(others.do(&lockdv1.ReleaseRequest{Name: "team-c", LeaseId: id2}))
 	if len(others.lost) > 0 {
 		t.Errorf("another tenant is told %v", others.lost)
+	}
+}
+
+// Whose rights are taken away is told what becomes of a lease that it was seen to have, and not of one that it said it had.
+func TestALossIsToldToWhoMayStillHearOfIt(t *testing.T) {
+	g := newGuarded(t)
+	s := serve(t, newStore(t), g.asks)
+	mine, claims := sessionAs(t, s, "a"), sessionAs(t, s, "blind")
+	granted := mine.answer(mine.do(&lockdv1.AcquireRequest{Name: "team-a/x", LeaseId: id1})).GetAcquired()
+	if granted == nil {
+		t.Fatal("no lease")
+	}
+	claims.send(&lockdv1.SessionRequest{Resumed: []*lockdv1.Resumed{{Name: "team-a/x", Token: granted.GetLease().GetToken()}}})
+	claims.answer(claims.do(&lockdv1.ReleaseRequest{Name: "team-a/z", LeaseId: id2})) // what came before has been taken
+	g.become(g.policy, "rules:\n  - {who: token:ops, may: [read, force], under: team-a}\n")
+	_, err := s.admin.RequestRelease(as(t.Context(), "ops"), &lockdv1.RequestReleaseRequest{
+		Name: "team-a/x", Token: granted.GetLease().GetToken(), Reason: "test", By: "ada",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine.hear("the request", func() bool { return len(mine.requested) > 0 })
+	_, err = s.admin.ForceRelease(as(t.Context(), "ops"), &lockdv1.ForceReleaseRequest{
+		Name: "team-a/x", Token: granted.GetLease().GetToken(), Reason: "test", By: "ada",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine.hear("the loss", func() bool { return len(mine.lost) > 0 })
+	claims.answer(claims.do(&lockdv1.ReleaseRequest{Name: "team-a/z", LeaseId: id2}))
+	if len(claims.lost)+len(claims.requested) > 0 {
+		t.Errorf("who only says that it had the lease is told %v, %v", claims.requested, claims.lost)
 	}
 }
 

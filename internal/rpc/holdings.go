@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/lockd/lockd/internal/auth"
@@ -29,6 +31,9 @@ func (h *holding) Lost(why lease.Loss) { h.session.lose(h, why) }
 
 // Requested implements lease.Holder.
 func (h *holding) Requested(e lease.Event) {
+	if !h.session.tells(h) {
+		return
+	}
 	asked := &lockdv1.ReleaseRequested{Name: h.name, Token: int64(h.token), By: e.By, Reason: e.Reason}
 	if e.ForceIn > 0 {
 		asked.ForceIn = durationpb.New(e.ForceIn)
@@ -111,10 +116,24 @@ func (x *session) resume(r *lockdv1.Resumed) error {
 	if token <= 0 || token >= lease.MaxToken {
 		return invalid("resumed", "token is %d; want more than 0 and less than 2^53", token)
 	}
-	if _, err := x.caller.May(auth.Acquire, r.GetName(), x.began); err == nil || mayRead(x.caller, r.GetName()) {
+	if x.mayHear(r.GetName()) {
 		x.hold(&holding{session: x, name: r.GetName(), token: token})
 	}
 	return nil
+}
+
+// tells reports whether the client is told what becomes of h: it was seen to have it, or may hear of it still.
+func (x *session) tells(h *holding) bool {
+	x.mu.Lock()
+	claimed := h.id == ""
+	x.mu.Unlock()
+	return !claimed || x.mayHear(h.name)
+}
+
+// mayHear reports whether the client may be told what becomes of a lease that it only says it has.
+func (x *session) mayHear(name string) bool {
+	_, err := x.caller.May(auth.Acquire, name, time.Now())
+	return err == nil || mayRead(x.caller, name)
 }
 
 // hold notes a lease and listens for its loss.
@@ -163,7 +182,7 @@ func (x *session) lose(h *holding, why lease.Loss) {
 		x.holdings.remove(h)
 	}
 	x.mu.Unlock()
-	if known {
+	if known && x.tells(h) {
 		lost := &lockdv1.Lost{Name: h.name, Token: int64(h.token), Loss: encodeLoss(why)}
 		x.out.put(item{}, &lockdv1.SessionResponse{Lost: []*lockdv1.Lost{lost}})
 	}

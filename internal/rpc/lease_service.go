@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -94,13 +93,14 @@ func (s *leaseService) Get(ctx context.Context, req *lockdv1.GetRequest) (*lockd
 
 func (s *leaseService) List(ctx context.Context, req *lockdv1.ListRequest) (*lockdv1.ListResponse, error) {
 	ask := lease.ListRequest{Prefix: req.GetPrefix(), Size: int(req.GetPageSize()), Token: req.GetPageToken()}
+	if caller := callerOf(ctx); caller != nil {
+		ask.Shows = func(name string) bool { return mayRead(caller, name) }
+	}
 	for {
 		page, err := s.lessor.List(ctx, ask)
 		if err != nil {
 			return nil, err
 		}
-		caller := callerOf(ctx)
-		page.Leases = slices.DeleteFunc(page.Leases, func(l lease.Lease) bool { return !mayRead(caller, l.Name) })
 		reply := encodePage(page)
 		if proto.Size(reply) <= maxReply || len(page.Leases) == 1 {
 			return reply, nil

@@ -179,7 +179,7 @@ func TestGetAnswersTheHolderAndTheLineOrThatTheNameIsFree(t *testing.T) {
 
 func TestListPassesItsPageOn(t *testing.T) {
 	s := serve(t, &fakeStore{list: func(_ context.Context, r lease.ListRequest) (lease.Page, error) {
-		if r != (lease.ListRequest{Prefix: "orders", Size: 10, Token: "here"}) {
+		if !cmp.Equal(r, lease.ListRequest{Prefix: "orders", Size: 10, Token: "here"}) {
 			t.Errorf("the store is asked to list %+v", r)
 		}
 		return lease.Page{Leases: []lease.Lease{holder}, Next: "there"}, nil

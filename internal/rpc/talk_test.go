@@ -24,10 +24,11 @@ type talk struct {
 	hangUp context.CancelFunc // the client goes without a word
 	last   uint64
 	// What was heard and not yet asked for.
-	welcome  *lockdv1.Welcome
-	answers  []*lockdv1.Answer
-	lost     []*lockdv1.Lost
-	draining int
+	welcome   *lockdv1.Welcome
+	answers   []*lockdv1.Answer
+	lost      []*lockdv1.Lost
+	requested []*lockdv1.ReleaseRequested
+	draining  int
 }
 
 // dialSession opens a session and says nothing yet.
@@ -96,6 +97,7 @@ func (k *talk) next() error {
 	}
 	k.answers = append(k.answers, m.GetAnswers()...)
 	k.lost = append(k.lost, m.GetLost()...)
+	k.requested = append(k.requested, m.GetReleaseRequested()...)
 	if m.GetDraining() {
 		k.draining++
 	}

@@ -24,7 +24,7 @@ func (s *leaseService) Watch(req *lockdv1.WatchRequest, stream grpc.ServerStream
 		return err
 	}
 	w := newWatcher()
-	stop, err := s.lessor.Watch(ctx, req.GetPrefix(), w.filtered(caller))
+	stop, err := s.lessor.Watch(ctx, req.GetPrefix(), w.filtered(caller, req.GetPrefix()))
 	if err != nil {
 		return err
 	}
@@ -46,18 +46,24 @@ func (s *leaseService) Watch(req *lockdv1.WatchRequest, stream grpc.ServerStream
 	}
 }
 
-// filtered is deliver for caller: what that may not watch it is not told, nor counted among what is missing.
-func (w *watcher) filtered(caller *auth.Caller) func(lease.Event) {
+// filtered is deliver for caller: what that may not watch it is not told, nor counted among what is missing. How many events
+// the store has missed, whoever's they were, is for who may watch all of prefix.
+func (w *watcher) filtered(caller *auth.Caller, prefix string) func(lease.Event) {
 	if caller == nil {
 		return w.deliver
 	}
 	return func(e lease.Event) {
-		if e.Kind != lease.EventMissed {
-			if _, err := caller.May(auth.Watch, e.Name, time.Now()); err != nil {
-				return
-			}
+		about := e.Name
+		if e.Kind == lease.EventMissed {
+			about = prefix
 		}
-		w.deliver(e)
+		switch _, err := caller.May(auth.Watch, about, time.Now()); {
+		case err == nil:
+			w.deliver(e)
+		case e.Kind == lease.EventMissed:
+			e.Missed = 0
+			w.deliver(e)
+		}
 	}
 }
 

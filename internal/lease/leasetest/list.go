@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +20,7 @@ var listTests = []test{
 	{"Prefix", testListPrefix},
 	{"PageSizes", testListPageSizes},
 	{"StandingLeases", testListStandingLeases},
+	{"Shows", testListShows},
 	{"BadToken", testListBadToken},
 }
 
@@ -108,6 +110,38 @@ func testListOnlyInForce(t *testing.T, s Subject) {
 	}
 	if left := got["grace"].Left; left != 0 {
 		t.Errorf("Left of the lease in its grace = %s, want 0", left)
+	}
+}
+
+// What may not be shown is on no page, takes no room there, and is not named by where a page ended.
+func testListShows(t *testing.T, s Subject) {
+	want := 0
+	for i := range 60 {
+		name := fmt.Sprintf("secret/%d", i)
+		if i%10 == 0 {
+			name, want = fmt.Sprintf("open/%d", i), want+1
+		}
+		s.granted(t, claim(name))
+	}
+	r := lease.ListRequest{Size: 1, Shows: func(name string) bool { return lease.Under(name, "open") }}
+	seen := make(map[string]bool)
+	for range maxPages {
+		p := s.page(t, r)
+		for _, l := range p.Leases {
+			seen[l.Name] = true
+			if !r.Shows(l.Name) {
+				t.Errorf("List shows %q", l.Name)
+			}
+		}
+		if strings.Contains(p.Next, "secret") {
+			t.Errorf("Next = %q, want nothing of what is not shown", p.Next)
+		}
+		if r.Token = p.Next; r.Token == "" {
+			break
+		}
+	}
+	if len(seen) != want || r.Token != "" {
+		t.Errorf("List shows %d names, and %q follows, want all %d", len(seen), r.Token, want)
 	}
 }
 
