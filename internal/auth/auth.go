@@ -14,6 +14,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,7 +119,8 @@ func (g *Guard) Prepare() (commit func(), err error) {
 	}, nil
 }
 
-// print is a fingerprint of what the files hold, or of why they cannot be read.
+// print is a fingerprint of what the files hold, or of why they cannot be read; and of who may read them, since a file that
+// was refused for that is looked at again when it is put right.
 func (s Settings) print() hash {
 	all := sha256.New()
 	for _, path := range []string{s.Cert, s.Key, s.ClientCA, s.Tokens, s.JWTKeys, s.Policy} {
@@ -126,7 +128,11 @@ func (s Settings) print() hash {
 			continue
 		}
 		text, err := readFile(path)
-		fmt.Fprintf(all, "%d %v\n", len(text), err)
+		var mode os.FileMode
+		if info, err := os.Stat(path); err == nil {
+			mode = info.Mode()
+		}
+		fmt.Fprintf(all, "%d %v %v\n", len(text), mode, err)
 		all.Write(text)
 	}
 	return hash(all.Sum(nil))

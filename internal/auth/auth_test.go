@@ -231,6 +231,22 @@ func TestAllOrNothing(t *testing.T) {
 	wantWho(t, g, bearer("secret2"), "token:ci")
 }
 
+// A token file that was refused since others may read it is looked at again once that is put right, though it says the same.
+func TestAFileIsAnotherWhenOthersMayReadIt(t *testing.T) {
+	tokens := put(t, "tokens", line("ci", "secret1"))
+	g := open(t, Settings{Tokens: tokens, Policy: put(t, "policy", everything)})
+	if err := os.WriteFile(tokens, []byte(line("ci", "secret2")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put, _ := g.Stale()
+	if err := os.Chmod(tokens, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if open, stale := g.Stale(); !stale || open == put {
+		t.Error("who may read a file makes no difference")
+	}
+}
+
 // A token file is refused that others may read, or that is none; what stands in it is not shown.
 func TestTokenFilesAreChecked(t *testing.T) {
 	policy := put(t, "policy", everything)
@@ -311,6 +327,10 @@ func TestPoliciesAreChecked(t *testing.T) {
 	both := "rules:\n" + rule("alice", "read", "x") + rule("token:a", "fly", "x")
 	if _, err := parsePolicy([]byte(both)); err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), "line 3") {
 		t.Errorf("of two faults: %v, want both", err)
+	}
+	same := "rules:\n" + rule("token:a", "read", "x") + rule("token:a", "read", "x")
+	if _, err := parsePolicy([]byte(same)); err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "line 3") {
+		t.Errorf("of two rules that are the same: %v, want the second alone", err)
 	}
 	fine := "rules:\n" + rule("token:a", "read", "x") + rule("token:a", "[read, watch]", "x/y") + rule("token:b", "read", "x") + rule("token:a", "acquire", "x")
 	if _, err := parsePolicy([]byte(fine)); err != nil {
