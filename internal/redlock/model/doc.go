@@ -3,8 +3,8 @@
 // whether what is promised of leases and tokens holds in every order of events that they get to try, and whether a
 // protocol with one thing wrong in it, of which there are many (variant.go), would have been noticed.
 //
-// A client decides by package ballot, as the store does. A node does what scripts/batch.lua, scripts/repair.lua and
-// the guard over nodes (judge.go) do: see node.go and rejoin.go. Not in it: names that share a script call, the line,
+// A client decides by package ballot, as the store does. A node does what scripts/batch.lua, plant.lua and enrol.lua do, and
+// a test asks both the same; and what the guard over nodes (judge.go) does: see node.go and rejoin.go. Not in it: names that share a script call, the line,
 // connections, and persistence other than all, nothing or a former state.
 //
 // Three ways of trying:

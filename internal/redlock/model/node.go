@@ -52,7 +52,7 @@ type request struct {
 	op                  op
 	name, attempt, exec int
 	id                  string
-	told                int64 // token that the caller was told, 0: none
+	told                int64 // token that the caller was told, 0: none; then a free name is not granted
 	token               int64 // opAcquire: the proposal; opCommit: what round 1 reported; else the lease's
 	want                int64 // opCommit: T
 	fence               int64 // opPlant: what it was; opAdmit: what it becomes
@@ -162,6 +162,7 @@ func (w *world) force1(nd *node, l *lock, q request, a *answer) {
 	if !w.is(forceQuietly) && (isHere || !w.is(forceWhereFound)) {
 		nd.fence = ballot.Grant(nd.fence, q.token)
 	}
+	a.fence = nd.fence
 }
 
 func (w *world) acquire(nd *node, l *lock, q request, a *answer) {
@@ -172,16 +173,14 @@ func (w *world) acquire(nd *node, l *lock, q request, a *answer) {
 	switch {
 	case isLate && !w.is(noNotAfter):
 		a.code = late
-	case l.ID == q.id && q.told != 0 && q.told != l.Token:
-		a.code = lost
 	case l.ID == q.id && q.attempt < l.attempt:
 		a.code = superseded
 	case l.ID == q.id:
 		w.replay(l, q, a)
-	case q.told != 0:
-		a.code = lost
 	case l.ID != "":
 		a.code = held
+	case q.told != 0: // nothing is granted anew; whether it stands with the token is for the caller to judge, by a quorum
+		a.code = lost
 	case w.skewed(q, a) && !w.is(noSkewGuard):
 		a.code = skewed
 	default:
