@@ -13,7 +13,9 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lockd/lockd/test/freeport"
 )
@@ -24,8 +26,9 @@ type Proxy struct {
 	addr     string
 	open     func(client, server net.Conn) *conn // makes a connection that speaks the protocol
 	running  sync.WaitGroup
-	requests gate // towards the server
-	replies  gate // towards the client
+	requests gate         // towards the server
+	replies  gate         // towards the client
+	slow     atomic.Int64 // by how many ns each reply is
 
 	mu       sync.Mutex
 	listener net.Listener // nil while refusing, and after Close
@@ -124,6 +127,25 @@ func (p *Proxy) Release() {
 	p.replies.open()
 }
 
+// Slow has every reply go on d later than it came; 0 ends that. Replies on one connection wait for each other.
+func (p *Proxy) Slow(d time.Duration) { p.slow.Store(int64(d)) }
+
+// lag waits for as long as replies are slow, with false if the connection ended first.
+func (p *Proxy) lag(c *conn) bool {
+	d := time.Duration(p.slow.Load())
+	if d == 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.done:
+		return false
+	}
+}
+
 // Cut ends every connection and says how many there were.
 func (p *Proxy) Cut() int {
 	p.mu.Lock()
@@ -207,7 +229,7 @@ func (p *Proxy) carryReplies(c *conn) {
 		if err != nil {
 			return
 		}
-		if !p.replies.wait(c) {
+		if !p.lag(c) || !p.replies.wait(c) {
 			return
 		}
 		out, ok := c.shift(m.bytes), true
