@@ -195,9 +195,13 @@ func (c *config) checkRedis(wrong *problems) {
 		return // it is not known what is missing
 	}
 	at := c.redis
-	at.KeyPrefix = "" // has been looked at, and so has a negative number of replicas
-	at.MinReplicas = max(at.MinReplicas, 0)
+	at.KeyPrefix, at.MinReplicas = "", 0 // have been looked at
 	if err := at.Check(); err != nil {
 		wrong.add("redis", origin, fmt.Errorf("redis: %w", err))
+		return
+	}
+	at.MinReplicas = max(c.RedisMinReplicas, 0) // do they fit to where that leads
+	if err := at.Check(); err != nil {
+		wrong.add("redis-min-replicas", c.values["redis-min-replicas"].origin, fmt.Errorf("redis-min-replicas is %d: %w", at.MinReplicas, err))
 	}
 }

@@ -43,14 +43,39 @@ func TestEverythingWrongIsSaidAtOnce(t *testing.T) {
 		file + ":6: redis: ",
 		file + ":7: http is a list",
 		file + `:8: there is no setting "reds"; did you mean "redis"?`,
-		"LOCKD_LOG_FORMAT: log-format is ", "LOCKD_INSECURE: insecure is ", "--key-prefix: key prefix ",
+		"LOCKD_LOG_FORMAT: log-format is ", "LOCKD_MAX_WAIT: the longest wait is ", "LOCKD_INSECURE: insecure is ", "--key-prefix: key prefix ",
 	} {
 		if !strings.Contains(stderr, "\nlockd: "+want) && !strings.HasPrefix(stderr, "lockd: "+want) {
 			t.Errorf("stderr is\n%swant a line that begins with %q", stderr, want)
 		}
 	}
-	if strings.Contains(stderr, "longest wait") {
-		t.Errorf("stderr is\n%swant nothing about limits that cannot be compared", stderr)
+}
+
+// A limit that cannot be read hides no fault of the others, and is none of theirs: nothing is held against what is not known.
+func TestAnUnreadableLimitHidesNoOther(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		says []string // all that is said
+	}{
+		{[]string{"LOCKD_MIN_TTL=x", "LOCKD_MAX_TTL=48h", "LOCKD_MAX_WAIT=2h"}, []string{"LOCKD_MIN_TTL: min-ttl is ", "the largest ttl is 48h", "the longest wait is 2h"}},
+		{[]string{"LOCKD_MIN_TTL=x", "LOCKD_DEFAULT_TTL=100ms"}, []string{"LOCKD_MIN_TTL: "}},
+		{[]string{"LOCKD_MAX_TTL=x", "LOCKD_DEFAULT_TTL=2h"}, []string{"LOCKD_MAX_TTL: "}},
+		{[]string{"LOCKD_MAX_TTL=x", "LOCKD_MIN_TTL=1m"}, []string{"LOCKD_MAX_TTL: ", "LOCKD_MIN_TTL: the default ttl is 30s"}},
+		{[]string{"LOCKD_DEFAULT_TTL=x", "LOCKD_MIN_TTL=1m"}, []string{"LOCKD_DEFAULT_TTL: "}},
+		{[]string{"LOCKD_DEFAULT_TTL=x", "LOCKD_MIN_TTL=2h"}, []string{"LOCKD_DEFAULT_TTL: ", "LOCKD_MIN_TTL: the smallest ttl is 2h"}},
+		{[]string{"LOCKD_MAX_RATE=-99999999999999999999", "LOCKD_TENANT_LINE=-1"}, []string{"LOCKD_MAX_RATE: max-rate is ", "LOCKD_TENANT_LINE: tenant-line is -1; want "}},
+		{[]string{"LOCKD_MAX_METADATA=x", "LOCKD_MAX_LEASES=-1", "LOCKD_MAX_STREAMS=-2"}, []string{"LOCKD_MAX_METADATA: ", "LOCKD_MAX_LEASES: ", "LOCKD_MAX_STREAMS: "}},
+	} {
+		_, err := loaded(t, nil, test.args, "")
+		if err == nil || strings.Count(err.Error(), "\n")+1 != len(test.says) {
+			t.Errorf("load(%v) = %v, want %d lines", test.args, err, len(test.says))
+			continue
+		}
+		for _, want := range test.says {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("load(%v) = %v, want a line with %q", test.args, err, want)
+			}
+		}
 	}
 }
 

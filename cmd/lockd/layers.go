@@ -50,6 +50,7 @@ func (s sources) load() (config, error) {
 		set := s.value(flag, inFile)
 		if err := flag.Value.Set(set.text); err != nil {
 			wrong.add(name, set.origin, fmt.Errorf("%s is %q; want %s", name, set.text, wanted(flag)))
+			_ = flag.Value.Set(flag.DefValue) // rather than what the flag makes of it, which may be wrong in other ways
 		}
 		c.values[name] = value{flag.Value.String(), set.origin}
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -30,10 +33,31 @@ func (c *config) limitFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&c.Bounds.Each.Rate, "tenant-rate", 0, "most requests of one identity in a second at this lockd")
 }
 
-// checkLimits adds what is wrong with limits.
+// checkLimits adds what is wrong with limits. What is wrong by itself hides no fault of the others: what they would have
+// to fit to is then taken for what fits, and the rest for its default, which does.
 func (c *config) checkLimits(wrong *problems) {
+	limits := c.Limits
+	if !wrong.spare("min-ttl") {
+		limits.MinTTL = time.Millisecond
+	}
+	if !wrong.spare("max-ttl") {
+		limits.MaxTTL = 24 * time.Hour
+	}
+	if !wrong.spare("default-ttl") {
+		limits.DefaultTTL = limits.MinTTL
+	}
 	about := append([]string{"min-ttl", "default-ttl", "max-ttl", "max-wait"}, limitSettings...)
-	if wrong.spare(about...) {
-		c.addAbout(wrong, about, errors.Join(c.Limits.Validate(), c.Bounds.Validate()))
+	about = slices.DeleteFunc(about, func(setting string) bool { return !wrong.spare(setting) })
+	for _, err := range []error{limits.Validate(), c.Bounds.Validate()} {
+		if err == nil {
+			continue
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			of := about
+			if name, _, _ := strings.Cut(line, " "); slices.Contains(about, name) {
+				of = []string{name}
+			}
+			c.addAbout(wrong, of, errors.New(line))
+		}
 	}
 }

@@ -3,6 +3,8 @@ package lease
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -60,14 +62,27 @@ func (l Limits) Validate() error {
 		}
 	}
 	want(l.MinTTL >= time.Millisecond, "the smallest ttl is %s; want at least 1ms", l.MinTTL)
-	want(l.DefaultTTL >= l.MinTTL && l.DefaultTTL <= l.MaxTTL,
+	want(l.MinTTL <= l.MaxTTL, "the smallest ttl is %s, and the largest %s; want the smallest to be no more than that", l.MinTTL, l.MaxTTL)
+	want(l.MinTTL > l.MaxTTL || l.DefaultTTL >= l.MinTTL && l.DefaultTTL <= l.MaxTTL, // else no default would do
 		"the default ttl is %s; want it between the smallest (%s) and the largest (%s)", l.DefaultTTL, l.MinTTL, l.MaxTTL)
 	want(l.MaxTTL <= 24*time.Hour, "the largest ttl is %s; want at most 24h", l.MaxTTL)
 	want(l.MaxWait > 0 && l.MaxWait <= time.Hour, "the longest wait is %s; want more than 0 and at most 1h", l.MaxWait)
 	want(l.MaxMetadata > 0 && l.MaxMetadata <= MaxMetadataBytes,
 		"the most metadata is %d bytes; want more than 0 and at most %d", l.MaxMetadata, MaxMetadataBytes)
-	for _, s := range []Share{l.All, l.Each} {
-		want(min(s.Leases, s.Waiters, s.Line) >= 0, "a limit is negative; want 0 for none")
+	wrong = append(wrong, NotNegative(map[string]int{
+		"max-leases": l.All.Leases, "max-waiters": l.All.Waiters, "the line of all": l.All.Line,
+		"tenant-leases": l.Each.Leases, "tenant-waiters": l.Each.Waiters, "tenant-line": l.Each.Line,
+	}))
+	return errors.Join(wrong...)
+}
+
+// NotNegative reports which of these limits, each by the setting that it comes from, are negative: a line each, by name.
+func NotNegative(limits map[string]int) error {
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		if limits[name] < 0 {
+			wrong = append(wrong, fmt.Errorf("%s is %d; want 0 for no limit, or more", name, limits[name]))
+		}
 	}
 	return errors.Join(wrong...)
 }

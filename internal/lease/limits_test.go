@@ -187,6 +187,11 @@ func TestLimitsDefaults(t *testing.T) {
 
 // Limits that contradict each other or the protocol are refused with what would be right.
 func TestLimitsValidate(t *testing.T) {
+	says := map[string]string{
+		"least above largest": "the smallest ttl is 2h0m0s, and the largest 1h0m0s; want the smallest to be no more than that",
+		"negative in all":     "max-leases is -1; want 0 for no limit, or more",
+		"negative for each":   "tenant-line is -1; want 0 for no limit, or more",
+	}
 	for what, change := range map[string]func(*lease.Limits){
 		"ttl below 1 ms":        func(l *lease.Limits) { l.MinTTL = time.Millisecond - 1 },
 		"negative ttl":          func(l *lease.Limits) { l.MinTTL = -time.Second },
@@ -205,6 +210,8 @@ func TestLimitsValidate(t *testing.T) {
 		change(&l)
 		if err := l.Validate(); err == nil || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("Validate(%s) = %v, want an error that says what would be right", what, err)
+		} else if says[what] != "" && err.Error() != says[what] {
+			t.Errorf("Validate(%s) = %v, want %q alone", what, err, says[what])
 		}
 	}
 }

@@ -28,12 +28,12 @@ type Bounds struct {
 	FromOne     int     // from one address; 0: no bound
 }
 
-// Validate reports what is wrong with b.
+// Validate reports everything that is wrong with b, a line each: no bound is negative.
 func (b Bounds) Validate() error {
-	if min(b.All.Streams, b.All.Rate, b.Each.Streams, b.Each.Rate, b.Connections, b.FromOne) < 0 {
-		return errors.New("a limit is negative; want 0 for none")
-	}
-	return nil
+	return lease.NotNegative(map[string]int{
+		"max-streams": b.All.Streams, "max-rate": b.All.Rate, "tenant-streams": b.Each.Streams, "tenant-rate": b.Each.Rate,
+		"max-connections": b.Connections, "max-connections-from-one": b.FromOne,
+	})
 }
 
 const (
