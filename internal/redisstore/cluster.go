@@ -20,8 +20,11 @@ const clusterLayout = "format=1 mode=cluster shards=256 hash=crc16"
 const maxRedirects = 8
 
 // onNode looks at a new connection to a node of a Cluster, as onConnect does. A replica writes nothing, and so does no
-// harm: it is asked where the slots are.
-func (s *Store) onNode(ctx context.Context, cn *redis.Conn) error {
+// harm: it is asked where the slots are. address is the node's own, so that who is at fault is named.
+func (s *Store) onNode(ctx context.Context, cn *redis.Conn, address string) error {
+	refused := func(problem string) error {
+		return redisconn.ConnectProblem(&redisconn.RefusedError{Address: address, Problem: problem})
+	}
 	var role *redis.Cmd
 	var id *redis.StringCmd
 	var slots *redis.ClusterSlotsCmd
@@ -30,13 +33,13 @@ func (s *Store) onNode(ctx context.Context, cn *redis.Conn) error {
 		return nil
 	})
 	if redis.HasErrorPrefix(err, "This instance has cluster support disabled") {
-		return redisconn.ConnectProblem(s.refused("is no cluster, and the URL says that it is one; want one host, without ?cluster=true"))
+		return refused("is no cluster, and the URL says that it is one; want nodes of one Cluster in the URL, or this host alone, without ?cluster=true")
 	}
 	if err != nil {
 		return redisconn.ConnectProblem(err)
 	}
 	if !s.members.know(slots.Val()) {
-		return redisconn.ConnectProblem(s.refused("has a node that %s", otherCluster))
+		return refused(otherCluster)
 	}
 	if is, err := redisconn.RoleOf(role); err != nil || is != "master" {
 		return connectedTo(is, err)

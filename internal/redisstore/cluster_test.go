@@ -68,6 +68,12 @@ func TestCluster(t *testing.T) {
 			t.Errorf("Open(%+v) = %v, want a *RefusedError with %q", c, err, says)
 		}
 	}
+	t.Run("a single Redis among the nodes", func(t *testing.T) {
+		single := redisproc.Start(t, redisproc.TCP()).Addr()
+		for _, url := range []string{c.URL() + "," + single, "redis://" + single + "," + c.Servers[0].Addr()} {
+			refuses(Config{URL: url}, "redis at "+single+" is no cluster")
+		}
+	})
 	t.Run("two clusters", func(t *testing.T) { testTwoClusters(t, c) })
 	refuses(Config{URL: c.URL(), KeyPrefix: "other"}, `with the key prefix "lockd"`)
 	for i := range shardTags { // whichever is the first of its node
@@ -151,8 +157,8 @@ func testTwoClusters(t *testing.T, c *redisproc.Cluster) {
 		}
 	}
 	s := open(t, c.URL())
-	if err := s.checkSeed(soon(t), other.Addr()); !errors.As(err, new(*redisconn.RefusedError)) {
-		t.Errorf("a connection to a node of another Cluster = %v, want a *RefusedError", err)
+	if err := s.checkSeed(soon(t), other.Addr()); !errors.As(err, new(*redisconn.RefusedError)) || !strings.HasPrefix(err.Error(), "redis at "+other.Addr()+" is of another Cluster") {
+		t.Errorf("a connection to a node of another Cluster = %v, want a *RefusedError that names it", err)
 	}
 	if err := s.checkSeed(soon(t), c.Servers[5].Addr()); err != nil {
 		t.Errorf("a connection to a replica of this one = %v", err)

@@ -14,9 +14,9 @@ import (
 func (s *Store) connect() {
 	options := options(s.target)
 	options.Dialer = s.conns.Dial
-	options.OnConnect = s.onConnect
 	if s.target.Cluster {
 		of := options.Cluster()
+		of.NewClient = s.nodeClient
 		of.DisableRoutingPolicies = true // every command of ours has its keys, and COMMAND is one right less
 		s.cluster = redis.NewClusterClient(of)
 		s.cluster.OnNewNode(func(node *redis.Client) {
@@ -26,8 +26,16 @@ func (s *Store) connect() {
 		s.client = s.cluster
 		return
 	}
+	options.OnConnect = s.onConnect
 	s.client = redis.NewUniversalClient(options)
 	s.client.AddHook(s.conns.Hook(s.moved))
+}
+
+// nodeClient is one of a Cluster's node. Its connections are looked at knowing which one it is.
+func (s *Store) nodeClient(options *redis.Options) *redis.Client {
+	address := options.Addr
+	options.OnConnect = func(ctx context.Context, cn *redis.Conn) error { return s.onNode(ctx, cn, address) }
+	return redis.NewClient(options)
 }
 
 // moved is told that another one is the primary now.
@@ -40,9 +48,6 @@ func (s *Store) moved(address string) {
 // server than it did, and leases must be kept on a primary whose layout is ours. go-redis calls it for
 // connections to sentinels too.
 func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
-	if s.target.Cluster {
-		return s.onNode(ctx, cn)
-	}
 	var role *redis.Cmd
 	var layoutIs, prefixIs recorded
 	_, err := cn.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -74,8 +74,8 @@ func (s *Store) checkSeeds(ctx context.Context) error {
 
 func (s *Store) checkSeed(ctx context.Context, address string) error {
 	options := s.target.Options(1)
-	options.Addrs, options.Dialer, options.OnConnect = []string{address}, s.conns.Dial, s.onConnect
-	node := redis.NewClient(options.Simple())
+	options.Addrs, options.Dialer = []string{address}, s.conns.Dial
+	node := s.nodeClient(options.Simple())
 	defer node.Close()
 	return s.connectError(node.Ping(ctx).Err())
 }
