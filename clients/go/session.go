@@ -53,7 +53,7 @@ func (s *stream) acquire(a *acquisition) (terms, error) {
 			}
 			t.mute = true
 			s.unheard(t.sent.mono)
-			return terms{}, status.Errorf(codes.DeadlineExceeded, "no word for %s", t.reply)
+			return terms{}, status.Errorf(codes.DeadlineExceeded, "no word for %s", time.Since(t.sent.mono).Round(time.Millisecond))
 		case cancelled:
 			// From here on it is lockd's to take back what it may have granted.
 			t.undone = c.giveUp(brokenAnswer{a.fateOf()})

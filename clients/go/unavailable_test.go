@@ -171,3 +171,23 @@ func TestDrainingForever(t *testing.T) {
 		}
 	})
 }
+
+// An attempt whose time was over before it was sent says for how long there was no word, which is never less than 0.
+func TestNoWordForNoTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newServers(t)
+		done := acquiring(t.Context(), c, "another") // there has been a connection
+		s := f.stream("a")
+		id, r := s.asks()
+		s.answer(grantOf(id, r))
+		<-done
+		a := &acquisition{client: c, name: "job", id: newLeaseID(), attempts: 1, caller: t.Context()}
+		defer a.stopAsking()
+		a.way = c.link.ready(true)
+		a.reply = -55 * time.Millisecond
+		_, err := a.way.acquire(a)
+		if err == nil || !strings.Contains(err.Error(), "no word for ") || strings.Contains(err.Error(), "for -") {
+			t.Errorf("acquire = %v, want no word for some time that is not negative", err)
+		}
+	})
+}
