@@ -154,13 +154,21 @@ local function note_want(name, me, wanter, px, passed)
   name.wants, name.want_px = rest, #rest > 0 and px + WANT_LONGER or 0
 end
 
+-- later reports whether exec is no earlier than stored, both executions of one acquisition, which its caller numbers. Once
+-- they came out of order neither number stands, none is later, and only undoing all of them finds the lease.
+local function later(exec, stored)
+  local n, m = tonumber(string.sub(exec, EXEC + 1), 16), tonumber(string.sub(stored, EXEC + 1), 16)
+  return n and m and n >= m
+end
+
 -- again restarts the ttl of a lease that the asking lease id has, and never shortens it.
 local function again(name, lock, attempt, exec, ttl, px)
   if attempt < lock.attempt then return {'SUPERSEDED'} end
   if attempt > lock.attempt then
     lock.attempt, lock.exec = attempt, exec
   elseif string.sub(exec, 1, EXEC) == string.sub(lock.exec, 1, EXEC) then
-    lock.exec = exec
+    -- Undoing an execution that failed must not free, where its copy came late, what the next one was granted.
+    lock.exec = later(exec, lock.exec) and exec or string.sub(exec, 1, EXEC)
   else
     lock.exec = '*' -- replayed: no undo can tell the executions apart, so none may match
   end
