@@ -109,18 +109,24 @@ func (r *round) found() (got *found, open bool, err error) {
 	return nil, open, nil
 }
 
+// maxLooks is how often a Get looks at a name that is free and wanted: who is next may be refused it for long.
+const maxLooks = 3
+
 // Get implements lease.Store. A name that somebody waits for here is on its way to him when it is free.
 func (s *Store) Get(ctx context.Context, r lease.GetRequest) (lease.Standing, error) {
 	until, _ := ctx.Deadline()
 	var held *found
 	var err error
-	for wanted := true; wanted && held == nil; {
-		wanted = s.lines.busy(r.Name)
+	for looks := 1; held == nil && looks <= maxLooks; looks++ {
+		wanted := s.lines.busy(r.Name)
 		held, err = s.lookUntil(ctx, r.Name, until)
 		if err != nil {
 			return lease.Standing{}, fmt.Errorf("look at %q: %w", r.Name, err)
 		}
-		if wanted && held == nil {
+		if !wanted {
+			break
+		}
+		if held == nil && looks < maxLooks {
 			s.promote(r.Name)
 		}
 	}
