@@ -2,6 +2,7 @@ package redisconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -39,33 +40,38 @@ func Look(ctx context.Context, c redis.Cmdable, learn func(sent time.Time, redis
 		return lease.Node{}, nil, err
 	}
 	info := Info(text)
+	persists, err := persistence(ctx, c, info)
+	if err != nil {
+		return lease.Node{}, nil, err
+	}
 	return lease.Node{
 		Version: info["redis_version"], Role: info["role"], RunID: info["run_id"],
-		ClockSkew: skew, Persistence: persistence(ctx, c, info), Eviction: info["maxmemory_policy"],
+		ClockSkew: skew, Persistence: persists, Eviction: info["maxmemory_policy"],
 	}, info, nil
 }
 
-// persistence says how Redis persists. Managed services refuse CONFIG; then only INFO speaks.
-func persistence(ctx context.Context, c redis.Cmdable, info map[string]string) string {
-	config := func(name string) (string, bool) {
-		got, err := c.ConfigGet(ctx, name).Result()
-		value, ok := got[name]
-		return value, ok && err == nil
-	}
+// persistence says how Redis persists. Managed services refuse CONFIG; then only INFO speaks. Who does not answer has not
+// refused it.
+func persistence(ctx context.Context, c redis.Cmdable, info map[string]string) (string, error) {
+	name, prefix := "save", ""
 	if info["aof_enabled"] == "1" {
-		if policy, ok := config("appendfsync"); ok {
-			return "aof " + policy
-		}
-		return "aof"
+		name, prefix = "appendfsync", "aof "
 	}
-	switch save, ok := config("save"); {
+	got, err := c.ConfigGet(ctx, name).Result()
+	if err != nil && !errors.As(err, new(redis.Error)) {
+		return "", err
+	}
+	switch value, ok := got[name]; {
+	case !ok && prefix != "":
+		return "aof", nil
 	case !ok:
-		return "unknown"
-	case save == "":
-		return "none"
-	default:
-		return "rdb"
+		return "unknown", nil
+	case prefix != "":
+		return prefix + value, nil
+	case value == "":
+		return "none", nil
 	}
+	return "rdb", nil
 }
 
 // RoleOf answers what a server is, from the reply of ROLE: master, slave or sentinel.

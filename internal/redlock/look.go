@@ -35,7 +35,10 @@ func (n *node) look(ctx context.Context) (seen, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*redisconn.CallTimeout)
 	defer cancel()
 	var s seen
-	node, info, err := redisconn.Look(ctx, n.looks, func(_ time.Time, micros int64) { s.micros = micros })
+	node, info, err := redisconn.Look(ctx, n.looks, func(sent time.Time, micros int64) {
+		s.micros = micros
+		n.clock.Learn(sent, micros) // before the first script, whose not_after is reckoned by it
+	})
 	if err != nil {
 		return seen{}, redisconn.Refusal(n.address, err)
 	}
