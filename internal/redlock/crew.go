@@ -68,12 +68,23 @@ func (c *crew) next() func() {
 // errands are what is left to do when the caller has been answered, each a goroutine, bounded in number and in time.
 type errands struct {
 	ctx     context.Context // ends with the store
+	mu      sync.Mutex      // of starting, so that stop waits for whatever was
 	running sync.WaitGroup
 	count   atomic.Int64
 }
 
+// stop has all end, by end, and returns when they have. None is begun any more.
+func (e *errands) stop(end context.CancelFunc) {
+	e.mu.Lock()
+	end()
+	e.mu.Unlock()
+	e.running.Wait()
+}
+
 // start runs f with a context that ends limit from now, unless too many are under way.
 func (e *errands) start(limit time.Duration, f func(ctx context.Context)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.count.Add(1) > maxErrands || e.ctx.Err() != nil {
 		e.count.Add(-1)
 		return

@@ -72,8 +72,7 @@ func (s *Store) Close() error {
 	s.lines.close()
 	s.crew.stop()
 	s.watches.close()
-	s.cancel()
-	s.errands.running.Wait()
+	s.errands.stop(s.cancel)
 	for _, q := range s.queues {
 		q.stop()
 	}
