@@ -36,6 +36,9 @@ func PlanInit(ctx context.Context, c Config) (*Change, error) {
 		blank := !slices.ContainsFunc(all, func(s surveyed) bool { return !s.empty() })
 		ch := &Change{does: f}
 		f.to = newIdentity(f.seats(), g.maxTTL)
+		for _, s := range all { // a lower --max-ttl does not shorten the leases of before
+			f.to.longest = max(f.to.longest, s.mark.longest)
+		}
 		if !blank {
 			ch.gap = fenceGap
 			ch.Effect = []string{

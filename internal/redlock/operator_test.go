@@ -1,6 +1,7 @@
 package redlock
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,27 @@ func TestInit(t *testing.T) {
 		if fence := fenceAt(t, s); fence <= largest {
 			t.Errorf("the fence of node %d is %d, want more than %d", i, fence, largest)
 		}
+	}
+}
+
+// Leases that a former group granted may stand for longer than those of the new one.
+func TestInitWaitsForTheLeasesOfBefore(t *testing.T) {
+	t.Parallel()
+	all := servers(t, 3)
+	c, _ := config(t, all, time.Hour)
+	g, err := openGroup(t.Context(), c)
+	must(t, err)
+	must(t, g.close())
+	on(t, all[1], "FLUSHALL")
+	on(t, all[2], "FLUSHALL")
+	c.MaxTTL = 5 * time.Minute
+	ch, err := PlanInit(t.Context(), asOperator(c))
+	planned(t, ch, err)
+	if got, want := ch.does.to.longest, longestOf(time.Hour); got != want {
+		t.Errorf("nobody votes for %s, want %s", got, want)
+	}
+	if want := "no lease is granted for 1h6m39.6s: leases of before may stand for as long"; !slices.Contains(ch.Effect, want) {
+		t.Errorf("it says %q, want %q", ch.Effect, want)
 	}
 }
 
