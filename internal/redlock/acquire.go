@@ -107,9 +107,8 @@ func (r *round) granted(a lease.Acquisition, token int64) (lease.Lease, error) {
 	if stood != nil {
 		return stood.lease(a.Name, token, r.store.freeIn(left))
 	}
-	since, _ := r.ask.args[sinceOfAcquire].(int64)
 	l := lease.Lease{
-		Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(since),
+		Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(r.ask.since),
 		TTL: a.TTL, Left: a.TTL, ExpiresIn: whole,
 	}
 	if len(a.Metadata) > 0 {

@@ -10,10 +10,8 @@ import (
 
 // operation is one of those that batch.lua does at one node in one call.
 type operation struct {
-	keys     []any
-	args     []any
+	ask      *ask      // the same for all nodes that are asked it, and not changed any more
 	deadline time.Time // when who waits for it is told that nothing is known
-	notAfter int64     // of an ACQUIRE: where it is among args; it is the node's to say what time that is
 	since    time.Time // in the queue
 
 	over atomic.Bool  // it has been settled
@@ -38,49 +36,51 @@ const (
 	kindLook    = "LOOK"
 )
 
-// ask is an operation as it is for every node; each node has its own copy.
+// ask is an operation as it is for every node.
 type ask struct {
 	name  string
 	kind  string
 	args  []any
-	late  int           // which of args is not_after, 0: none
+	late  int           // which of args is not_after, 0: none; it is for each node to say what time that is
+	since int64         // µs, of ACQUIRE: when it is granted, if it is
 	ttl   time.Duration // of the lease, 0: not known
 	until time.Time     // of the whole call
+
+	lock, want any // the keys, spelled once for all nodes, see of
 }
 
 // acquiring is an ACQUIRE. Its proposal is filled in when it is queued, see Store.put.
 func acquiring(a lease.Acquisition, flags string, w wants, until time.Time) (ask, error) {
 	body, err := encodePayload(a)
 	tag := string(a.ID) + "|" + strconv.FormatUint(uint64(a.Tag.Attempt), 10) + "|" + a.Tag.Exec
+	since := time.Now().UnixMicro()
+	expiry := strconv.FormatInt(px(a.TTL), 10)
+	rest := "0|" + strconv.FormatInt(a.TTL.Milliseconds(), 10) + "|" + expiry + "|" + strconv.FormatInt(since, 10) + "|" + body
 	return ask{
-		name: a.Name, kind: kindAcquire, late: 6, ttl: a.TTL, until: until,
-		args: []any{tag, flags, int64(0), a.TTL.Milliseconds(), px(a.TTL), int64(0), int64(0), w.mine, w.next, body},
+		name: a.Name, kind: kindAcquire, late: 3, since: since, ttl: a.TTL, until: until,
+		args: []any{tag, flags, int64(0), int64(0), w.mine, w.next, expiry, rest},
 	}, err
 }
 
-// Where the proposal and its time are among the arguments of ACQUIRE, and the proposal among those of FORCE.
+// Where the proposal is among the arguments of ACQUIRE, and among those of FORCE.
 const (
 	proposalOfAcquire = 2
-	sinceOfAcquire    = 5
 	proposalOfForce   = 1
 )
 
 // wants are what ACQUIRE tells of who waits here: as <instance>|<since in µs>, or nothing.
 type wants struct{ mine, next string }
 
-// of is the operation as it is put to one node.
-func (a ask) of(k keys, timeout time.Duration, now time.Time, to func(answer)) *operation {
+// of is the operation as it is put to one node. What a has by then is not to be changed any more.
+func (a *ask) of(k keys, timeout time.Duration, now time.Time, to func(answer)) *operation {
 	deadline := now.Add(timeout)
 	if a.until.Before(deadline) {
 		deadline = a.until
 	}
-	args := make([]any, 0, 1+len(a.args))
-	args = append(append(args, a.kind), a.args...)
-	op := &operation{keys: []any{k.lock(a.name), k.want(a.name)}, args: args, deadline: deadline, to: to}
-	if a.late != 0 {
-		op.notAfter = int64(1 + a.late)
+	if a.lock == nil {
+		a.lock, a.want = k.lock(a.name), k.want(a.name)
 	}
-	return op
+	return &operation{ask: a, deadline: deadline, to: to}
 }
 
 // tell settles op, once.

@@ -260,14 +260,16 @@ func (q *queue) command(ops []*operation) (keys, args []any) {
 	marker, mark := q.node.marker()
 	k := q.store.keys
 	keys = append(make([]any, 0, 2+2*len(ops)), marker, k.fence())
-	args = append(make([]any, 0, 6+11*len(ops)),
+	args = append(make([]any, 0, 6+9*len(ops)),
 		time.Now().UnixMicro(), redisconn.MaxSkew.Microseconds(), mark, k.notices(), k.events(), k.beforeName())
 	for _, op := range ops {
-		keys = append(keys, op.keys...)
-		if op.notAfter != 0 {
-			op.args[op.notAfter] = q.node.time(op.deadline)
+		keys = append(keys, op.ask.lock, op.ask.want)
+		args = append(args, op.ask.kind)
+		first := len(args)
+		args = append(args, op.ask.args...)
+		if op.ask.late != 0 {
+			args[first+op.ask.late] = q.node.time(op.deadline)
 		}
-		args = append(args, op.args...)
 	}
 	return keys, args
 }

@@ -24,8 +24,11 @@ type round struct {
 	began time.Time
 	done  func(*seat) bool // whether a seat counts for redsync
 
-	mu    sync.Mutex
-	after func(*seat) // set by close
+	ripe chan struct{} // closed when redsync's verdict is sure, see ripenLocked
+
+	mu               sync.Mutex
+	after            func(*seat) // set by close
+	came, ayes, noes int         // how many seats have answered, and what redsync will count them for
 }
 
 // seat is what one node says in a round.
@@ -57,9 +60,12 @@ func (s *Store) newRoundOf(name, kind string, until time.Time, asks []*ask) *rou
 }
 
 func (r *round) seated() *round {
+	r.ripe = make(chan struct{})
 	r.seats = make([]*seat, len(r.asks))
+	seats := make([]seat, len(r.asks))
 	for i, a := range r.asks {
-		r.seats[i] = &seat{round: r, node: i, came: make(chan struct{})}
+		seats[i] = seat{round: r, node: i, came: make(chan struct{})}
+		r.seats[i] = &seats[i]
 		if a == nil {
 			r.seats[i].take(answer{err: errNotAsked})
 		}
@@ -97,7 +103,7 @@ func (s *Store) proposeLocked(a *ask, now time.Time) {
 	switch a.kind {
 	case kindAcquire:
 		s.proposed = ballot.Propose(now.UnixMicro(), s.proposed, s.seen.Load())
-		a.args[proposalOfAcquire], a.args[sinceOfAcquire] = s.proposed, now.UnixMicro()
+		a.args[proposalOfAcquire] = s.proposed
 	case kindForce: // past the forced token, at nodes that have never heard of it, too
 		forced, _ := a.args[proposalOfForce].(int64)
 		s.proposed = ballot.Propose(now.UnixMicro(), s.proposed, max(s.seen.Load(), forced))
@@ -112,10 +118,32 @@ func (s *seat) take(a answer) {
 	r := s.round
 	r.mu.Lock()
 	close(s.came)
+	r.ripenLocked(s)
 	after := r.after
 	r.mu.Unlock()
 	if after != nil {
 		after(s)
+	}
+}
+
+// ripenLocked counts s, which has answered. As soon as redsync would have its verdict, it may be asked: its goroutines, one
+// for each seat, find what they wait for then, and are not each parked and woken. Its own clock starts later by that; but
+// whoever counts with a validity takes it from when the round began.
+func (r *round) ripenLocked(s *seat) {
+	r.came++
+	switch {
+	case r.done(s):
+		r.ayes++
+	case s.trouble() == nil:
+		r.noes++
+	}
+	q := ballot.Quorum(len(r.seats))
+	if r.ayes == q || r.noes == q || r.came == len(r.seats) {
+		select {
+		case <-r.ripe: // it was
+		default:
+			close(r.ripe)
+		}
 	}
 }
 
@@ -213,8 +241,11 @@ func (r *round) mutex(ttl time.Duration) *redsync.Mutex {
 	}
 	return redsync.New(pools...).NewMutex(r.ask.name,
 		redsync.WithTries(1), redsync.WithFailFast(true), redsync.WithExpiry(ttl),
-		redsync.WithDriftFactor(drift), redsync.WithTimeoutFactor(1))
+		redsync.WithDriftFactor(drift), redsync.WithTimeoutFactor(1), redsync.WithGenValueFunc(noValue))
 }
+
+// noValue is what redsync would tell a lock's executions apart by: ours have tags.
+func noValue() (string, error) { return "", nil }
 
 // drift is by how much clocks may run apart: what is left of a ttl is counted with as much less.
 const drift = 0.01
@@ -226,6 +257,7 @@ func validity(ttl time.Duration) time.Duration { return max(ttl, leastValid) }
 
 // lock has redsync lock what was put as ACQUIRE, and reports whether a quorum granted in time.
 func (r *round) lock() bool {
+	<-r.ripe
 	// A lock that failed is released by redsync, which asks each connection once more.
 	r.store.counting.Add(2 * len(r.seats))
 	err := r.mutex(validity(r.ask.ttl)).TryLock()
@@ -237,6 +269,7 @@ func (r *round) lock() bool {
 
 // extend has redsync extend what was put as RENEW or COMMIT, and reports whether a quorum did.
 func (r *round) extend(ttl time.Duration) bool {
+	<-r.ripe
 	r.store.counting.Add(len(r.seats))
 	extended, _ := r.mutex(validity(ttl)).Extend() // what each node said is in the seats
 	return extended
@@ -244,6 +277,7 @@ func (r *round) extend(ttl time.Duration) bool {
 
 // unlock has redsync unlock what was put as something that frees, and reports whether a quorum answered.
 func (r *round) unlock() bool {
+	<-r.ripe
 	r.store.counting.Add(len(r.seats))
 	unlocked, _ := r.mutex(leastValid).Unlock() // what each node said is in the seats
 	return unlocked

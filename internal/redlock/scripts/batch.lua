@@ -12,8 +12,8 @@
 --   ARGV[7]  how many bytes of a lock's key come before the name
 --
 -- Then each operation brings two keys, lock and want, and its arguments:
---   ACQUIRE  tag (<lease id>|<attempt>|<exec>), flags, proposal, ttl, px, since, not_after, wanter, next, payload
---            flags: G the name may be granted, I also if another instance is next
+--   ACQUIRE  tag (<lease id>|<attempt>|<exec>), flags, proposal, not_after, wanter, next, px, rest
+--            flags: G the name may be granted, I also if another instance is next; rest: of the value, behind the token
 --   COMMIT   lease id, token that was reported, token of the lease
 --   RENEW    lease id, ttl (0: the lease's own), px
 --   RELEASE  lease id
@@ -45,6 +45,8 @@
 -- Everything is decided on what was read, then written: the fence before any lock, since a lock must not have a token
 -- that the fence does not know; what is freed last, since after any write Redis refuses nothing for want of memory.
 -- From the first write on everything is a pcall: one name's failure must not hide what was done to the others.
+local BAR, STAR = string.byte('|*', 1, 2)
+local find, byte, match, unpack, pcall = string.find, string.byte, string.match, unpack, redis.pcall
 local NONCE, CLOCK, MAX_SKEW, MARK, NOTICES, EVENTS, BEFORE_NAME = unpack(ARGV, 1, 7)
 local MAX_TOKEN = 9007199254740992 -- 2^53: beyond it max(n + 1, ...) repeats itself
 local EXEC = 16 -- digits by which a caller knows its execution
@@ -57,10 +59,10 @@ local function answer(body) return {NONCE, whole(now), body} end
 
 if stored[1] ~= MARK then return answer({'AMNESIA', 'its marker is gone'}) end
 local fence = stored[2]
-if not fence or not string.match(fence, '^%d+$') then return answer({'AMNESIA', 'its fence is gone'}) end
+if not fence or not match(fence, '^%d+$') then return answer({'AMNESIA', 'its fence is gone'}) end
 fence = tonumber(fence)
 
-local listening = redis.pcall('PUBSUB', 'NUMSUB', EVENTS)
+local listening = pcall('PUBSUB', 'NUMSUB', EVENTS)
 listening = failed(listening) and 1 or listening[2]
 local raised = false
 local skew = skewed(now, CLOCK, MAX_SKEW)
@@ -73,14 +75,15 @@ end
 
 -- at answers what stands at KEYS[k], as the operations before have left it, and notes that operation n is about it.
 local function at(k, n)
-  local name = names[KEYS[k]]
+  local key = KEYS[k]
+  local name = names[key]
   if name then
     name.more = name.more or {}
     name.more[#name.more + 1] = n
     return name
   end
-  name = {key = KEYS[k], was = stored[k], value = stored[k], want = stored[k + 1], k = k, n = n}
-  names[KEYS[k]] = name
+  name = {key = key, was = stored[k], value = stored[k], want = stored[k + 1], k = k, n = n}
+  names[key] = name
   order[#order + 1] = name
   return name
 end
@@ -91,15 +94,16 @@ local function holder(name)
   return name.lock
 end
 
--- has reports whether the lease id has it. Most want to know no more.
+-- has reports whether the lease id has it. Most want to know no more: matching a whole value with a pattern is dear.
 local function has(name, id)
-  return name.value and string.sub(name.value, 1, #id + 1) == id .. '|'
+  local value = name.value
+  return value and find(value, id, 1, true) == 1 and byte(value, #id + 1) == BAR
 end
 
 -- left is in how many ms it expires; 0 if that cannot be known.
 local function left(name)
   if name.px then return tonumber(name.px) end
-  local ms = redis.pcall('PTTL', name.key)
+  local ms = pcall('PTTL', name.key)
   return failed(ms) and 0 or math.max(ms, 0)
 end
 
@@ -137,7 +141,7 @@ end
 -- instance before; and passed, if that is true, those who have waited longer not any more: they did not come.
 local function note_want(name, me, wanter, px, passed)
   local rest, mine, last = {}, nil, nil
-  local instance, since = string.match(wanter, '^(%x+)|(%d+)$')
+  local instance, since = match(wanter, '^(%x+)|(%d+)$')
   if instance then mine = {instance = instance, since = tonumber(since), text = wanter} end
   for _, one in ipairs(wants(name)) do
     if one.instance == me then last = one end
@@ -185,31 +189,35 @@ end
 
 local do_ = {}
 
-function do_.ACQUIRE(name, tag, flags, proposal, ttl, px, since, not_after, wanter, next_wanter, payload)
+function do_.ACQUIRE(name, tag, flags, proposal, not_after, wanter, next_wanter, px, rest)
   if now > tonumber(not_after) then return {'LATE'} end
   if name.value then
     local problem = foreign(name)
     if problem then return problem end
-    local id, attempt, exec = string.match(tag, '^(%x+)|(%d+)|([%x*]+)$')
-    if name.lock.id == id then return again(name, name.lock, tonumber(attempt), exec, tonumber(ttl), tonumber(px)) end
+    local id, attempt, exec = match(tag, '^(%x+)|(%d+)|([%x*]+)$')
+    if name.lock.id == id then
+      return again(name, name.lock, tonumber(attempt), exec, tonumber(match(rest, '^0|(%d+)|')), tonumber(px))
+    end
     local ms = left(name)
-    if wanter ~= '' then note_want(name, string.match(wanter, '^%x+'), wanter, ms) end
+    if wanter ~= '' then note_want(name, match(wanter, '^%x+'), wanter, ms) end
     return {'HELD', name.value, ms}
   end
-  if not string.find(flags, 'G', 1, true) then return {'FREE'} end
+  if not find(flags, 'G', 1, true) then return {'FREE'} end
   if skew then return skew end
   local me, mine, insists
   if name.want or wanter ~= '' then
-    me, mine = string.match(wanter, '^(%x+)|(%d+)$')
-    insists = string.find(flags, 'I', 1, true)
+    me, mine = match(wanter, '^(%x+)|(%d+)$')
+    insists = find(flags, 'I', 1, true)
     local first = name.want and wants(name)[1]
-    if first and not insists and first.instance ~= me and first.since < tonumber(mine or since) then return {'WANTED'} end
+    local since = mine or match(rest, '^0|%d+|%d+|(%d+)|')
+    if first and not insists and first.instance ~= me and first.since < tonumber(since) then return {'WANTED'} end
   end
-  local token = math.max(fence + 1, tonumber(proposal))
+  local proposed = tonumber(proposal)
+  local token = math.max(fence + 1, proposed)
   if token >= MAX_TOKEN then return {'ERROR', 'the fence has reached 2^53'} end
   raise(token)
   name.lock, name.write, name.px = nil, 'SET', px
-  name.value = tag .. '|' .. whole(token) .. '|0|' .. ttl .. '|' .. px .. '|' .. since .. '|' .. payload
+  name.value = tag .. '|' .. (token == proposed and proposal or whole(token)) .. '|' .. rest
   if name.want or next_wanter ~= '' then note_want(name, me, next_wanter, tonumber(px), insists) end
   return token -- a number is answered with all its digits
 end
@@ -249,10 +257,11 @@ end
 function do_.RELEASE(name, id)
   if not name.value then return {'GONE'} end
   if not has(name, id) then return foreign(name) or {'OTHER'} end
-  local value = name.value
-  local attempt, exec = string.match(value, '^|(%d+)|([%x*]+)|', #id + 1)
+  local value, tag = name.value, #id + 1
+  local once = find(value, '|1|', tag, true) == tag and byte(value, tag + 3) ~= STAR
   free(name)
-  if attempt == '1' and exec ~= '*' and not name.want and listening == 0 then return 1 end
+  if once and not name.want and listening == 0 then return 1 end
+  local attempt, exec = match(value, '^|(%d+)|([%x*]+)|', tag)
   return {'HELD', tonumber(attempt), exec, next_of(name), value}
 end
 
@@ -282,7 +291,7 @@ function do_.LOOK(name)
   return {'FREE'}
 end
 
-local arguments = {ACQUIRE = 10, COMMIT = 3, RENEW = 3, RELEASE = 1, UNDO = 3, FORCE = 3, LOOK = 0}
+local arguments = {ACQUIRE = 8, COMMIT = 3, RENEW = 3, RELEASE = 1, UNDO = 3, FORCE = 3, LOOK = 0}
 local replies = {}
 local k, a, n = 3, 8, 0
 while a <= #ARGV do
@@ -301,20 +310,20 @@ local function spoil(name, text)
 end
 
 -- SET ... GET refuses a key that is no string any more.
-local unraised = raised and failed(redis.pcall('SET', KEYS[2], whole(fence), 'GET'))
+local unraised = raised and failed(pcall('SET', KEYS[2], whole(fence), 'GET'))
 
 -- ms spells a number of ms that is a number, or is spelled already.
 local function ms(px) return type(px) == 'number' and whole(px) or px end
 
 local function write(name)
   if name.write == 'SET' and unraised then return unraised end
-  if name.write == 'EXPIRE' then return failed(redis.pcall('PEXPIRE', name.key, ms(name.px))) end
+  if name.write == 'EXPIRE' then return failed(pcall('PEXPIRE', name.key, ms(name.px))) end
   if not name.was then
-    local reply = redis.pcall('SET', name.key, name.value, 'NX', 'PX', ms(name.px))
+    local reply = pcall('SET', name.key, name.value, 'NX', 'PX', ms(name.px))
     return failed(reply) or not reply and FOREIGN
   end
-  if name.px then return failed(redis.pcall('SET', name.key, name.value, 'PX', ms(name.px))) end
-  return failed(redis.pcall('SET', name.key, name.value, 'KEEPTTL'))
+  if name.px then return failed(pcall('SET', name.key, name.value, 'PX', ms(name.px))) end
+  return failed(pcall('SET', name.key, name.value, 'KEEPTTL'))
 end
 
 local freed = {}
@@ -327,24 +336,24 @@ for _, name in ipairs(order) do
   end
 end
 if #freed > 0 then
-  local problem = failed(redis.pcall('DEL', unpack(freed)))
-  for _, name in ipairs(order) do
-    if problem and name.write == 'DEL' then spoil(name, problem) end
+  local problem = failed(pcall('DEL', unpack(freed)))
+  for _, name in ipairs(problem and order or {}) do
+    if name.write == 'DEL' then spoil(name, problem) end
   end
 end
 
 for _, name in ipairs(order) do
   if name.want_px == 0 then
-    if name.want then redis.pcall('DEL', KEYS[name.k + 1]) end
+    if name.want then pcall('DEL', KEYS[name.k + 1]) end
   elseif name.want_px then
     local texts = {}
     for i, one in ipairs(name.wants) do texts[i] = one.text end
-    redis.pcall('SET', KEYS[name.k + 1], table.concat(texts, ','), 'PX', whole(name.want_px))
+    pcall('SET', KEYS[name.k + 1], table.concat(texts, ','), 'PX', whole(name.want_px))
   end
-  if name.notice and not name.spoilt then redis.pcall('PUBLISH', NOTICES, name.notice) end
+  if name.notice and not name.spoilt then pcall('PUBLISH', NOTICES, name.notice) end
   local first = name.freed and not name.value and name.want and not name.spoilt and wants(name)[1]
   if first then
-    redis.pcall('PUBLISH', NOTICES, cjson.encode({kind = 'freed', name = string.sub(name.key, BEFORE_NAME + 1), next = first.instance}))
+    pcall('PUBLISH', NOTICES, cjson.encode({kind = 'freed', name = string.sub(name.key, BEFORE_NAME + 1), next = first.instance}))
   end
 end
 return answer({whole(fence), listening, replies})
