@@ -122,7 +122,8 @@ func (s *scripted) operation(q request) []any {
 			flags = ""
 		}
 		tag := fmt.Sprintf("%s|%d|%s", q.id, q.attempt, spelled(q.exec))
-		return []any{"ACQUIRE", tag, flags, q.token, scriptTTL, scriptPX, 1, s.micros(q.notAfter), "", "", "{}"}
+		rest := fmt.Sprintf("0|%d|%d|1|{}", scriptTTL, scriptPX)
+		return []any{"ACQUIRE", tag, flags, q.token, s.micros(q.notAfter), "", "", scriptPX, rest}
 	case opCommit:
 		return []any{"COMMIT", q.id, q.token, q.want}
 	case opRenew:

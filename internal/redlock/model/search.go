@@ -24,7 +24,6 @@ type search struct {
 	seen    map[uint64]struct{}
 	found   *history // what breaks a promise
 	tally   tally    // of all that happened on the way, each thing once
-	grants  int
 }
 
 // position is how far a plan has come. What nodes do is independent of each other, but for the order in which their
