@@ -38,7 +38,7 @@ var limits = []limit{
 		"operations of many callers share a script: two operations a pair, so 0.12 is batches of seventeen"},
 	{"64 workers: Redis calls per pair", 2, func(m measured) float64 { return m.Many.RedisCalls },
 		"a batch is handled as a set: one MGET, one step of the fence, one DEL; only SET is one a grant"},
-	{"64 workers: allocations in lockd per pair", 26, func(m measured) float64 { return m.Many.ServerAllocs },
+	{"64 workers: allocations in lockd per pair", 24, func(m measured) float64 { return m.Many.ServerAllocs },
 		"garbage is processor time"},
 	{"64 workers: allocations in the client per pair", 10, func(m measured) float64 { return m.Many.ClientAllocs },
 		"garbage is processor time, and here it is the user's"},

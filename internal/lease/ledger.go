@@ -218,9 +218,11 @@ func (l *ledger) addLocked(of claimOf, principal string) *claim {
 		l.tenants[principal] = t
 	}
 	t.claims++
-	c := new(claim)
+	var c *claim
 	if n := len(l.spare); n > 0 {
 		c, l.spare = l.spare[n-1], l.spare[:n-1]
+	} else {
+		c = new(claim)
 	}
 	*c = claim{of: of, tenant: t}
 	l.claims[of] = c
