@@ -2,12 +2,8 @@ package auth
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
-	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,20 +76,6 @@ func rewrite(t *testing.T, g *Guard, path, text string) error {
 		commit()
 	}
 	return err
-}
-
-func leaf(t *testing.T, p certs.Pair) []*x509.Certificate {
-	t.Helper()
-	text, err := os.ReadFile(p.Cert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(text)
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []*x509.Certificate{cert}
 }
 
 // What does not fit together is refused, with what would be right.
@@ -283,190 +265,6 @@ func TestTokenFilesAreChecked(t *testing.T) {
 			t.Errorf("%q: %v, want %q and no secret", text, err, want)
 		}
 	}
-}
-
-// What a policy says wrongly is named by its line, all of it at once.
-func TestPoliciesAreChecked(t *testing.T) {
-	rule := func(who, may, under string) string {
-		return fmt.Sprintf("  - {who: %s, may: %s, under: %s}\n", who, may, under)
-	}
-	for text, want := range map[string]string{
-		"":                                       "it is empty",
-		"rules: {":                               "not valid YAML",
-		"rules: []\n---\nrules: []":              "more than one document",
-		"a: b":                                   `line 1: the policy has no "a"`,
-		"- a":                                    "is no mapping",
-		"rules: x":                               "line 1: rules is no list",
-		"rules:\n  - x":                          "line 2: a rule is no mapping",
-		"rules:\n" + rule("token:a", "fly", "x"): `line 2: there is no verb "fly"; want one of acquire, read, watch, force, admin`,
-		"rules:\n" + rule("token:a", "[read, read]", "x"):                                    "read is there twice",
-		"rules:\n" + rule("token:a", "[]", "x"):                                              "not whole",
-		"rules:\n  - {who: token:a, may: read}\n":                                            "not whole",
-		"rules:\n  - {who: token:a, may: read, under: }\n":                                   "under has no single value",
-		"rules:\n  - {who: token:a, may: read, under: x, undr: y}\n":                         `a rule has no "undr"`,
-		"rules:\n" + rule("token:a", "read", "x/"):                                           "under: prefix",
-		"rules:\n" + rule("token:a", "read", "../x"):                                         "under: prefix",
-		"rules:\n" + rule("alice", "read", "x"):                                              "want cert:, token: or jwt:",
-		"rules:\n" + rule(`"*"`, "read", "x"):                                                "want cert:, token: or jwt:",
-		"rules:\n" + rule(`"token:a b"`, "read", "x"):                                        "without spaces",
-		"rules:\n" + rule("token:a", "force", "x"):                                           "want read with them",
-		"rules:\n" + rule("token:a", "watch", "x"):                                           "want read with them",
-		"rules:\n" + rule("token:a", "admin", "x"):                                           "admin is about the whole server",
-		"rules: []\nrules: []":                                                               `"rules" is there twice`,
-		"rules: []\nrevoked: [alice]":                                                        "line 2: who is",
-		"rules:\n" + rule("token:a", "read", "x") + rule("token:a", "read", "x"):             "line 3: what token:a may do under \"x\", line 2 gives already",
-		"rules:\n" + rule("token:a", "[read, watch]", "x") + rule("token:a", "read", "x/y"):  "line 3: what token:a may do",
-		"rules:\n" + rule("token:a", "read", "x/y") + rule("token:a", "[read, watch]", `""`): "line 2: what token:a may do",
-		"rules:\n" + rule(`"token:*"`, "read", "x") + rule("token:a", "read", "x"):           "line 3: what token:a may do",
-		"rules:\n" + rule("[token:a, token:a]", "read", "x"):                                 "gives already",
-	} {
-		if _, err := parsePolicy([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("policy %q: %v, want %q", text, err, want)
-		}
-	}
-	both := "rules:\n" + rule("alice", "read", "x") + rule("token:a", "fly", "x")
-	if _, err := parsePolicy([]byte(both)); err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), "line 3") {
-		t.Errorf("of two faults: %v, want both", err)
-	}
-	same := "rules:\n" + rule("token:a", "read", "x") + rule("token:a", "read", "x")
-	if _, err := parsePolicy([]byte(same)); err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "line 3") {
-		t.Errorf("of two rules that are the same: %v, want the second alone", err)
-	}
-	fine := "rules:\n" + rule("token:a", "read", "x") + rule("token:a", "[read, watch]", "x/y") + rule("token:b", "read", "x") + rule("token:a", "acquire", "x")
-	if _, err := parsePolicy([]byte(fine)); err != nil {
-		t.Errorf("rules that add up: %v, want none", err)
-	}
-}
-
-func TestPatterns(t *testing.T) {
-	for _, c := range []struct {
-		pattern, who string
-		want         bool
-	}{
-		{"cert:a", "cert:a", true},
-		{"cert:a", "cert:ab", false},
-		{"cert:a", "jwt:a", false},
-		{"cert:spiffe://acme/team-a/*", "cert:spiffe://acme/team-a/x", true},
-		{"cert:spiffe://acme/team-a/*", "cert:spiffe://acme/team-a/x/y", false},
-		{"cert:spiffe://acme/team-a/*", "cert:spiffe://acme/team-ab/x", false},
-		{"cert:spiffe://acme/team-a/**", "cert:spiffe://acme/team-a/x/y", true},
-		{"cert:spiffe://acme/*/worker", "cert:spiffe://acme/team-a/worker", true},
-		{"cert:spiffe://acme/*/worker", "cert:spiffe://acme/team-a/x/worker", false},
-		{"cert:*.internal", "cert:a.internal", true},
-		{"cert:*.internal", "cert:aXinternal", false},
-		{"cert:*.internal", "cert:a.internal.evil", false},
-		{"cert:a.b", "cert:aXb", false},
-		{"jwt:**", "jwt:any/thing", true},
-		{"jwt:**", "token:any", false},
-		{"jwt:[a-z]*", "jwt:abc", false},
-	} {
-		p, err := parsePattern(c.pattern)
-		if err != nil {
-			t.Errorf("%q: %v", c.pattern, err)
-		} else if got := p.match(c.who); got != c.want {
-			t.Errorf("%q matches %q: %t, want %t", c.pattern, c.who, got, c.want)
-		}
-	}
-}
-
-// Who a certificate is, and what makes it nobody's.
-func TestCertificates(t *testing.T) {
-	by, other := certs.New(t), certs.New(t)
-	server := by.Sign(t, "lockd")
-	ca := put(t, "ca", string(contents(t, by.CA)))
-	g := open(t, Settings{Cert: server.Cert, Key: server.Key, ClientCA: ca, Policy: put(t, "policy", everything)})
-	show := func(by *certs.Authority, opts ...certs.Option) Shown {
-		return Shown{Certificates: leaf(t, by.Sign(t, "token:ci", opts...))}
-	}
-	now := time.Now()
-	wantWho(t, g, show(by, certs.Named("spiffe://acme/ci")), "cert:spiffe://acme/ci")
-	wantWho(t, g, show(by, certs.Named("spiffe://acme/ci", "ci.internal", "ci")), "cert:spiffe://acme/ci")
-	wantWho(t, g, show(by, certs.Named("ci.internal")), "cert:ci.internal")
-	wantNobody(t, g, show(by, certs.Named()), "no URI name and 0 DNS names")
-	wantNobody(t, g, show(by, certs.Named("a", "b")), "2 DNS names")
-	wantNobody(t, g, show(by, certs.Named("spiffe://acme/a", "spiffe://acme/b")), "2 URI names")
-	wantNobody(t, g, show(by, certs.Named("*.internal")), "wildcard")
-	wantNobody(t, g, show(other, certs.Named("spiffe://acme/ci")), "no authority that is trusted here")
-	wantNobody(t, g, show(by, certs.Named("ci"), certs.Between(now.Add(-time.Hour), now.Add(-time.Minute))), "expired on")
-	wantNobody(t, g, show(by, certs.Named("ci"), certs.Between(now.Add(time.Hour), now.Add(2*time.Hour))), "not valid before")
-	wantNobody(t, g, show(by, certs.Named("ci"), certs.For(x509.ExtKeyUsageServerAuth)), "not for clients")
-	wantNobody(t, g, Shown{}, "want a client certificate")
-	wantNobody(t, g, Shown{Certificates: leaf(t, by.Sign(t, "x", certs.Named("ci"))), Authorization: []string{"Bearer x"}}, "not known")
-
-	for because, names := range map[string]certs.Option{
-		"'s DNS name is none":        func(c *x509.Certificate) { c.DNSNames = []string{"spiffe://acme/ci"} },
-		"DNS name is none; want one": func(c *x509.Certificate) { c.DNSNames = []string{""} },
-		"'s URI name has no scheme":  func(c *x509.Certificate) { c.URIs = []*url.URL{{Path: "ci.internal"}} },
-		"URI name has no scheme":     func(c *x509.Certificate) { c.URIs = []*url.URL{{}} },
-	} {
-		wantNobody(t, g, show(by, certs.Named(), names), because)
-	}
-
-	// On a connection that stands, its time and its authority run out.
-	c := g.Caller(show(by, certs.Named("spiffe://acme/ci")))
-	if _, err := c.May(Force, "a", now); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.May(Force, "a", now.Add(2*time.Hour)); !errors.As(err, new(*UnauthenticatedError)) {
-		t.Errorf("after its certificate has run out: %v, want nobody", err)
-	}
-	if _, err := c.May(Force, "a", now); err != nil {
-		t.Fatal(err)
-	}
-	if err := rewrite(t, g, ca, string(contents(t, other.CA))); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.May(Force, "a", now); !errors.As(err, new(*UnauthenticatedError)) {
-		t.Errorf("after its authority has been taken away: %v, want nobody", err)
-	}
-}
-
-// A certificate is good no longer than who signed it.
-func TestACertificateEndsWithItsAuthority(t *testing.T) {
-	now := time.Now()
-	by := certs.New(t, certs.Between(now.Add(-time.Minute), now.Add(10*time.Minute)))
-	server := by.Sign(t, "lockd")
-	g := open(t, Settings{Cert: server.Cert, Key: server.Key, ClientCA: by.CA, Policy: put(t, "policy", everything)})
-	c := g.Caller(Shown{Certificates: leaf(t, by.Sign(t, "x", certs.Named("spiffe://acme/ci")))})
-	if _, err := c.Check(now); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Check(now.Add(11 * time.Minute)); err == nil || !strings.Contains(err.Error(), "was good until") {
-		t.Errorf("after its authority has run out: %v, want nobody", err)
-	}
-}
-
-func contents(t *testing.T, path string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// What listeners show must be good now, and be a pair; authorities must be some.
-func TestCertificateFilesAreChecked(t *testing.T) {
-	by, now := certs.New(t), time.Now()
-	good, another := by.Sign(t, "a"), by.Sign(t, "b")
-	late := by.Sign(t, "c", certs.Between(now.Add(-time.Hour), now.Add(-time.Minute)))
-	early := by.Sign(t, "d", certs.Between(now.Add(time.Hour), now.Add(2*time.Hour)))
-	old := certs.New(t, certs.Between(now.Add(-time.Hour), now.Add(-time.Minute)))
-	policy := put(t, "policy", everything)
-	for want, s := range map[string]Settings{
-		"private key does not match":              {Cert: good.Cert, Key: another.Key},
-		"expired on":                              {Cert: late.Cert, Key: late.Key},
-		"is not valid before":                     {Cert: early.Cert, Key: early.Key},
-		"no such file":                            {Cert: "/none", Key: "/none"},
-		"has no certificate in it":                {Cert: good.Cert, Key: good.Key, ClientCA: put(t, "x", "x"), Policy: policy},
-		"tls-client-ca " + old.CA + " expired on": {Cert: good.Cert, Key: good.Key, ClientCA: old.CA, Policy: policy},
-	} {
-		if _, err := Open(s); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "PRIVATE") {
-			t.Errorf("Open(%+v) = %v, want %q", s, err, want)
-		}
-	}
-	both := put(t, "both", string(contents(t, old.CA))+string(contents(t, by.CA)))
-	open(t, Settings{Cert: good.Cert, Key: good.Key, ClientCA: both, Policy: policy})
 }
 
 // What was found out is remembered within bounds.
