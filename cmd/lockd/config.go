@@ -77,7 +77,7 @@ func (c *config) flags() *pflag.FlagSet {
 	flags.StringVar(&c.Auth.JWTKeys, "jwt-keys", "", "JWKS `FILE` of who may have signed JWTs")
 	flags.StringVar(&c.Auth.Issuer, "jwt-issuer", "", "`ISSUER` of JWTs (iss)")
 	flags.StringVar(&c.Auth.Audience, "jwt-audience", "", "`AUDIENCE` that JWTs must be for (aud)")
-	flags.StringVar(&c.Auth.Policy, "policy", "", "YAML `FILE` of who may do what; needed once clients are asked who they are, and then what it does not allow is denied")
+	flags.StringVar(&c.Auth.Policy, "policy", "", "YAML `FILE` of who may do what, needed once clients are asked who they are, and then what it does not allow is denied; and of how long names may be held")
 	flags.BoolVar(&c.Insecure, "insecure", false, "allow plaintext beyond loopback: lease ids, which are secrets, cross the network readable")
 	flags.BoolVar(&c.Reflection, "reflection", false, "let the services describe themselves to tools such as grpcurl")
 	flags.StringVar(&c.LogLevel, "log-level", "info", "least `LEVEL` to log: debug (every call), info, warn or error")
@@ -109,7 +109,7 @@ func (c *config) check(wrong *problems) {
 	add("key-prefix", redisstore.Config{URL: fine, KeyPrefix: c.KeyPrefix}.Check())
 	add("redis-min-replicas", redisstore.Config{URL: fine, MinReplicas: c.RedisMinReplicas}.Check())
 	c.checkStore(wrong)
-	c.guard, err = openGuard(c.Auth)
+	c.guard, err = openGuard(c.Auth, c.Limits.MinTTL)
 	c.addAbout(wrong, authSettings, err)
 }
 

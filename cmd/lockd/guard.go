@@ -14,11 +14,11 @@ import (
 var authSettings = []string{"tls-cert", "tls-key", "tls-client-ca", "token-file", "jwt-keys", "jwt-issuer", "jwt-audience", "policy"}
 
 // openGuard reads what s names; nil if that is nothing.
-func openGuard(s auth.Settings) (*auth.Guard, error) {
+func openGuard(s auth.Settings, minTTL time.Duration) (*auth.Guard, error) {
 	if s == (auth.Settings{}) {
 		return nil, nil
 	}
-	return auth.Open(s)
+	return auth.Open(s, minTTL)
 }
 
 // mayBeReached reports whether other machines may reach what lockd listens on. Plaintext is allowed to who says so,
@@ -57,7 +57,7 @@ func followFiles(ctx context.Context, guard *auth.Guard, every time.Duration, ch
 
 // prepareGuard reads the guard's files again and answers what puts them in force. If lockd is to use other files, what they say
 // waits with that.
-func (r *reloader) prepareGuard(values map[string]value) (commit func(), err error) {
+func (r *reloader) prepareGuard(values map[string]value, minTTL time.Duration) (commit func(), err error) {
 	nothing := func() {}
 	for _, setting := range authSettings {
 		if values[setting].text != r.values[setting].text {
@@ -67,7 +67,7 @@ func (r *reloader) prepareGuard(values map[string]value) (commit func(), err err
 	if r.guard == nil {
 		return nothing, nil
 	}
-	replace, err := r.guard.Prepare()
+	replace, err := r.guard.Prepare(minTTL)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (r *reloader) prepareGuard(values map[string]value) (commit func(), err err
 
 // reloadFiles puts in force what the guard's files say by now, or says what is wrong with them.
 func (r *reloader) reloadFiles() {
-	commit, err := r.prepareGuard(r.values)
+	commit, err := r.prepareGuard(r.values, r.minTTL)
 	if err != nil {
 		r.refuse(err)
 		return

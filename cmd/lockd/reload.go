@@ -36,13 +36,14 @@ type reloader struct {
 	lessor  *lease.Lessor
 	bounds  func(rpc.Bounds)   // puts them in force
 	secrets *redisconn.Secrets // nil without files of them
-	maxTTL  time.Duration      // in force
-	guard   *auth.Guard        // nil: nobody is asked
-	values  map[string]value   // in force, which is not always what the sources say
+	minTTL  time.Duration      // in force, as the next
+	maxTTL  time.Duration
+	guard   *auth.Guard      // nil: nobody is asked
+	values  map[string]value // in force, which is not always what the sources say
 }
 
 func newReloader(h host, lessor *lease.Lessor, c config) *reloader {
-	r := &reloader{host: h, lessor: lessor, guard: c.guard, bounds: func(rpc.Bounds) {}, maxTTL: c.Limits.MaxTTL, values: maps.Clone(c.values)}
+	r := &reloader{host: h, lessor: lessor, guard: c.guard, bounds: func(rpc.Bounds) {}, minTTL: c.Limits.MinTTL, maxTTL: c.Limits.MaxTTL, values: maps.Clone(c.values)}
 	if c.RedisFiles != (redisconn.SecretFiles{}) {
 		r.secrets = cmp.Or(c.redis.Secrets, c.redlock.Secrets)
 	}
@@ -67,7 +68,7 @@ func (r *reloader) reload(ctx context.Context) {
 	next, err := r.sources.reload()
 	var commit, commitGuard func()
 	if err == nil {
-		commitGuard, err = r.prepareGuard(next.values)
+		commitGuard, err = r.prepareGuard(next.values, next.Limits.MinTTL)
 	}
 	if err == nil {
 		err = r.keepMaxTTL(&next)
@@ -87,7 +88,7 @@ func (r *reloader) reload(ctx context.Context) {
 	r.level.SetLevel(min(level, r.level.Level()))
 	r.lessor.SetLimits(next.Limits)
 	r.bounds(next.Bounds)
-	r.maxTTL = next.Limits.MaxTTL
+	r.minTTL, r.maxTTL = next.Limits.MinTTL, next.Limits.MaxTTL
 	recordReload(r.audit, changed)
 	for _, c := range changed {
 		r.log.Info("setting changed", c.fields()...)

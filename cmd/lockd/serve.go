@@ -122,6 +122,9 @@ type process struct {
 
 func newProcess(c config, store lease.Store, h host) *process {
 	lessor := lease.NewLessor(store, c.Limits)
+	if c.guard != nil {
+		lessor.TermsFrom(c.guard.Terms)
+	}
 	server := rpc.NewServer(rpc.Config{
 		Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection, Guard: c.guard,
 	})

@@ -1,5 +1,5 @@
 // Package auth says who calls, and what they may do: certificates, bearer tokens and JWTs make an identity, a policy
-// gives identities verbs on names. It also has what a listener shows of itself over TLS, since all of it is read from
+// gives identities verbs on names, and names their terms. It also has what a listener shows of itself over TLS, since all of it is read from
 // files that are replaced together, all or nothing, while lockd serves.
 //
 // An identity is a text that says how it was proven: "cert:" and the URI or DNS name of a certificate, "token:" and the
@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lockd/lockd/internal/lease"
 )
 
 // Settings say where everything is read from. Paths may be "": there is none.
@@ -28,7 +30,7 @@ type Settings struct {
 	JWTKeys   string // JWKS: who may have signed JWTs, which then need Issuer and Audience
 	Issuer    string
 	Audience  string
-	Policy    string // YAML: who may do what; needed where anybody has an identity
+	Policy    string // YAML: who may do what, needed where anybody has an identity; and the terms of names
 }
 
 // Identifies reports whether s has any way to tell who calls. Then nobody may do anything who is not known.
@@ -47,7 +49,6 @@ func (s Settings) check() error {
 	jwt := s.JWTKeys != ""
 	want(jwt == (s.Issuer != "") && jwt == (s.Audience != ""), "jwt-keys, jwt-issuer and jwt-audience go together; want all three or none")
 	want(!s.Identifies() || s.Policy != "", "it is told who calls, but not what they may do; want policy")
-	want(s.Identifies() || s.Policy == "", "policy is set, but nobody can be told apart; want tls-client-ca, token-file or jwt-keys")
 	return errors.Join(wrong...)
 }
 
@@ -76,12 +77,13 @@ type state struct {
 	rights       seen[string, rights]              // by principal
 }
 
-// Open reads and checks all files. Its errors, a line each, say what is wrong and what would be right.
-func Open(s Settings) (*Guard, error) {
+// Open reads and checks all files. Its errors, a line each, say what is wrong and what would be right. No name may be held
+// for less than minTTL at most.
+func Open(s Settings, minTTL time.Duration) (*Guard, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	read, err := s.read(time.Now())
+	read, err := s.read(time.Now(), minTTL)
 	if err != nil {
 		return nil, err
 	}
@@ -90,23 +92,23 @@ func Open(s Settings) (*Guard, error) {
 	return g, nil
 }
 
-func (s Settings) read(now time.Time) (*state, error) {
+func (s Settings) read(now time.Time, minTTL time.Duration) (*state, error) {
 	read := &state{print: s.print()} // before they are read: what changes meanwhile is noticed
 	var wrong [5]error
 	read.serving, wrong[0] = readPair(s.Cert, s.Key, now)
 	read.clients, wrong[1] = readAuthorities(s.ClientCA, now)
 	read.tokens, wrong[2] = readTokens(s.Tokens)
 	read.jwt, wrong[3] = readJWTKeys(s)
-	read.policy, wrong[4] = readPolicy(s.Policy)
+	read.policy, wrong[4] = readPolicy(s, minTTL)
 	if err := errors.Join(wrong[:]...); err != nil {
 		return nil, err
 	}
 	return read, nil
 }
 
-// Prepare reads and checks all files again. Nothing has changed until commit is called, which cannot fail.
-func (g *Guard) Prepare() (commit func(), err error) {
-	next, err := g.settings.read(time.Now())
+// Prepare reads and checks all files again, as Open does. Nothing has changed until commit is called, which cannot fail.
+func (g *Guard) Prepare(minTTL time.Duration) (commit func(), err error) {
+	next, err := g.settings.read(time.Now(), minTTL)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +159,14 @@ func (g *Guard) Changes() <-chan struct{} {
 
 // Identifies reports whether g asks callers who they are.
 func (g *Guard) Identifies() bool { return g != nil && g.settings.Identifies() }
+
+// Terms answers what the policy says of a name, now. A nil Guard says nothing.
+func (g *Guard) Terms(name string) lease.Terms {
+	if g == nil {
+		return lease.Terms{}
+	}
+	return g.current.Load().policy.names.terms(name)
+}
 
 // maxSeen bounds each of a state's memories. Beyond it one is forgotten for each new one.
 const maxSeen = 10_000

@@ -37,7 +37,7 @@ func line(name, token string) string {
 
 func open(t *testing.T, s Settings) *Guard {
 	t.Helper()
-	g, err := Open(s)
+	g, err := Open(s, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func rewrite(t *testing.T, g *Guard, path, text string) error {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	commit, err := g.Prepare()
+	commit, err := g.Prepare(time.Second)
 	if err == nil {
 		commit()
 	}
@@ -81,13 +81,12 @@ func rewrite(t *testing.T, g *Guard, path, text string) error {
 // What does not fit together is refused, with what would be right.
 func TestSettingsFitTogether(t *testing.T) {
 	for want, s := range map[string]Settings{
-		"want both or neither":              {Cert: "a"},
-		"clients show certificates over":    {ClientCA: "a", Policy: "p"},
-		"want all three or none":            {JWTKeys: "a", Issuer: "i", Policy: "p"},
-		"what they may do; want policy":     {Tokens: "a"},
-		"want tls-client-ca, token-file or": {Policy: "p"},
+		"want both or neither":           {Cert: "a"},
+		"clients show certificates over": {ClientCA: "a", Policy: "p"},
+		"want all three or none":         {JWTKeys: "a", Issuer: "i", Policy: "p"},
+		"what they may do; want policy":  {Tokens: "a"},
 	} {
-		if _, err := Open(s); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Open(s, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Open(%+v) = %v, want %q", s, err, want)
 		}
 	}
@@ -237,7 +236,7 @@ func TestTokenFilesAreChecked(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(Settings{Tokens: path, Policy: policy}); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		if _, err := Open(Settings{Tokens: path, Policy: policy}, 0); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 			t.Errorf("mode %04o: %v, want that it is refused", mode, err)
 		}
 	}
@@ -260,7 +259,7 @@ func TestTokenFilesAreChecked(t *testing.T) {
 		line("c\x1bi", "a"):                          "can be printed",
 		"# fine\n\n" + line("ci", "a") + "one two 3": ":4:",
 	} {
-		_, err := Open(Settings{Tokens: put(t, "tokens", text), Policy: policy})
+		_, err := Open(Settings{Tokens: put(t, "tokens", text), Policy: policy}, 0)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%q: %v, want %q and no secret", text, err, want)
 		}

@@ -119,7 +119,7 @@ func TestCertificateFilesAreChecked(t *testing.T) {
 		"has no certificate in it":                {Cert: good.Cert, Key: good.Key, ClientCA: put(t, "x", "x"), Policy: policy},
 		"tls-client-ca " + old.CA + " expired on": {Cert: good.Cert, Key: good.Key, ClientCA: old.CA, Policy: policy},
 	} {
-		if _, err := Open(s); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "PRIVATE") {
+		if _, err := Open(s, 0); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "PRIVATE") {
 			t.Errorf("Open(%+v) = %v, want %q", s, err, want)
 		}
 	}

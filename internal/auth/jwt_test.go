@@ -227,7 +227,7 @@ func TestJWTKeysAreChecked(t *testing.T) {
 		edit(rs, "use", "enc"):                    "none of its keys is for signatures",
 		jwks(t, es, es):                           "a kid of its own",
 	} {
-		if _, err := Open(jwtSettings(t, text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Open(jwtSettings(t, text), 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("keys %s: %v, want %q", text, err, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -45,17 +46,27 @@ func (v Verb) String() string {
 	return strings.Join(words, ", ")
 }
 
-// policy is who may do what: rules that add up, none of which takes away what another gives; and who may do nothing.
+// policy is who may do what: rules that add up, none of which takes away what another gives; who may do nothing; and what
+// is said of names, whoever asks for them.
 //
 //	rules:
 //	  - who: cert:spiffe://acme/team-a/*
 //	    may: [acquire, read, watch]
 //	    under: team-a
 //	revoked: [cert:spiffe://acme/team-a/old]
+//	names:
+//	  - under: team-a/batch
+//	    max-hold: 1h
+//	    lock-delay: 15s
 type policy struct {
 	exact    map[string][]grant // by identity
 	patterns []grant
 	revoked  pattern
+	names    names
+
+	// Where the policy speaks of identities first, and whether it has rules at all.
+	identities int // a line; 0: nowhere
+	rules      bool
 }
 
 // grant is what a rule gives to one of those that it names.
@@ -107,7 +118,8 @@ func (p *policy) rightsOf(who string) rights {
 	return r
 }
 
-func readPolicy(path string) (*policy, error) {
+func readPolicy(s Settings, minTTL time.Duration) (*policy, error) {
+	path := s.Policy
 	if path == "" {
 		return new(policy), nil
 	}
@@ -116,6 +128,9 @@ func readPolicy(path string) (*policy, error) {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	p, err := parsePolicy(text)
+	if err == nil {
+		err = errors.Join(p.fits(s.Identifies()), p.names.fit(minTTL))
+	}
 	if err != nil {
 		var wrong []error
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -126,12 +141,23 @@ func readPolicy(path string) (*policy, error) {
 	return p, nil
 }
 
+// fits reports what is missing, or in vain, where callers are known, or are not.
+func (p *policy) fits(known bool) error {
+	switch {
+	case known && !p.rules:
+		return errors.New("it has no rules, and nobody may do anything; want the key rules")
+	case !known && p.identities > 0:
+		return fmt.Errorf("line %d: it speaks of identities, but nobody can be told apart; want tls-client-ca, token-file or jwt-keys, or names alone", p.identities)
+	}
+	return nil
+}
+
 // parsePolicy reads a policy. Its errors, a line each, begin with the line that is wrong.
 func parsePolicy(text []byte) (*policy, error) {
 	var document, another yaml.Node
 	stream := yaml.NewDecoder(bytes.NewReader(text))
 	if err := stream.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("it is not valid YAML: %s; want the keys rules and revoked", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fmt.Errorf("it is not valid YAML: %s; want the keys rules, revoked and names", strings.TrimPrefix(err.Error(), "yaml: "))
 	} else if err != nil || len(document.Content) == 0 {
 		return nil, errors.New("it is empty, and nobody may do anything; want the key rules")
 	}
@@ -141,13 +167,21 @@ func parsePolicy(text []byte) (*policy, error) {
 	in := reader{}
 	p := &policy{exact: make(map[string][]grant)}
 	var grants []grant
+	of := func(n *yaml.Node) {
+		if p.identities == 0 {
+			p.identities = n.Line
+		}
+	}
 	in.pairs(document.Content[0], "the policy", map[string]func(*yaml.Node){
 		"rules": func(list *yaml.Node) {
+			of(list)
+			p.rules = true
 			for _, rule := range in.items(list, "rules") {
 				grants = append(grants, in.rule(rule)...)
 			}
 		},
-		"revoked": func(list *yaml.Node) { p.revoked = in.revoked(list) },
+		"revoked": func(list *yaml.Node) { of(list); p.revoked = in.revoked(list) },
+		"names":   func(list *yaml.Node) { p.names = in.names(list) },
 	})
 	in.overlaps(grants)
 	for _, g := range grants {

@@ -135,7 +135,7 @@ func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
 	}
 	return Acquisition{
 		Name: r.Name, ID: bound(r.ID, r.Principal), Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
-		TTL: ttl, Owner: r.Owner, Principal: r.Principal, Metadata: r.Metadata,
+		TTL: ttl, Owner: r.Owner, Principal: r.Principal, Metadata: r.Metadata, LockDelay: l.termsOf(r.Name).LockDelay,
 	}, nil
 }
 

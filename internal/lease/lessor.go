@@ -33,6 +33,7 @@ type Lessor struct {
 	ledger  *ledger
 	losses  *losses
 	asks    *asks
+	terms   func(name string) Terms // nil: there are none
 }
 
 // NewLessor returns a Lessor over store. limits must be valid with their defaults set.

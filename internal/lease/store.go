@@ -112,6 +112,8 @@ type Acquisition struct {
 	// Principal is kept as Owner is. It is no part of what a store compares: ID is bound to it, see Lessor.
 	Principal string
 	Metadata  map[string]string
+	// LockDelay is for how long the name stays closed once the lease has ended otherwise than by a release.
+	LockDelay time.Duration
 
 	// Turn, if not nil, asks for a place in line while another lease is in force, and is called when its
 	// turn has come. It must not block and must not call the store.

@@ -44,7 +44,7 @@ func newGuarded(t *testing.T) *guarded {
 	g.write(g.tokens, tokensOf("a", "b", "blind", "ops", "revoked", "nothing"))
 	g.write(g.policy, teams)
 	var err error
-	if g.guard, err = auth.Open(auth.Settings{Tokens: g.tokens, Policy: g.policy}); err != nil {
+	if g.guard, err = auth.Open(auth.Settings{Tokens: g.tokens, Policy: g.policy}, 0); err != nil {
 		t.Fatal(err)
 	}
 	return g
@@ -70,7 +70,7 @@ func (g *guarded) write(path, text string) {
 func (g *guarded) become(path, text string) {
 	g.t.Helper()
 	g.write(path, text)
-	commit, err := g.guard.Prepare()
+	commit, err := g.guard.Prepare(0)
 	if err != nil {
 		g.t.Fatal(err)
 	}
