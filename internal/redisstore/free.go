@@ -92,14 +92,27 @@ func (s *Store) releaseInLine(ctx context.Context, r lease.ReleaseRequest) (leas
 // outlast has what we asked ourselves on a name for a lease id that waits there no more, and do not know
 // the outcome of, undone until it can take no more effect.
 func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
-	if u, is := s.waiters.doubt(name, id); is {
-		u.KeepPlace = keepPlace
-		s.errand(func() {
-			ctx, cancel := context.WithTimeout(s.background, lease.KeepPlace)
-			defer cancel()
-			_ = s.Undo(ctx, u) // else it is left to its ttl
-		})
+	if d, is := s.waiters.doubt(name, id); is {
+		d.KeepPlace = keepPlace
+		s.owe(d.over, func(ctx context.Context) { _ = s.Undo(ctx, d.Undoing) }) // else it has run out
 	}
+}
+
+// owe has f undo, in the background, what nobody waits for any more, until over: then it has run out. To give up
+// sooner would be to leave the name to nobody for a whole ttl: Redis may be away for long, and hand it over when it is
+// back. With too much owed already it is left to that.
+func (s *Store) owe(over time.Time, f func(context.Context)) {
+	owed := s.front.owed
+	select {
+	case owed <- struct{}{}:
+	default:
+		return
+	}
+	s.carryOut(owed, func() {
+		ctx, cancel := context.WithDeadline(s.background, over)
+		defer cancel()
+		f(ctx)
+	})
 }
 
 // ForceRelease implements lease.Store.

@@ -22,6 +22,9 @@ import (
 const (
 	// maxErrands bounds what is done at once for those who wait, at each node of a Cluster; more waits, or is left to the next beat.
 	maxErrands = 256
+	// maxOwed bounds what is undone at once for those who have gone. It takes as long as Redis is away, so it takes no
+	// room from errands.
+	maxOwed = 256
 	// healAfter is when a name is looked at whose call had no answer: what it handed over must be told.
 	healAfter = 20 * time.Millisecond
 	// promoteAgain is when a name is looked at whose line could not go on.
@@ -203,15 +206,13 @@ func (s *Store) askFor(name string, id lease.ID) {
 	began := time.Now()
 	granted, err := s.insist(ctx, w.a)
 	if told := s.waiters.askedAgain(w, granted, began, err); told != 0 {
-		s.takeBack(w.a, told)
+		s.owe(runsOut(w.a, deadline), func(ctx context.Context) { s.takeBack(ctx, w.a, told) })
 	}
 }
 
 // takeBack undoes what an asking may have done after the lease told had ended: it has been answered,
 // so once is enough. That lease, should it stand still, is left alone.
-func (s *Store) takeBack(a lease.Acquisition, told lease.Token) {
-	ctx, cancel := context.WithTimeout(s.background, lease.KeepPlace)
-	defer cancel()
+func (s *Store) takeBack(ctx context.Context, a lease.Acquisition, told lease.Token) {
 	for {
 		if _, err := s.leave(ctx, lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag}, told); err == nil || !sleep(ctx, promoteAgain) {
 			return

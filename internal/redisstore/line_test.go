@@ -33,12 +33,17 @@ func waiting(name string) turn {
 func queued(t *testing.T, s *Store, name string) turn {
 	t.Helper()
 	w := waiting(name)
+	enqueued(t, s, w)
+	return w
+}
+
+func enqueued(t *testing.T, s *Store, w turn) {
+	t.Helper()
 	_, err := s.Acquire(soon(t), w.Acquisition)
 	var held *lease.HeldError
 	if !errors.As(err, &held) || held.Place == 0 {
-		t.Fatalf("Acquire(%q, ready to wait) = %v, want a place in line", name, err)
+		t.Fatalf("Acquire(%q, ready to wait) = %v, want a place in line", w.Name, err)
 	}
-	return w
 }
 
 // within waits for the turn of w.

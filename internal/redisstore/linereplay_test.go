@@ -90,7 +90,7 @@ func TestAReplayTakesNothingBack(t *testing.T) {
 		return one != nil
 	})
 	withoutAWait(t, s, replayed(w.Acquisition))
-	until(t, 5*time.Second, "no errand is under way", func() bool { return len(s.errands) == 0 })
+	until(t, 5*time.Second, "nothing is under way", func() bool { return len(s.errands)+len(s.owed) == 0 })
 	_, err := s.queue(soon(t), w.Acquisition)
 	s.waiters.askedAgain(one, lease.Lease{}, time.Now(), err)
 	freed(t, s, "job", holder.ID)

@@ -57,6 +57,7 @@ type Store struct {
 	hub      *hub
 	listens  chan struct{}  // has room for one: the subscription has begun anew
 	errands  redisconn.Room // holds one for each errand under way; see errand
+	owed     redisconn.Room // holds one for each undoing that is owed; see owe
 	mending  atomic.Bool    // whether askAgain is under way
 	beaten   atomic.Int64   // when the last beat began that is known to have succeeded, in ns since clock.Base; 0: none
 	missed   atomic.Int64   // when Redis last did not serve a call, as beaten
@@ -82,7 +83,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		calls: make(redisconn.Room, maxCalls), rooms: newRooms(maxCalls), errandRooms: newRooms(maxErrands),
 		clients: clients{byNode: make(map[string]*redis.Client)}, notice: c.Notice,
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(redisconn.Room, maxErrands),
-		listens: make(chan struct{}, 1),
+		owed: make(redisconn.Room, maxOwed), listens: make(chan struct{}, 1),
 	}
 	s.front, s.hub = s, newHub(s)
 	s.batch, s.crew = newBatch(s, maxBatches), newCrew(maxCalls)

@@ -15,7 +15,7 @@ type waiters struct {
 	names map[string]map[lease.ID]*waiter
 	// doubts are repeated askings of ours that are under way, or whose outcome we do not know. Who undoes
 	// or releases the lease id must outlast them.
-	doubts map[whose]lease.Undoing
+	doubts map[whose]doubt
 	// someLost is whether anybody may have lost the place.
 	someLost bool
 }
@@ -24,6 +24,22 @@ type waiters struct {
 type whose struct {
 	name string
 	id   lease.ID
+}
+
+// doubt is what such an asking leaves to be undone.
+type doubt struct {
+	lease.Undoing
+	over time.Time // see runsOut
+}
+
+// runsOut is when nothing is left of an execution of a that took effect by deadline. It may have its name at once, or
+// be handed it until its wait is over, however long Redis cannot be asked meanwhile, and has it for a ttl and the
+// grace then.
+func runsOut(a lease.Acquisition, deadline time.Time) time.Time {
+	if a.Until.After(deadline) {
+		deadline = a.Until
+	}
+	return deadline.Add(a.TTL + lease.Grace(a.TTL))
 }
 
 // waiter is one who waits. Its fields are guarded by waiters.mu, but for a, which stays as it is.
@@ -38,7 +54,7 @@ type waiter struct {
 }
 
 func newWaiters() *waiters {
-	return &waiters{names: make(map[string]map[lease.ID]*waiter), doubts: make(map[whose]lease.Undoing)}
+	return &waiters{names: make(map[string]map[lease.ID]*waiter), doubts: make(map[whose]doubt)}
 }
 
 // enter notes an asking that is about to be made. Where it wants a place in line it waits from now on,
@@ -153,11 +169,11 @@ func (ws *waiters) leave(u lease.Undoing) (until time.Time) {
 
 // doubt answers what may still take effect on a name for a lease id that is over. While that waits here
 // still, whatever it is granted is told, and there is nothing to take back.
-func (ws *waiters) doubt(name string, id lease.ID) (u lease.Undoing, is bool) {
+func (ws *waiters) doubt(name string, id lease.ID) (d doubt, is bool) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	u, is = ws.doubts[whose{name, id}]
-	return u, is && ws.names[name][id] == nil
+	d, is = ws.doubts[whose{name, id}]
+	return d, is && ws.names[name][id] == nil
 }
 
 // askAgain begins a repeated asking of the waiter of id, which takes effect until deadline or never. It
@@ -170,7 +186,8 @@ func (ws *waiters) askAgain(name string, id lease.ID, deadline time.Time) *waite
 		return nil
 	}
 	w.asking, w.lost = true, false
-	ws.doubts[whose{name, id}] = lease.Undoing{Name: name, ID: id, Tag: w.a.Tag, Deadline: deadline}
+	u := lease.Undoing{Name: name, ID: id, Tag: w.a.Tag, Deadline: deadline}
+	ws.doubts[whose{name, id}] = doubt{u, runsOut(w.a, deadline)}
 	return w
 }
 
@@ -240,8 +257,8 @@ func (ws *waiters) all() []string {
 func (ws *waiters) forgetDoubts(before time.Time) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for of, u := range ws.doubts {
-		if u.Deadline.Before(before) {
+	for of, d := range ws.doubts {
+		if d.Deadline.Before(before) {
 			delete(ws.doubts, of)
 		}
 	}

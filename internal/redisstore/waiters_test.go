@@ -173,7 +173,7 @@ func TestARepeatedAskingIsAnsweredLate(t *testing.T) {
 	_, err := s.queue(soon(t), w.Acquisition)
 	freed(t, s, "job", holder.ID)
 	token := w.within(t, time.Second).Lease.Token
-	s.takeBack(w.Acquisition, s.waiters.askedAgain(one, lease.Lease{}, time.Now(), err))
+	s.takeBack(soon(t), w.Acquisition, s.waiters.askedAgain(one, lease.Lease{}, time.Now(), err))
 	standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"})
 	if err != nil || standing.Lease.Token != token {
 		t.Fatalf("Get = %+v, %v, want the lease that was handed over, with token %d", standing, err, token)
@@ -182,7 +182,7 @@ func TestARepeatedAskingIsAnsweredLate(t *testing.T) {
 	acquire(t, s, holder)
 	_, err = s.queue(soon(t), w.Acquisition)
 	one.asking = true
-	s.takeBack(w.Acquisition, s.waiters.askedAgain(one, lease.Lease{}, time.Now(), err))
+	s.takeBack(soon(t), w.Acquisition, s.waiters.askedAgain(one, lease.Lease{}, time.Now(), err))
 	if standing, err := s.Get(soon(t), lease.GetRequest{Name: "job"}); err != nil || standing.Waiting != 0 {
 		t.Errorf("Get = %+v, %v, want nobody in line", standing, err)
 	}
@@ -263,7 +263,7 @@ func TestAReleaseIsOfOneName(t *testing.T) {
 	}
 	one := s.waiters.askAgain("there", w.ID, time.Now().Add(200*time.Millisecond))
 	freed(t, s, "here", here.ID)
-	until(t, 5*time.Second, "the release is done", func() bool { return len(s.errands) == 0 })
+	until(t, 5*time.Second, "the release is done", func() bool { return len(s.owed) == 0 })
 	if standing, err := s.Get(soon(t), lease.GetRequest{Name: "there"}); err != nil || standing.Waiting != 1 {
 		t.Errorf("Get = %+v, %v, want one who waits", standing, err)
 	}
