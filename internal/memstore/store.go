@@ -25,6 +25,7 @@ type Store struct {
 	held    map[string]*entry // by name; some may be expired
 	expiry  due[*entry]       // the same, by when they are over
 	granted journal           // the same, by token
+	pages   pages             // of List
 	last    lease.Token       // the last token granted, on whatever name
 
 	places  map[whose]*place // everybody's in line
@@ -40,7 +41,7 @@ type Store struct {
 func New() *Store {
 	return &Store{
 		held: make(map[string]*entry), places: make(map[whose]*place), lines: make(map[string]*line),
-		watched: watched{by: make(map[*watcher]struct{})},
+		watched: watched{by: make(map[*watcher]struct{})}, pages: newPages(),
 	}
 }
 
