@@ -260,15 +260,21 @@ func TestWrongFilesChangeNothing(t *testing.T) {
 		replace(t, c.path, before)
 		hangUp(t, m.Server, "msg=reloaded")
 	}
-	if err := os.Chmod(m.tokens, 0o644); err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		path string
+		mode os.FileMode
+		want string
+	}{{m.tokens, 0o644, "may be read by others"}, {m.key, 0o644, "may be read by others"}, {m.policy, 0o666, "may be written by others"}} {
+		if err := os.Chmod(c.path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		hangUp(t, m.Server, c.path+" "+c.want)
+		if err := os.Chmod(c.path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		hangUp(t, m.Server, "msg=reloaded")
 	}
-	hangUp(t, m.Server, "may be read by others")
 	// Without a signal a fault is said once, not with every look.
-	if err := os.Chmod(m.tokens, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	hangUp(t, m.Server, "msg=reloaded")
 	count := func() int { return strings.Count(m.Log(), "not reloaded") }
 	said := count()
 	replace(t, m.policy, "rules: {")

@@ -129,7 +129,7 @@ func (s Settings) print() hash {
 		if path == "" {
 			continue
 		}
-		text, err := readFile(path)
+		text, err := readFile(path, 0)
 		var mode os.FileMode
 		if info, err := os.Stat(path); err == nil {
 			mode = info.Mode()

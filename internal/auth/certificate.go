@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 )
@@ -49,7 +48,15 @@ func readPair(cert, key string, now time.Time) (*tls.Certificate, error) {
 	if cert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	chain, err := readFile(cert, trusted)
+	if err != nil {
+		return nil, fmt.Errorf("tls-cert: %w", err)
+	}
+	private, err := readFile(key, secret)
+	if err != nil {
+		return nil, fmt.Errorf("tls-key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(chain, private)
 	if err != nil {
 		return nil, fmt.Errorf("tls-cert %s and tls-key %s: %w; want a certificate and its key, both PEM", cert, key, err)
 	}
@@ -75,7 +82,7 @@ func readAuthorities(path string, now time.Time) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := readFile(path, trusted)
 	if err != nil {
 		return nil, fmt.Errorf("tls-client-ca: %w", err)
 	}

@@ -42,7 +42,7 @@ func readJWTKeys(s Settings) (*jwtKeys, error) {
 	if s.JWTKeys == "" {
 		return nil, nil
 	}
-	text, err := readFile(s.JWTKeys)
+	text, err := readFile(s.JWTKeys, trusted)
 	if err != nil {
 		return nil, fmt.Errorf("jwt-keys: %w", err)
 	}

@@ -14,8 +14,8 @@ import (
 type pattern []part
 
 type part struct {
-	text string         // if there is no * in it
-	re   *regexp.Regexp // else; it takes time in proportion to the identity
+	text string         // if there is no * in it; else what stands before the first
+	re   *regexp.Regexp // if there is; it takes time in proportion to the identity
 }
 
 // kinds are what identities begin with.
@@ -38,14 +38,21 @@ func parsePattern(text string) (pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("who is %q; want a name or pattern", text)
 	}
-	return pattern{{re: re}}, nil
+	begins, _, _ := strings.Cut(text, "*")
+	return pattern{{begins, re}}, nil
 }
 
 func (p pattern) match(who string) bool {
 	return slices.ContainsFunc(p, func(part part) bool {
-		return part.re == nil && part.text == who || part.re != nil && part.re.MatchString(who)
+		if part.re == nil {
+			return part.text == who
+		}
+		return strings.HasPrefix(who, part.text) && part.re.MatchString(who) // usually the beginning says no
 	})
 }
 
 // exact reports whether p is one identity.
 func (p pattern) exact() bool { return len(p) == 1 && p[0].re == nil }
+
+// begins answers what every identity begins with that p, of one part, matches.
+func (p pattern) begins() string { return p[0].text }

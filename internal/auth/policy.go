@@ -23,6 +23,8 @@ const (
 	Watch                    // be told what happens
 	Force                    // end another's lease
 	Admin                    // see the server and its store; about no name, so under "" only
+
+	allVerbs = 1<<iota - 1
 )
 
 var verbs = map[string]Verb{"acquire": Acquire, "read": Read, "watch": Watch, "force": Force, "admin": Admin}
@@ -123,7 +125,7 @@ func readPolicy(s Settings, minTTL time.Duration) (*policy, error) {
 	if path == "" {
 		return new(policy), nil
 	}
-	text, err := readFile(path)
+	text, err := readFile(path, trusted)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
@@ -263,22 +265,4 @@ func (in *reader) revoked(list *yaml.Node) (all pattern) {
 		all = append(all, is...)
 	}
 	return all
-}
-
-// overlaps adds rules that give nothing which another does not give already. Somebody who writes such a rule takes it for a
-// restriction, and it is none.
-func (in *reader) overlaps(grants []grant) {
-	for i, narrow := range grants {
-		for j, wide := range grants {
-			if i != j && wide.covers(narrow) && (i > j || !narrow.covers(wide)) { // of two that are the same, the second is named
-				in.wrong = append(in.wrong, fmt.Errorf("line %d: what %s may do under %q, line %d gives already; rules add up and take nothing away: want one of the two",
-					narrow.line, narrow.text, narrow.under, wide.line))
-				break
-			}
-		}
-	}
-}
-
-func (g grant) covers(other grant) bool {
-	return g.may&other.may == other.may && lease.Under(other.under, g.under) && (g.text == other.text || other.who.exact() && g.who.match(other.text))
 }

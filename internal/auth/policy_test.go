@@ -89,3 +89,45 @@ func TestPatterns(t *testing.T) {
 		}
 	}
 }
+
+// However many rules there are, each is compared with a few: of ten thousand teams with a pattern, a name and
+// two rules of their own, and of names and patterns of which each may fit each.
+func TestOverlapsTakeFewComparisons(t *testing.T) {
+	const teams = 2500
+	var b strings.Builder
+	b.WriteString("rules:\n")
+	for i := range teams {
+		fmt.Fprintf(&b, "  - {who: 'cert:spiffe://acme/team-%d/*', may: [acquire, read], under: team-%d}\n", i, i)
+		fmt.Fprintf(&b, "  - {who: 'cert:spiffe://acme/team-%d/chief', may: [read, watch], under: team-%d/a/b}\n", i, i)
+		fmt.Fprintf(&b, "  - {who: 'token:team-%d', may: [read, force], under: shared}\n", i)
+		fmt.Fprintf(&b, "  - {who: 'token:**', may: read, under: team-%d}\n", i)
+	}
+	if looks, wrong := lookAt(t, b.String()); looks > 4*4*teams || wrong != nil {
+		t.Errorf("%d comparisons of %d rules, %v, want at most 4 a rule, and nothing wrong", looks, 4*teams, wrong)
+	}
+	b.Reset()
+	b.WriteString("rules:\n")
+	for i := range 2 * teams {
+		fmt.Fprintf(&b, "  - {who: 'cert:spiffe://acme/*/x/%d', may: read, under: ''}\n", i)
+		fmt.Fprintf(&b, "  - {who: 'cert:spiffe://acme/a/y/%d', may: read, under: ''}\n", i)
+	}
+	if looks, wrong := lookAt(t, b.String()); looks != maxLooks || wrong != nil {
+		t.Errorf("%d comparisons, %v, want that it ends after %d", looks, wrong, maxLooks)
+	}
+}
+
+// lookAt reads a policy's rules, and answers how many pairs of them were compared.
+func lookAt(t *testing.T, text string) (looks int, wrong []error) {
+	t.Helper()
+	p, err := parsePolicy([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := p.patterns
+	for _, g := range p.exact {
+		grants = append(grants, g...)
+	}
+	in := new(reader)
+	looks = in.overlaps(grants)
+	return looks, in.wrong
+}

@@ -7,8 +7,6 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 )
 
@@ -25,9 +23,6 @@ type token struct {
 	name string
 }
 
-// maxFile bounds a file, in bytes.
-const maxFile = 4 << 20
-
 // readTokens reads a file of lines
 //
 //	NAME sha256:64 HEX DIGITS
@@ -37,7 +32,7 @@ func readTokens(path string) (tokens, error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := readGuarded(path)
+	text, err := readFile(path, secret)
 	if err != nil {
 		return nil, fmt.Errorf("token-file %w", err)
 	}
@@ -89,38 +84,4 @@ func (t tokens) of(is hash) (name string, ok bool) {
 		}
 	}
 	return name, ok
-}
-
-// readGuarded reads a file that nobody but its owner, and perhaps its group, may read, nor anybody but its owner write.
-func readGuarded(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o026 != 0 {
-		return nil, fmt.Errorf("%s may be read by others, or written (mode %04o); want 0600 or 0640, as by chmod 600", path, mode)
-	}
-	return readAll(file, path)
-}
-
-func readAll(file io.Reader, path string) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s has more than %d bytes; want no more", path, maxFile)
-	}
-	return text, err
-}
-
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	return readAll(file, path)
 }

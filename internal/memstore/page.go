@@ -17,7 +17,7 @@ type pages struct{ block cipher.Block }
 
 func newPages() pages {
 	var key [aes.BlockSize]byte
-	_, _ = rand.Read(key[:])             // does not fail: it ends the process
+	_, _ = rand.Read(key[:])            // does not fail: it ends the process
 	block, err := aes.NewCipher(key[:]) // refuses keys of other sizes only
 	if err != nil {
 		panic(err)
