@@ -74,7 +74,7 @@ type state struct {
 
 	certificates seen[*x509.Certificate, identity] // verified ones
 	signed       seen[hash, identity]              // JWTs whose signature has been verified, by their hash
-	rights       seen[string, rights]              // by principal
+	allowed      seen[string, allowance]           // by principal
 }
 
 // Open reads and checks all files. Its errors, a line each, say what is wrong and what would be right. No name may be held

@@ -69,11 +69,20 @@ type Caller struct {
 
 // standing is who somebody is and what it may do, by one state.
 type standing struct {
-	state  *state
-	who    identity
-	rights rights
-	err    error // why it is nobody
+	state *state
+	who   identity
+	allowance
+	err error // why it is nobody
 }
+
+// allowance is what one identity may do, and how much.
+type allowance struct {
+	rights rights
+	limits *Limits
+}
+
+// unlimited is for whom no limits are said.
+var unlimited = new(Limits)
 
 // Caller answers who has shown this, nil if nobody is asked.
 func (g *Guard) Caller(shown Shown) *Caller {
@@ -105,12 +114,12 @@ func (s *state) standingOf(shown Shown, at time.Time) *standing {
 	if err != nil {
 		return &standing{state: s, err: err}
 	}
-	may, ok := s.rights.get(who.name)
+	may, ok := s.allowed.get(who.name)
 	if !ok {
-		may = s.policy.rightsOf(who.name)
-		s.rights.put(who.name, may)
+		may = allowance{s.policy.rightsOf(who.name), s.policy.limitsOf(who.name)}
+		s.allowed.put(who.name, may)
 	}
-	return &standing{state: s, who: who, rights: may}
+	return &standing{state: s, who: who, allowance: may}
 }
 
 // identify answers who has shown this.
@@ -191,6 +200,17 @@ func (c *Caller) MayBelow(do Verb, prefix string, at time.Time) (principal strin
 		return "", &DeniedError{is.who.name, do, prefix}
 	}
 	return is.who.name, is.err
+}
+
+// Limits answers how much c may have and ask. It is not to be changed.
+func (c *Caller) Limits(at time.Time) *Limits {
+	if c == nil {
+		return unlimited
+	}
+	if is := c.now(at); is.limits != nil {
+		return is.limits
+	}
+	return unlimited
 }
 
 // Changes is Guard.Changes, nil if nobody is asked.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lockd/lockd/test/certs"
 )
@@ -29,7 +30,7 @@ func TestFilesOfOthersAreRefused(t *testing.T) {
 	} {
 		for _, mode := range refused {
 			chmod(t, path, mode)
-			for what, err := range map[string]error{"Open": second(Open(s)), "Prepare": second(g.Prepare())} {
+			for what, err := range map[string]error{"Open": second(Open(s, time.Second)), "Prepare": second(g.Prepare(time.Second))} {
 				if err == nil || !strings.Contains(err.Error(), path+" may be ") || !strings.Contains(err.Error(), "chmod") {
 					t.Errorf("%s with %s of mode %04o: %v, want what is wrong with it", what, path, mode, err)
 				}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lockd/lockd/internal/lease"
 )
@@ -10,22 +11,30 @@ import (
 // rule is compared with those alone that can give what it gives, usually one or two: it takes thousands of patterns that
 // begin alike, and thousands of identities that begin so too, to reach it. Then what is left goes unlooked at, and
 // a rule that gives nothing may stand: it does no harm, but to whoever takes it for a restriction.
-const maxLooks = 1 << 20
+const maxLooks = 1 << 18
 
 // overlaps adds rules that give nothing which another does not give already, and answers how many pairs it compared. Somebody
 // who writes such a rule takes it for a restriction, and it is none.
 func (in *reader) overlaps(grants []grant) (looks int) {
-	wide := indexOf(grants)
-	for i, narrow := range grants {
-		wide.around(narrow, func(j int) (enough bool) {
+	return compare(grants, func(i, j int) (enough bool) {
+		narrow, wide := grants[i], grants[j]
+		given := i != j && wide.covers(narrow) && (i > j || !narrow.covers(wide)) // of two that are the same, the second is named
+		if given {
+			in.wrong = append(in.wrong, fmt.Errorf("line %d: what %s may do under %q, line %d gives already; rules add up and take nothing away: want one of the two",
+				narrow.line, narrow.text, narrow.under, wide.line))
+		}
+		return given
+	})
+}
+
+// compare calls look with each grant and those that may cover it, one after the other until it has seen enough, and answers how
+// often it did.
+func compare(grants []grant, look func(narrow, wide int) (enough bool)) (looks int) {
+	among := indexOf(grants)
+	for i, g := range grants {
+		among.around(g, func(j int) (enough bool) {
 			looks++
-			other := grants[j]
-			given := i != j && other.covers(narrow) && (i > j || !narrow.covers(other)) // of two that are the same, the second is named
-			if given {
-				in.wrong = append(in.wrong, fmt.Errorf("line %d: what %s may do under %q, line %d gives already; rules add up and take nothing away: want one of the two",
-					narrow.line, narrow.text, narrow.under, other.line))
-			}
-			return given || looks >= maxLooks
+			return look(i, j) || looks >= maxLooks
 		})
 		if looks >= maxLooks {
 			break
@@ -40,7 +49,7 @@ func (g grant) covers(other grant) bool {
 
 // index finds the grants that can cover one, by their numbers.
 type index struct {
-	same     map[at][allVerbs + 1]int    // 1 + the first one with these verbs
+	same     map[at][]int                // the first one for each set of verbs
 	patterns map[string]map[string][]int // by prefix, then by what the pattern begins with
 }
 
@@ -48,16 +57,14 @@ type index struct {
 type at struct{ text, under string }
 
 func indexOf(grants []grant) index {
-	x := index{make(map[at][allVerbs + 1]int), make(map[string]map[string][]int)}
+	x := index{make(map[at][]int), make(map[string]map[string][]int)}
 	for i, g := range grants {
 		key := at{g.text, g.under}
-		of := x.same[key]
-		first := of[g.may] == 0
-		if first {
-			of[g.may] = i + 1
-			x.same[key] = of
+		if slices.ContainsFunc(x.same[key], func(j int) bool { return grants[j].may == g.may }) {
+			continue
 		}
-		if !first || g.who.exact() {
+		x.same[key] = append(x.same[key], i)
+		if g.who.exact() {
 			continue
 		}
 		if x.patterns[g.under] == nil {
@@ -73,7 +80,7 @@ func indexOf(grants []grant) index {
 func (x index) around(g grant, look func(i int) (enough bool)) {
 	each := func(prefix string) (enough bool) {
 		for _, i := range x.same[at{g.text, prefix}] {
-			if i > 0 && look(i-1) {
+			if look(i) {
 				return true
 			}
 		}

@@ -23,8 +23,6 @@ const (
 	Watch                    // be told what happens
 	Force                    // end another's lease
 	Admin                    // see the server and its store; about no name, so under "" only
-
-	allVerbs = 1<<iota - 1
 )
 
 var verbs = map[string]Verb{"acquire": Acquire, "read": Read, "watch": Watch, "force": Force, "admin": Admin}
@@ -48,13 +46,16 @@ func (v Verb) String() string {
 	return strings.Join(words, ", ")
 }
 
-// policy is who may do what: rules that add up, none of which takes away what another gives; who may do nothing; and what
-// is said of names, whoever asks for them.
+// policy is who may do what: rules that add up, none of which takes away what another gives; how much of it; who may do
+// nothing; and what is said of names, whoever asks for them.
 //
 //	rules:
 //	  - who: cert:spiffe://acme/team-a/*
 //	    may: [acquire, read, watch]
 //	    under: team-a
+//	limits:
+//	  - who: cert:spiffe://acme/team-a/*
+//	    leases: 100
 //	revoked: [cert:spiffe://acme/team-a/old]
 //	names:
 //	  - under: team-a/batch
@@ -63,6 +64,7 @@ func (v Verb) String() string {
 type policy struct {
 	exact    map[string][]grant // by identity
 	patterns []grant
+	limits   []limit
 	revoked  pattern
 	names    names
 
@@ -159,7 +161,7 @@ func parsePolicy(text []byte) (*policy, error) {
 	var document, another yaml.Node
 	stream := yaml.NewDecoder(bytes.NewReader(text))
 	if err := stream.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("it is not valid YAML: %s; want the keys rules, revoked and names", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fmt.Errorf("it is not valid YAML: %s; want the keys rules, limits, revoked and names", strings.TrimPrefix(err.Error(), "yaml: "))
 	} else if err != nil || len(document.Content) == 0 {
 		return nil, errors.New("it is empty, and nobody may do anything; want the key rules")
 	}
@@ -182,10 +184,17 @@ func parsePolicy(text []byte) (*policy, error) {
 				grants = append(grants, in.rule(rule)...)
 			}
 		},
+		"limits": func(list *yaml.Node) {
+			of(list)
+			for _, one := range in.items(list, "limits") {
+				p.limits = append(p.limits, in.limit(one)...)
+			}
+		},
 		"revoked": func(list *yaml.Node) { of(list); p.revoked = in.revoked(list) },
 		"names":   func(list *yaml.Node) { p.names = in.names(list) },
 	})
 	in.overlaps(grants)
+	in.unreached(p.limits)
 	for _, g := range grants {
 		if g.who.exact() {
 			p.exact[g.text] = append(p.exact[g.text], g)

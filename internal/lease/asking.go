@@ -16,6 +16,7 @@ type AcquireRequest struct {
 	Owner   string
 	// Principal is who asks, as authenticated; "" while nobody is. Only the same one renews, releases or repeats.
 	Principal string
+	Own       *Own           // what bounds Principal alone; nil: nothing does
 	TTL       *time.Duration // nil: the default
 	Wait      time.Duration  // 0: answer at once
 	Metadata  map[string]string
@@ -88,7 +89,8 @@ const (
 // r.Wait. Repeated with the same ID it answers the same lease, or has its place in line again. Errors:
 // *InvalidError, *LimitError, ErrOverloaded.
 func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
-	next, err := l.acquisition(r)
+	limits := l.limits.Load().of(r.Own) // once: those of two moments may not fit each other
+	next, err := l.acquisition(r, &limits)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
 	if r.Wait > 0 {
 		a.next.Until, a.next.Turn = a.until, a.turn
 	}
-	if a.full, err = l.ledger.enter(a, &l.limits.Load().Limits); err != nil {
+	if a.full, err = l.ledger.enter(a, &limits); err != nil {
 		return nil, fmt.Errorf("acquire %q: %w", r.Name, err)
 	}
 	if a.full != nil {
@@ -114,9 +116,8 @@ func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
 	return a, nil
 }
 
-// acquisition checks r and fills in defaults.
-func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
-	limits := l.limits.Load() // once: those of two moments may not fit each other
+// acquisition checks r against limits and fills in their defaults.
+func (l *Lessor) acquisition(r AcquireRequest, limits *Limits) (Acquisition, error) {
 	ttl := limits.DefaultTTL
 	if r.TTL != nil {
 		var err error
@@ -135,7 +136,7 @@ func (l *Lessor) acquisition(r AcquireRequest) (Acquisition, error) {
 	}
 	return Acquisition{
 		Name: r.Name, ID: bound(r.ID, r.Principal), Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
-		TTL: ttl, Owner: r.Owner, Principal: r.Principal, Metadata: r.Metadata, LockDelay: l.termsOf(r.Name).LockDelay,
+		TTL: r.Own.shorten(ttl, limits.MinTTL), Owner: r.Owner, Principal: r.Principal, Metadata: r.Metadata, LockDelay: l.termsOf(r.Name).LockDelay,
 	}, nil
 }
 

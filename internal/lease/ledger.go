@@ -79,7 +79,7 @@ func newLedger() *ledger {
 // enter counts a in, which is about to begin. Where there is room for its lease but not for its waiting, it
 // does not wait: full says why.
 func (l *ledger) enter(a *Asking, limits *Limits) (full, err error) {
-	if !limits.count() {
+	if !limits.count(a.next.Principal) {
 		return nil, nil
 	}
 	l.mu.Lock()
@@ -164,7 +164,7 @@ func (l *ledger) leave(a *Asking) {
 // hold notes that a lease was granted or renewed and is over at a time. Nothing is refused here: what the store
 // has granted is the client's.
 func (l *ledger) hold(of claimOf, principal string, over time.Time, limits *Limits) {
-	if !limits.count() {
+	if !limits.count(principal) {
 		return
 	}
 	l.mu.Lock()

@@ -62,6 +62,7 @@ type RenewRequest struct {
 	Told Token          // the token the client was told for ID, if it says: helps to tell why it is lost
 	// Principal is who asks, as authenticated: it must be who acquired the lease.
 	Principal string
+	Own       *Own // what bounds Principal alone; nil: nothing does
 }
 
 // Renew restarts the ttl of a lease that r.ID still holds. ErrLost is final, and a *LostError if its
@@ -97,7 +98,7 @@ func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {
 		if err != nil {
 			return Renewal{}, err
 		}
-		renewal.TTL = ttl
+		renewal.TTL = r.Own.shorten(ttl, limits.MinTTL)
 	}
 	return renewal, nil
 }

@@ -32,8 +32,10 @@ type Limits struct {
 	Each        Share // what each principal may have; nobody who is not authenticated is one
 }
 
-// count reports whether anybody has to be counted.
-func (l *Limits) count() bool { return l.All != Share{} || l.Each != Share{} }
+// count reports whether what principal has is counted: of who is authenticated always, since Own can come at any time.
+func (l *Limits) count(principal string) bool {
+	return principal != "" || l.All != Share{} || l.Each != Share{}
+}
 
 // WithDefaults returns l with every zero field set to its default.
 func (l Limits) WithDefaults() Limits {

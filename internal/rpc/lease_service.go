@@ -27,10 +27,11 @@ func (s *leaseService) Acquire(ctx context.Context, req *lockdv1.AcquireRequest)
 	if err != nil {
 		return nil, err
 	}
-	caller := callerOf(ctx)
-	if ask.Principal, err = caller.May(auth.Acquire, ask.Name, time.Now()); err != nil {
+	caller, now := callerOf(ctx), time.Now()
+	if ask.Principal, err = caller.May(auth.Acquire, ask.Name, now); err != nil {
 		return nil, err
 	}
+	ask.Own = &caller.Limits(now).Own
 	grant, err := s.lessor.Acquire(ctx, ask)
 	if err != nil {
 		return nil, masked(caller, err)
@@ -47,9 +48,11 @@ func (s *leaseService) Renew(ctx context.Context, req *lockdv1.RenewRequest) (*l
 	if err != nil {
 		return nil, err
 	}
-	if ask.Principal, err = callerOf(ctx).May(auth.Acquire, ask.Name, time.Now()); err != nil {
+	caller, now := callerOf(ctx), time.Now()
+	if ask.Principal, err = caller.May(auth.Acquire, ask.Name, now); err != nil {
 		return nil, err
 	}
+	ask.Own = &caller.Limits(now).Own
 	renewed, err := s.lessor.Renew(ask)
 	if err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ func (x *session) renew(calls *lease.Calls, op uint64, req *lockdv1.RenewRequest
 	ask, err := decodeRenew(req)
 	if err == nil {
 		ask.Principal, err = x.caller.May(auth.Acquire, ask.Name, x.began)
+		ask.Own = &x.caller.Limits(x.began).Own
 	}
 	if err != nil {
 		x.note(lockdv1.LeaseService_Renew_FullMethodName, req, x.began, err)
@@ -125,6 +126,7 @@ func (x *session) acquire(calls *lease.Calls, op uint64, req *lockdv1.AcquireReq
 	ask, err := decodeAcquire(req)
 	if err == nil {
 		ask.Principal, err = x.caller.May(auth.Acquire, ask.Name, x.began)
+		ask.Own = &x.caller.Limits(x.began).Own
 	}
 	if err == nil {
 		a.asking, err = x.service.lessor.Ask(ask, a)

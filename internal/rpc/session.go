@@ -156,7 +156,7 @@ func (x *session) pause() {
 
 // allow counts n requests, and answers an error if there were too many of late.
 func (x *session) allow(n int, vital bool) error {
-	err := x.service.gate.ask(x.by, n, vital, x.began)
+	err := x.service.gate.ask(x.by, x.caller.Limits(x.began), n, vital, x.began)
 	var over *lease.LimitError
 	if errors.As(err, &over) {
 		x.rest = max(x.rest, over.RetryIn)

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -23,7 +25,7 @@ type Traffic struct {
 // Bounds bound what may be asked, and over how many connections.
 type Bounds struct {
 	All         Traffic // by all together
-	Each        Traffic // by each principal; nobody who is not authenticated is one
+	Each        Traffic // by each principal that a policy says nothing else of; nobody who is not authenticated is one
 	Connections int     // from everywhere; 0: no bound
 	FromOne     int     // from one address; 0: no bound
 }
@@ -77,8 +79,8 @@ func newGate(b Bounds) *gate {
 	return g
 }
 
-// enter counts a call in; leave counts it out again, unless there was an error.
-func (g *gate) enter(who string) (*visitor, error) {
+// enter counts a call in of who has limits of its own perhaps; leave counts it out again, unless there was an error.
+func (g *gate) enter(who string, own *auth.Limits) (*visitor, error) {
 	b := g.bounds.Load()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,7 +93,7 @@ func (g *gate) enter(who string) (*visitor, error) {
 	if most := b.All.Streams; most > 0 && g.open >= most {
 		return v, &lease.LimitError{What: "open calls", Limit: most, RetryIn: time.Second}
 	}
-	if most := b.Each.Streams; most > 0 && who != "" && v.open >= most {
+	if most := cmp.Or(own.Streams, b.Each.Streams); most > 0 && who != "" && v.open >= most {
 		return v, &lease.LimitError{What: "open calls", Limit: most, Whose: who, RetryIn: time.Second}
 	}
 	g.open++
@@ -132,16 +134,17 @@ func (g *gate) tidyLocked() {
 
 // ask counts n requests of v, and refuses them if there were too many lately. What is refused is not counted,
 // so that who goes on asking is served as often as it may be.
-func (g *gate) ask(v *visitor, n int, vital bool, at time.Time) error {
+func (g *gate) ask(v *visitor, own *auth.Limits, n int, vital bool, at time.Time) error {
 	b := g.bounds.Load()
-	if b.Each.Rate == 0 && b.All.Rate == 0 {
+	each := cmp.Or(own.Rate, b.Each.Rate)
+	if each == 0 && b.All.Rate == 0 {
 		return nil
 	}
 	since, room := at.Sub(g.began), 1
 	if vital {
 		room = reserve
 	}
-	if most := b.Each.Rate; most > 0 && v.who != "" {
+	if most := each; most > 0 && v.who != "" {
 		if in := v.rate.take(n, room*most, since); in > 0 {
 			return &lease.LimitError{What: "requests per second", Limit: most, Whose: v.who, RetryIn: in}
 		}
@@ -204,10 +207,12 @@ func (w *window) idle(at time.Duration) bool {
 
 // limitUnary counts a call, and refuses it when there are too many.
 func (a *around) limitUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	v, err := a.gate.enter(principalOf(ctx))
+	now := time.Now()
+	own := callerOf(ctx).Limits(now)
+	v, err := a.gate.enter(principalOf(ctx), own)
 	if err == nil {
 		defer a.gate.leave(v)
-		err = a.gate.ask(v, 1, vital[info.FullMethod], time.Now())
+		err = a.gate.ask(v, own, 1, vital[info.FullMethod], now)
 	}
 	if err != nil {
 		a.holdUp(v, err)
@@ -218,10 +223,12 @@ func (a *around) limitUnary(ctx context.Context, req any, info *grpc.UnaryServer
 
 // limitStream counts a stream.
 func (a *around) limitStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	v, err := a.gate.enter(principalOf(stream.Context()))
+	now := time.Now()
+	own := callerOf(stream.Context()).Limits(now)
+	v, err := a.gate.enter(principalOf(stream.Context()), own)
 	if err == nil {
 		defer a.gate.leave(v)
-		err = a.gate.ask(v, 1, vital[info.FullMethod], time.Now())
+		err = a.gate.ask(v, own, 1, vital[info.FullMethod], now)
 	}
 	if err != nil {
 		a.holdUp(v, err)

@@ -14,7 +14,9 @@ import (
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/memstore"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -54,19 +56,22 @@ func TestAWindowLetsTheRateIn(t *testing.T) {
 	}
 }
 
+// asEach is for whom no policy says anything.
+var asEach = new(auth.Limits)
+
 // Each principal has a rate of its own, and all together have one; what is not authenticated has only that.
 func TestEachHasItsRate(t *testing.T) {
 	g := newGate(Bounds{Each: Traffic{Rate: 10}, All: Traffic{Rate: 35}})
 	let := func(who string, vital bool) (n int) {
 		v := g.visitor(who)
 		for range 100 {
-			if g.ask(v, 1, vital, g.began) == nil {
+			if g.ask(v, asEach, 1, vital, g.began) == nil {
 				n++
 			}
 		}
 		return n
 	}
-	a, err := g.enter("a")
+	a, err := g.enter("a", asEach)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +95,7 @@ func TestEachHasItsOpenCalls(t *testing.T) {
 	g := newGate(Bounds{Each: Traffic{Streams: 2}, All: Traffic{Streams: 3}})
 	enter := func(who, whose string, want int) *visitor {
 		t.Helper()
-		v, err := g.enter(who)
+		v, err := g.enter(who, asEach)
 		var over *lease.LimitError
 		if errors.As(err, &over); want == 0 && err != nil || want > 0 && (over == nil || over.Limit != want || over.Whose != whose) {
 			t.Errorf("a call of %q = %v, want the limit %d of %q (0: none)", who, err, want, whose)
@@ -111,11 +116,11 @@ func TestVisitorsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(Bounds{Each: Traffic{Rate: 1}})
 		for n := range 5000 {
-			v, err := g.enter(fmt.Sprint(n))
+			v, err := g.enter(fmt.Sprint(n), asEach)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = g.ask(v, 1, false, time.Now())
+			_ = g.ask(v, asEach, 1, false, time.Now())
 			g.leave(v)
 			<-time.After(10 * time.Millisecond)
 		}
@@ -243,4 +248,76 @@ func dialled(t *testing.T, s *subject) (net.Conn, error) {
 	_ = writeFrame(conn, frame{kind: frameSettings})
 	_, err = conn.Read(make([]byte, 1))
 	return conn, err
+}
+
+// What a policy says of one goes before the bounds of each, both ways, and counts for calls and sessions that stand.
+func TestAPolicysLimitsGoBeforeThoseOfEach(t *testing.T) {
+	g := newGate(Bounds{Each: Traffic{Streams: 2, Rate: 10}})
+	for who, c := range map[string]struct {
+		own           *auth.Limits
+		streams, rate int
+	}{
+		"as each": {asEach, 2, 10}, "less": {&auth.Limits{Streams: 1, Rate: 5}, 1, 5}, "more": {&auth.Limits{Streams: 3, Rate: 15}, 3, 15},
+	} {
+		for n := range c.streams {
+			if _, err := g.enter(who, c.own); err != nil {
+				t.Errorf("call %d of %s = %v, want it let in", n+1, who, err)
+			}
+		}
+		var over *lease.LimitError
+		if _, err := g.enter(who, c.own); !errors.As(err, &over) || over.Limit != c.streams || over.Whose != who {
+			t.Errorf("a call too many of %s = %v, want its limit %d", who, err, c.streams)
+		}
+		let := 0
+		for range 100 {
+			if g.ask(g.visitor(who), c.own, 1, false, g.began) == nil {
+				let++
+			}
+		}
+		if let != c.rate {
+			t.Errorf("%d requests of %s were let in, want %d", let, who, c.rate)
+		}
+	}
+}
+
+// A tenant at each limit that its policy sets is refused with RESOURCE_EXHAUSTED and when to ask again, on unary calls and on
+// a session that stands, from the moment the policy is in force; a longer ttl is shortened; the neighbour notices nothing.
+func TestALimitOfThePolicyIsInForceAtOnce(t *testing.T) {
+	g := newGuarded(t)
+	s := serve(t, newStore(t), g.asks)
+	k := sessionAs(t, s, "a")
+	ask := func(n int) *lockdv1.AcquireRequest {
+		return &lockdv1.AcquireRequest{Name: fmt.Sprint("team-a/", n), LeaseId: leaseID(n), Ttl: durationpb.New(time.Hour)}
+	}
+	if a := k.answer(k.do(ask(1))).GetAcquired(); a.GetLease().GetTtl().AsDuration() != time.Hour {
+		t.Fatalf("without limits: %v, want the whole ttl", a)
+	}
+	g.become(g.policy, teams+"limits:\n  - {who: token:a, leases: 2, ttl: 1m}\n")
+	if a := k.answer(k.do(ask(2))).GetAcquired(); a.GetLease().GetTtl().AsDuration() != time.Minute {
+		t.Errorf("with ttl: 1m, %v, want it shortened", a)
+	}
+	if r := k.answer(k.do(&lockdv1.RenewRequest{Name: "team-a/2", LeaseId: leaseID(2), Ttl: durationpb.New(time.Hour)})).GetRenewed(); r.GetLease().GetTtl().AsDuration() != time.Minute {
+		t.Errorf("renewed with ttl: 1m, %v, want it shortened", r)
+	}
+	if e := k.answer(k.do(ask(3))).GetError(); e.GetReason() != "OVER_LIMIT" || e.GetRetryIn().AsDuration() <= 0 {
+		t.Errorf("a third lease on a session = %v, want OVER_LIMIT and when to ask again", e)
+	}
+	_, err := s.leases.Acquire(as(t.Context(), "a"), ask(4))
+	if in := detail[*errdetails.RetryInfo](err).GetRetryDelay().AsDuration(); status.Code(err) != codes.ResourceExhausted || in <= 0 {
+		t.Errorf("a third lease = %v, again in %s, want RESOURCE_EXHAUSTED and when to ask again", err, in)
+	}
+	if _, err := s.leases.Acquire(as(t.Context(), "b"), &lockdv1.AcquireRequest{Name: "team-b/x", LeaseId: id1}); err != nil {
+		t.Errorf("the neighbour's lease = %v, want it granted", err)
+	}
+	g.become(g.policy, teams+"limits:\n  - {who: token:a, requests: 2}\n")
+	for n := range 8 {
+		_, err = s.leases.Get(as(t.Context(), "a"), &lockdv1.GetRequest{Name: fmt.Sprint("team-a/", n)})
+	}
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("eight requests with requests: 2, the last = %v, want RESOURCE_EXHAUSTED", err)
+	}
+	g.become(g.policy, teams+"limits:\n  - {who: token:a, streams: 1}\n") // the session is one
+	if _, err = s.leases.Get(as(t.Context(), "a"), &lockdv1.GetRequest{Name: "team-a/1"}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a call beside a session with streams: 1 = %v, want RESOURCE_EXHAUSTED", err)
+	}
 }
