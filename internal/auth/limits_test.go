@@ -54,6 +54,7 @@ func TestTheFirstLimitCounts(t *testing.T) {
 	g := open(t, Settings{
 		Tokens: put(t, "tokens", line("ci", "secret1")+line("other", "secret2")+line("x", "secret3")),
 		Policy: put(t, "policy", `
+rules: []
 limits:
   - {who: "token:c*", leases: 1, waiters: 2, waiters-per-name: 3, streams: 4}
   - {who: ["token:other", "token:ci"], leases: 9, requests: 5, metadata: 6, ttl: 1m30s}
