@@ -12,7 +12,7 @@ COMMANDS  := lockd lockctl
 # Every module but the product itself, so that none is forgotten; tools/grpcurl has no code of ours.
 MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path './.*/*' -not -path './tools/grpcurl/*'))
 # Bounds on how late something may be (50 and 100 ms): alone on the machine, without the race detector.
-TIMING    := clients/go/deadlinetest test/promptness
+TIMING    := clients/go/deadlinetest test/promptness test/quorum
 GO        := go
 PROFILE   ?= single
 # Where scripts/topology keeps what it starts.

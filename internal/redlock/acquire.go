@@ -52,10 +52,10 @@ func (s *Store) decide(r *round, a lease.Acquisition) (grant, error) {
 	}
 	spent := time.Since(r.began)
 	if !locked || verdict != ballot.Decided || spent >= validity(a.TTL)-time.Duration(drift*float64(validity(a.TTL))) {
-		r.close(func(seat *seat) { s.takeBack(seat, a) })
+		r.then(func(seat *seat) { s.takeBack(seat, a) })
 		return grant{}, s.refusal(r, a)
 	}
-	r.close(func(seat *seat) {
+	r.then(func(seat *seat) {
 		if seat.said.Fresh && seat.said.Token > token {
 			s.takeBack(seat, a) // it cannot be committed there, see ballot.Commit; a repair may plant it
 			return
@@ -68,17 +68,14 @@ func (s *Store) decide(r *round, a lease.Acquisition) (grant, error) {
 }
 
 // commit is the second round: the token is written back to the nodes that granted, each only where what it reported
-// still stands.
+// still stands; also to those whose answer comes now, since of those that decided the first round some may have gone.
 func (s *Store) commit(r *round, a lease.Acquisition, token int64) ballot.Verdict {
-	reported := r.answers()
-	asks := make([]*ask, len(reported))
-	for i, said := range reported {
-		if said.Kind == ballot.Stands {
-			asks[i] = committing(a.Name, a.ID, said.Token, token, a.TTL, r.ask.until)
+	second := s.secondOf(r, kindCommit, func(said *seat) *ask {
+		if said.said.Kind != ballot.Stands {
+			return nil
 		}
-	}
-	second := s.newRoundOf(a.Name, kindCommit, r.ask.until, asks)
-	s.put(second)
+		return committing(a.Name, a.ID, said.said.Token, token, a.TTL, r.ask.until)
+	})
 	second.extend(a.TTL)
 	return ballot.Committed(second.answers(), token)
 }

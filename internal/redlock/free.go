@@ -99,18 +99,23 @@ func (s *Store) past(ctx context.Context, u lease.Undoing) error {
 // undoAt undoes an execution at one node, at once and, if that is not sure, again until it is, for as long as what it
 // may have left there stands.
 func (s *Store) undoAt(node int, u lease.Undoing, ttl time.Duration) {
-	s.atOne(node, undoing(u, ttl), func(a answer) {
-		if a.err == nil && a.at > s.sureAt(node, u.Deadline) {
-			return
+	sure := func(a answer) (bool, time.Time) {
+		if !did(a) {
+			return false, again(a)
 		}
-		s.errands.start(lastErrand, func(ctx context.Context) {
-			for pause := 20 * time.Millisecond; sleep(ctx, about(pause)); pause = min(2*pause, time.Second) {
-				if a := s.askOne(node, undoing(u, ttl)); a.err == nil && a.at > s.sureAt(node, u.Deadline) {
-					return
-				}
-			}
-		})
+		at := s.sureAt(node, u.Deadline)
+		return a.at > at, time.Now().Add(time.Duration(at-a.at)*time.Microsecond + firstPause)
+	}
+	s.atOne(node, undoing(u, ttl), func(a answer) {
+		if done, next := sure(a); !done {
+			s.owes(node, undoing(u, ttl), next, sure)
+		}
 	})
+}
+
+// owes has a node asked again, from next on, until it has paid or what a would free has surely run out.
+func (s *Store) owes(node int, a ask, next time.Time, paid verdictOn) {
+	s.owed[node].add(&debt{ask: a, next: next, until: time.Now().Add(s.group.longest()), paid: paid})
 }
 
 // undoAll undoes an execution everywhere, waiting for nothing.
@@ -119,9 +124,6 @@ func (s *Store) undoAll(u lease.Undoing, ttl time.Duration) {
 		s.undoAt(node, u, ttl)
 	}
 }
-
-// lastErrand is for how long what is left at a node that does not answer is tried; then it is left to its ttl.
-const lastErrand = 10 * time.Second
 
 // atOne puts an operation to one node.
 func (s *Store) atOne(node int, a ask, to func(answer)) {
@@ -133,20 +135,23 @@ func (s *Store) atOne(node int, a ask, to func(answer)) {
 // tellOne is atOne for what nobody waits for.
 func (s *Store) tellOne(node int, a ask) { s.atOne(node, a, func(answer) {}) }
 
-// askOne is atOne, and waits.
-func (s *Store) askOne(node int, a ask) answer {
-	came := make(chan answer, 1)
-	s.atOne(node, a, func(a answer) { came <- a })
-	return <-came
-}
-
 // releasing is a RELEASE.
 func releasing(r lease.ReleaseRequest, until time.Time) ask {
 	return ask{name: r.Name, kind: kindRelease, until: until, args: []any{string(r.ID)}}
 }
 
-// answeredIt: the node has done what it was asked, whatever it found.
-func answeredIt(s *seat) bool { return s.answer.err == nil && s.answer.reply.kind() != "ERROR" }
+// did: the node has done what it was asked, whatever it found.
+func did(a answer) bool { return a.err == nil && a.reply.kind() != "ERROR" }
+
+// again is when to ask a node again that did not: at once if it may not have heard of it, and later if it could not.
+func again(a answer) time.Time {
+	if a.err != nil {
+		return time.Now()
+	}
+	return time.Now().Add(about(owedEvery))
+}
+
+func answeredIt(s *seat) bool { return did(s.answer) }
 
 // release waits for what came of a round of releases. It is done when a majority has answered, whatever they found:
 // no quorum can have the lease then. What others may have of it is released when they answer, and once
@@ -174,7 +179,7 @@ func (s *Store) release(r *round, req lease.ReleaseRequest) (lease.Released, err
 		}
 	}
 	if held > 0 {
-		r.close(func(seat *seat) { s.releaseAgain(seat, req) })
+		r.then(func(seat *seat) { s.releaseAgain(seat, req) })
 		s.lines.released(req.Name, freed, next)
 	}
 	q := ballot.Quorum(len(s.queues))
@@ -192,18 +197,22 @@ func (s *Store) release(r *round, req lease.ReleaseRequest) (lease.Released, err
 	return lease.Released{Outcome: lease.Gone, Repeat: true}, nil
 }
 
-// releaseAgain releases at one node what was released elsewhere.
+// releaseAgain releases at one node what was released elsewhere: as soon as it answers, and where the lease was not found once
+// more, when no copy of its acquisition can arrive there any more.
 func (s *Store) releaseAgain(seat *seat, req lease.ReleaseRequest) {
-	if answeredIt(seat) && seat.answer.reply.kind() != "GONE" {
-		return
-	}
-	s.errands.start(lastErrand, func(ctx context.Context) {
-		for pause := callTimeout + s.nodeTimeout(0); sleep(ctx, pause); pause = about(time.Second) {
-			if a := s.askOne(seat.node, releasing(req, time.Now().Add(callTimeout))); a.err == nil {
-				return
-			}
+	sure := time.Now().Add(callTimeout + s.nodeTimeout(0))
+	paid := func(a answer) (bool, time.Time) {
+		switch {
+		case !did(a):
+			return false, again(a)
+		case a.reply.kind() == "GONE" && time.Now().Before(sure):
+			return false, sure
 		}
-	})
+		return true, time.Time{}
+	}
+	if done, next := paid(seat.answer); !done {
+		s.owes(seat.node, releasing(req, sure), next, paid)
+	}
 }
 
 // ForceRelease implements lease.Store. The token is compared with what a quorum has; then the lease goes, whatever

@@ -281,6 +281,13 @@ func (g *group) stand(n *node, now standing) {
 	}
 }
 
+// longest is how long a lease stands on a node at most.
+func (g *group) longest() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.identity.longest
+}
+
 // fitNodes are the nodes other than the one at but that may vote, as last looked at.
 func (g *group) fitNodes(but int) (all []int) {
 	for i, n := range g.nodes {

@@ -40,7 +40,7 @@ func (s *Store) renew(r *round, req lease.Renewal) (lease.Lease, error) {
 		if spent := time.Since(r.began); spent >= validity(renewed.TTL)-time.Duration(drift*float64(validity(renewed.TTL))) {
 			return fail(fmt.Errorf("%w: it took %s", lease.ErrUnknown, spent))
 		}
-		r.close(func(seat *seat) {
+		r.then(func(seat *seat) {
 			s.straggle(seat, req.ID, token)
 			if seat.said.Kind == ballot.Refused && seat.answer.reply.text(1) == "FREE" {
 				s.repair(seat.node, req.Name, req.ID, token)

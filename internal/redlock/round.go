@@ -23,8 +23,8 @@ type round struct {
 	ripe chan struct{} // closed when redsync's verdict is sure, see ripenLocked
 
 	mu               sync.Mutex
-	after            func(*seat) // set by close
-	came, ayes, noes int         // how many seats have answered, and what redsync will count them for
+	after            []func(*seat) // see then
+	came, ayes, noes int           // how many seats have answered, and what redsync will count them for
 }
 
 // seat is what one node says in a round.
@@ -46,22 +46,44 @@ func (s *Store) newRound(a ask, at func(node int) bool) *round {
 			r.asks[i] = &r.ask
 		}
 	}
-	return r.seated()
+	return r.seated().settled()
 }
 
 // newRoundOf makes a round in which each node is asked something else, or nothing.
 func (s *Store) newRoundOf(name, kind string, until time.Time, asks []*ask) *round {
 	r := &round{store: s, ask: ask{name: name, kind: kind, until: until}, asks: asks, done: stands}
-	return r.seated()
+	return r.seated().settled()
+}
+
+// secondOf makes a round in which each node is asked what follows from its answer in the first one, as soon as that comes; nil:
+// nothing.
+func (s *Store) secondOf(first *round, kind string, follows func(*seat) *ask) *round {
+	r := &round{store: s, ask: ask{name: first.ask.name, kind: kind, until: first.ask.until}, asks: make([]*ask, len(first.seats)), done: stands, began: time.Now()}
+	r.seated()
+	first.then(func(said *seat) {
+		if a := follows(said); a != nil {
+			s.atOne(said.node, *a, r.seats[said.node].take)
+		} else {
+			r.seats[said.node].take(answer{err: errNotAsked})
+		}
+	})
+	return r
 }
 
 func (r *round) seated() *round {
 	r.ripe = make(chan struct{})
 	r.seats = make([]*seat, len(r.asks))
 	seats := make([]seat, len(r.asks))
-	for i, a := range r.asks {
+	for i := range r.asks {
 		seats[i] = seat{round: r, node: i, came: make(chan struct{})}
 		r.seats[i] = &seats[i]
+	}
+	return r
+}
+
+// settled answers for the nodes that are not asked.
+func (r *round) settled() *round {
+	for i, a := range r.asks {
 		if a == nil {
 			r.seats[i].take(answer{err: errNotAsked})
 		}
@@ -117,8 +139,8 @@ func (s *seat) take(a answer) {
 	r.ripenLocked(s)
 	after := r.after
 	r.mu.Unlock()
-	if after != nil {
-		after(s)
+	for _, f := range after {
+		f(s)
 	}
 }
 
@@ -212,10 +234,10 @@ func (r *round) wait() {
 	}
 }
 
-// close has after called once for every node: now for those that have answered, and as soon as they do for the others.
-func (r *round) close(after func(*seat)) {
+// then has f called once for every node: now for those that have answered, and as soon as they do for the others. f must not block.
+func (r *round) then(f func(*seat)) {
 	r.mu.Lock()
-	r.after = after
+	r.after = append(r.after, f)
 	var came []*seat
 	for _, s := range r.seats {
 		if s.has() {
@@ -224,6 +246,6 @@ func (r *round) close(after func(*seat)) {
 	}
 	r.mu.Unlock()
 	for _, s := range came {
-		after(s)
+		f(s)
 	}
 }

@@ -24,6 +24,7 @@ type Store struct {
 	timeout  time.Duration // see Config.NodeTimeout
 	instance string        // this process: random, new at every start
 	queues   []*queue
+	owed     []*owed // by each node
 	execs    atomic.Uint64
 
 	order    sync.Mutex   // of what is put, at all nodes
@@ -58,11 +59,12 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s.errands = new(errands)
 	s.errands.ctx, s.cancel = context.WithCancel(context.Background())
 	for i, n := range g.nodes {
-		s.queues = append(s.queues, newQueue(s, i, n))
+		s.queues, s.owed = append(s.queues, newQueue(s, i, n)), append(s.owed, newOwed(s, i))
 	}
 	s.lines, s.watches = newLines(s), newWatches(s)
 	for i := range s.queues {
 		s.running.Go(func() { s.keepListening(s.errands.ctx, i) })
+		s.running.Go(func() { s.owed[i].run(s.errands.ctx) })
 	}
 	return s, nil
 }
@@ -154,6 +156,7 @@ func (s *Store) heard(node int, fence, listening any) {
 	}
 	count, _ := listening.(int64)
 	s.watches.listening[node].Store(count)
+	s.owed[node].answering()
 }
 
 // nextExec tells the executions here apart.

@@ -58,7 +58,9 @@ func (s *Store) at(t *testing.T, node int, name string) *value {
 // asks has one node do something, and answers what it said.
 func (s *Store) asks(t *testing.T, node int, a ask) (ballot.Answer, reply) {
 	t.Helper()
-	got := s.askOne(node, a)
+	came := make(chan answer, 1)
+	s.atOne(node, a, func(a answer) { came <- a })
+	got := <-came
 	if got.err != nil {
 		t.Fatalf("%s at node %d = %v", a.kind, node+1, got.err)
 	}
