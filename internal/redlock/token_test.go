@@ -222,6 +222,7 @@ func TestARetryGetsTheTokenThatWasDecided(t *testing.T) {
 	s := opening(t, redisproc.SharedNodes(t, 3), callTimeout)
 	a := leaseOf("job")
 	first := s.granted(t, a)
+	until(t, 5*time.Second, "the third node has it too", func() bool { return s.at(t, 2, "job") != nil })
 	text := s.raw(t, 2, "GET", s.keys.lock("job"))
 	fields := strings.Split(text, "|")
 	fields[3] = strconv.FormatInt(int64(first.Token)-7, 10) // as a node with a smaller fence would have answered
