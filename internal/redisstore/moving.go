@@ -24,31 +24,24 @@ func isElsewhere(err error) bool {
 // isApart reports whether err says that nothing was done, some of the keys being at another node.
 func isApart(err error) bool { return redis.HasErrorPrefix(err, "TRYAGAIN") }
 
-// renewApart has the renewals of a call done whose keys are apart, each by itself. The rest goes back to where it was,
-// before all who came later, and out of time there it is known not to have been done.
+// renewApart has the renewals of a call done whose keys are apart, each by itself. The rest goes back to where it was
+// first, before all who came later: it is known not to have been done, and out of time it is told so, however long the
+// renewals take.
 func (b *batch) renewApart(c *sharedCall) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	var rest []*operation
+	rest := b.putBackRest(c)
 	for _, op := range c.ops {
-		switch {
-		case !op.renews():
-			rest = append(rest, op)
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			b.tellOne(op, settled{err: errNotSent})
-		default:
+		} else {
 			b.tellOne(op, b.renewAlone(ctx, op))
 		}
 	}
-	if len(rest) == 0 {
-		b.landed(c)
-		return
+	b.landed(c)
+	if rest {
+		sleep(b.store.background, movingPause)
 	}
-	if stopped := b.putBack(c, rest); stopped {
-		b.tell(rest, settled{err: errNotSent})
-		return
-	}
-	sleep(b.store.background, movingPause)
 }
 
 // renewAlone names no key but the lock's: of the others that a call brings a renewal looks at none.
@@ -62,15 +55,27 @@ func (b *batch) renewAlone(ctx context.Context, op *operation) settled {
 	return settled{reply: replies[0], at: at}
 }
 
-// putBack does so with rest, once c has landed, unless nothing is queued any more.
-func (b *batch) putBack(c *sharedCall, rest []*operation) (stopped bool) {
-	b.landed(c)
+// putBackRest leaves c its renewals, and reports whether there was more. Where nothing is queued any more that is told.
+func (b *batch) putBackRest(c *sharedCall) (any bool) {
+	var renewals, rest []*operation
+	for _, op := range c.ops {
+		if op.renews() {
+			renewals = append(renewals, op)
+		} else {
+			rest = append(rest, op)
+		}
+	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.stopped {
+	c.ops = renewals
+	stopped := b.stopped
+	if !stopped {
 		b.queue.putBack(rest...)
 	}
-	return b.stopped
+	b.mu.Unlock()
+	if stopped {
+		b.tell(rest, settled{err: errNotSent})
+	}
+	return len(rest) > 0
 }
 
 // loadAt loads script where key is, or where it has been moved to: that node may have no slots yet, and never have

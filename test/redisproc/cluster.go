@@ -3,8 +3,11 @@ package redisproc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Cluster is three primaries that share the slots evenly, each with a replica.
@@ -98,8 +101,52 @@ func (c *Cluster) Forget(slot int) {
 // Move moves a slot, with what is in it, from one primary to another, as redis-cli --cluster reshard does.
 func (c *Cluster) Move(slot int, from, to *Server) {
 	c.t.Helper()
+	c.Open(slot, from, to)
+	c.migrate(slot, from, to)
+	for _, s := range []*Server{to, from} {
+		c.Do(s, "CLUSTER", "SETSLOT", slot, "NODE", c.ID(to))
+	}
+}
+
+// Open begins to move a slot: from now on what from does not have is to's. Move goes on with it.
+func (c *Cluster) Open(slot int, from, to *Server) {
+	c.t.Helper()
 	c.Do(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", c.ID(from))
 	c.Do(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", c.ID(to))
+}
+
+// Return gives a slot, with what is in it, back to home, however far it has been moved between home and away.
+func (c *Cluster) Return(slot int, home, away *Server) {
+	c.t.Helper()
+	if c.has(away, slot) {
+		c.Do(home, "CLUSTER", "SETSLOT", slot, "STABLE")
+		c.Move(slot, away, home)
+		return
+	}
+	c.Do(home, "CLUSTER", "SETSLOT", slot, "STABLE") // or it would not take them
+	c.migrate(slot, away, home)
+	c.Do(away, "CLUSTER", "SETSLOT", slot, "STABLE")
+}
+
+// has reports whether a slot is s's, as s knows.
+func (c *Cluster) has(s *Server, slot int) bool {
+	c.t.Helper()
+	client := s.Client()
+	defer client.Close()
+	//lint:ignore SA1019 Redis 6.2 has no CLUSTER SHARDS
+	slots, err := client.ClusterSlots(context.Background()).Result()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	id := c.ID(s)
+	return slices.ContainsFunc(slots, func(r redis.ClusterSlot) bool {
+		return r.Start <= slot && slot <= r.End && r.Nodes[0].ID == id
+	})
+}
+
+// migrate brings all that is in a slot from one node to another, between which it is moving.
+func (c *Cluster) migrate(slot int, from, to *Server) {
+	c.t.Helper()
 	client := from.Client()
 	defer client.Close()
 	for {
@@ -108,17 +155,20 @@ func (c *Cluster) Move(slot int, from, to *Server) {
 			c.t.Fatal(err)
 		}
 		if len(keys) == 0 {
-			break
+			return
 		}
-		command := []any{"MIGRATE", "127.0.0.1", to.Port(), "", 0, 5000, "KEYS"}
-		for _, key := range keys {
-			command = append(command, key)
-		}
-		c.Do(from, command...)
+		c.Migrate(from, to, keys...)
 	}
-	for _, s := range []*Server{to, from} {
-		c.Do(s, "CLUSTER", "SETSLOT", slot, "NODE", c.ID(to))
+}
+
+// Migrate brings keys from one node to another, between which their slot is moving.
+func (c *Cluster) Migrate(from, to *Server, keys ...string) {
+	c.t.Helper()
+	command := []any{"MIGRATE", "127.0.0.1", to.Port(), "", 0, 5000, "KEYS"}
+	for _, key := range keys {
+		command = append(command, key)
 	}
+	c.Do(from, command...)
 }
 
 // AwaitPrimary waits until s, which was a replica, is a primary and the cluster serves.
