@@ -33,12 +33,13 @@ var (
 // rooms is the floor plan. lockctl ─► clients/go ─► proto ◄─ rpc ─► lease ◄─ memstore, redisstore, redlock; cmd/lockd ─► all.
 var rooms = []room{
 	{"proto", grpcAPI, "the specification stands on nothing of ours"},
-	{"internal/lease", nil, "what a lease is knows neither wire nor database: standard library only"},
+	{"internal/due", nil, "the order of times knows nothing of what has them: standard library only"},
+	{"internal/lease", []string{"internal/due"}, "what a lease is knows neither wire nor database: standard library only"},
 	{"internal/lease/leasetest", []string{"internal/lease", "github.com/google/go-cmp"}, "what a store means is said without knowing any store"},
-	{"internal/memstore", []string{"internal/lease"}, "a store knows the contract, not how it is spoken and no other store"},
+	{"internal/memstore", []string{"internal/due", "internal/lease"}, "a store knows the contract, not how it is spoken and no other store"},
 	{"internal/redisconn", []string{"internal/lease", "github.com/redis/go-redis/v9"}, "how one Redis is reached knows none of the stores that keep leases there"},
-	{"internal/redisstore", []string{"internal/lease", "internal/redisconn", "github.com/redis/go-redis/v9"}, "a store knows the contract, not how it is spoken and no other store"},
-	{"internal/redlock", []string{"internal/lease", "internal/redisconn", "internal/redlock/ballot", "github.com/redis/go-redis/v9", "github.com/go-redsync/redsync/v4"},
+	{"internal/redisstore", []string{"internal/due", "internal/lease", "internal/redisconn", "github.com/redis/go-redis/v9"}, "a store knows the contract, not how it is spoken and no other store"},
+	{"internal/redlock", []string{"internal/due", "internal/lease", "internal/redisconn", "internal/redlock/ballot", "github.com/redis/go-redis/v9", "github.com/go-redsync/redsync/v4"},
 		"a store knows the contract, not how it is spoken and no other store"},
 	{"internal/redlock/ballot", nil, "how answers become a token is decided without asking anybody: the model decides by the same lines"},
 	{"internal/redlock/model", []string{"internal/redlock/ballot"}, "the model knows the rules and nothing that runs"},

@@ -1,10 +1,11 @@
 package lease
 
 import (
-	"container/heap"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/lockd/lockd/internal/due"
 )
 
 // Share bounds what may be had at once through this server. A field that is 0 bounds nothing.
@@ -39,7 +40,7 @@ type ledger struct {
 	mu      sync.Mutex
 	claims  map[claimOf]*claim
 	tenants map[string]*tenant // by principal; "" is everybody while nobody is authenticated
-	held    overFirst
+	held    due.Heap[*claim]
 	waiting int
 	spare   []*claim // to be used again
 }
@@ -60,6 +61,12 @@ type claim struct {
 	due     time.Time // when to look at over: held is in the order of this
 	place   int       // in held
 }
+
+// Due implements due.Item.
+func (c *claim) Due() time.Time { return c.due }
+
+// Moved implements due.Item.
+func (c *claim) Moved(to int) { c.place = to }
 
 // tenant is who shares one limit.
 type tenant struct {
@@ -176,7 +183,7 @@ func (l *ledger) hold(of claimOf, principal string, over time.Time, limits *Limi
 	switch {
 	case c.over.IsZero():
 		c.over, c.due = over, over
-		heap.Push(&l.held, c)
+		l.held.Add(c)
 	case over.After(c.over):
 		c.over = over // looked at when it is due
 	}
@@ -187,7 +194,7 @@ func (l *ledger) free(of claimOf) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.claims[of]; c != nil && !c.over.IsZero() {
-		heap.Remove(&l.held, c.place)
+		l.held.Remove(c.place)
 		c.over = time.Time{}
 		l.forgetLocked(c)
 	}
@@ -195,14 +202,13 @@ func (l *ledger) free(of claimOf) {
 
 // expireLocked frees what is over.
 func (l *ledger) expireLocked(now time.Time) {
-	for len(l.held) > 0 && l.held[0].due.Before(now) {
-		c := l.held[0]
+	for c, is := l.held.First(); is && c.due.Before(now); c, is = l.held.First() {
 		if c.over.After(now) { // renewed
 			c.due = c.over
-			heap.Fix(&l.held, 0)
+			l.held.Fix(0)
 			continue
 		}
-		heap.Pop(&l.held)
+		l.held.Remove(0)
 		c.over = time.Time{}
 		l.forgetLocked(c)
 	}
@@ -253,30 +259,4 @@ func (t *tenant) wait(name string, n int) {
 	if t.lines[name] += n; t.lines[name] == 0 {
 		delete(t.lines, name)
 	}
-}
-
-// overFirst is a heap of claims that are held, the first one due on top.
-type overFirst []*claim
-
-func (h overFirst) Len() int           { return len(h) }
-func (h overFirst) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h overFirst) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
-}
-
-// Push implements heap.Interface.
-func (h *overFirst) Push(x any) {
-	c, _ := x.(*claim) // nothing else is pushed
-	c.place = len(*h)
-	*h = append(*h, c)
-}
-
-// Pop implements heap.Interface.
-func (h *overFirst) Pop() any {
-	last := len(*h) - 1
-	c := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return c
 }

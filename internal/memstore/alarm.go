@@ -24,7 +24,7 @@ func (s *Store) setAlarmLocked(now time.Time) {
 	if len(s.lines) == 0 && len(s.watched.by) == 0 {
 		return
 	}
-	first, ok := s.expiry.first()
+	first, ok := s.expiry.First()
 	if !ok || s.alarm.closed || (s.alarm.timer != nil && !first.over.Before(s.alarm.at)) {
 		return
 	}

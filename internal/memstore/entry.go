@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"container/heap"
 	"fmt"
 	"maps"
 	"time"
@@ -25,8 +24,11 @@ type entry struct {
 	at        int           // its place in Store.expiry
 }
 
-func (e *entry) end() time.Time { return e.over }
-func (e *entry) moved(to int)   { e.at = to }
+// Due implements due.Item.
+func (e *entry) Due() time.Time { return e.over }
+
+// Moved implements due.Item.
+func (e *entry) Moved(to int) { e.at = to }
 
 // inForceAt reports whether e still stands, its grace included.
 func (e *entry) inForceAt(now time.Time) bool { return now.Before(e.over) }
@@ -83,7 +85,7 @@ func (s *Store) grantLocked(a lease.Acquisition, from *place, now time.Time) (*e
 	}
 	s.last = token
 	s.held[a.Name] = e
-	heap.Push(&s.expiry, e)
+	s.expiry.Add(e)
 	s.granted.add(e)
 	s.tellLocked(e.event(lease.EventAcquired, now))
 	return e, nil
@@ -102,14 +104,14 @@ func (s *Store) restartLocked(e *entry, ttl time.Duration, now time.Time) {
 	e.ttl = max(e.ttl, ttl)
 	if over := now.Add(ttl + lease.Grace(e.ttl)); over.After(e.over) {
 		e.over = over
-		heap.Fix(&s.expiry, e.at)
+		s.expiry.Fix(e.at)
 	}
 }
 
 // freeLocked ends e, which happened as the event says, and hands the name to who is next.
 func (s *Store) freeLocked(e *entry, happened lease.Event, now time.Time) {
 	delete(s.held, e.name)
-	heap.Remove(&s.expiry, e.at)
+	s.expiry.Remove(e.at)
 	s.granted.remove(e.token)
 	s.tellLocked(happened)
 	s.handOverLocked(e.name, now)

@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 	"time"
 
@@ -24,9 +23,13 @@ type place struct {
 	at                int       // where it is in Store.waits
 }
 
-func (p *place) end() time.Time { return p.until }
-func (p *place) moved(to int)   { p.at = to }
-func (p *place) away() bool     { return p.Turn == nil }
+// Due implements due.Item.
+func (p *place) Due() time.Time { return p.until }
+
+// Moved implements due.Item.
+func (p *place) Moved(to int) { p.at = to }
+
+func (p *place) away() bool { return p.Turn == nil }
 
 // goesOnWithout reports whether p waits for another execution than tag's, of the same attempt: that
 // wait is not tag's to end.
@@ -118,13 +121,13 @@ func (s *Store) placeOfLocked(p *place) int {
 // addLocked adds p, not in line yet, to the books.
 func (s *Store) addLocked(p *place) {
 	s.places[whose{p.Name, p.ID}] = p
-	heap.Push(&s.waits, p)
+	s.waits.Add(p)
 }
 
 // keepLocked changes when p ends.
 func (s *Store) keepLocked(p *place, until time.Time) {
 	p.until = until
-	heap.Fix(&s.waits, p.at)
+	s.waits.Fix(p.at)
 }
 
 // stepAsideLocked takes p out of the line and keeps its place.
@@ -156,7 +159,7 @@ func (s *Store) outOfLineLocked(p *place) {
 // forgetPlaceLocked takes p, which is away, out of the books.
 func (s *Store) forgetPlaceLocked(p *place) {
 	delete(s.places, whose{p.Name, p.ID})
-	heap.Remove(&s.waits, p.at)
+	s.waits.Remove(p.at)
 }
 
 // placeLocked answers the place that id has in the line of name, present or away, or nil.

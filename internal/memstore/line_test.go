@@ -336,7 +336,7 @@ func agreeOnLines(t *testing.T, s *Store) {
 		}
 	}
 	for who, p := range s.places {
-		if p.Name != who.name || p.ID != who.id || s.waits[p.at] != p || p.end().Before(s.waits[0].end()) {
+		if p.Name != who.name || p.ID != who.id || s.waits[p.at] != p || p.until.Before(s.waits[0].until) {
 			t.Errorf("%q: ticket %d is not where it believes to be in the heap", p.Name, p.ticket)
 		}
 		if e := s.held[p.Name]; e != nil && e.id == p.ID {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lockd/lockd/internal/due"
 	"github.com/lockd/lockd/internal/lease"
 )
 
@@ -23,13 +24,13 @@ import (
 type Store struct {
 	mu      sync.Mutex
 	held    map[string]*entry // by name; some may be expired
-	expiry  due[*entry]       // the same, by when they are over
+	expiry  due.Heap[*entry]  // the same, by when they are over
 	granted journal           // the same, by token
 	pages   pages             // of List
 	last    lease.Token       // the last token granted, on whatever name
 
 	places  map[whose]*place // everybody's in line
-	waits   due[*place]      // the same, by the end of their wait or of the keeping of their place
+	waits   due.Heap[*place] // the same, by the end of their wait or of the keeping of their place
 	lines   map[string]*line // those of the same who are present, by name; none is empty
 	ticket  int64            // the last one given, on whatever name
 	turns   []turn           // to be called as soon as mu is free
@@ -71,14 +72,14 @@ func (s *Store) unlock(now time.Time) {
 // more such leases.
 func (s *Store) forgetLocked(most int, now time.Time) (more bool) {
 	for range most {
-		p, ok := s.waits.first()
-		if !ok || now.Before(p.end()) {
+		p, ok := s.waits.First()
+		if !ok || now.Before(p.until) {
 			break
 		}
 		s.endWaitLocked(p, now)
 	}
 	for range most {
-		e, ok := s.expiry.first()
+		e, ok := s.expiry.First()
 		if !ok || e.inForceAt(now) {
 			return false
 		}

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"container/heap"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -52,7 +51,7 @@ func (s *Store) grace(t *testing.T, name string) {
 		t.Fatalf("no lease on %q to put into its grace", name)
 	}
 	e.over = now.Add(lease.Grace(e.ttl) / 2)
-	heap.Fix(&s.expiry, e.at)
+	s.expiry.Fix(e.at)
 }
 
 // forget ends the keeping of the place of id.

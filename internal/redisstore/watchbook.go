@@ -1,9 +1,9 @@
 package redisstore
 
 import (
-	"container/heap"
 	"time"
 
+	"github.com/lockd/lockd/internal/due"
 	"github.com/lockd/lockd/internal/lease"
 )
 
@@ -12,7 +12,7 @@ import (
 // well stand. O(log n) a change.
 type book struct {
 	byName map[string]*entry
-	byDue  dueHeap
+	byDue  due.Heap[*entry]
 }
 
 // entry is one lease.
@@ -27,6 +27,12 @@ type entry struct {
 	index     int       // in byDue
 }
 
+// Due implements due.Item.
+func (e *entry) Due() time.Time { return e.due }
+
+// Moved implements due.Item.
+func (e *entry) Moved(to int) { e.index = to }
+
 func newBook() book { return book{byName: make(map[string]*entry)} }
 
 // put writes a lease down that may expire at end, in the place of any other of that name: its name, token, owner and
@@ -37,26 +43,27 @@ func (b *book) put(l lease.Lease, end time.Time) {
 	}
 	e := &entry{name: l.Name, token: l.Token, owner: l.Owner, principal: l.Principal, end: end, due: end}
 	b.byName[l.Name] = e
-	heap.Push(&b.byDue, e)
+	b.byDue.Add(e)
 }
 
 func (b *book) strike(e *entry) {
 	delete(b.byName, e.name)
-	heap.Remove(&b.byDue, e.index)
+	b.byDue.Remove(e.index)
 }
 
 // postpone has e looked at only at due.
 func (b *book) postpone(e *entry, due time.Time) {
 	e.due = due
-	heap.Fix(&b.byDue, e.index)
+	b.byDue.Fix(e.index)
 }
 
 // first answers the entry that is due by now the longest, or nil.
 func (b *book) first(now time.Time) *entry {
-	if len(b.byDue) == 0 || b.byDue[0].due.After(now) {
+	e, is := b.byDue.First()
+	if !is || e.due.After(now) {
 		return nil
 	}
-	return b.byDue[0]
+	return e
 }
 
 // doubtAll makes every entry due and doubtful.
@@ -64,28 +71,4 @@ func (b *book) doubtAll(now time.Time) {
 	for _, e := range b.byDue {
 		e.due, e.doubt = now, true // all the same: still a heap
 	}
-}
-
-// dueHeap implements heap.Interface.
-type dueHeap []*entry
-
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *dueHeap) Push(x any) {
-	e := x.(*entry)
-	e.index = len(*h)
-	*h = append(*h, e)
-}
-
-func (h *dueHeap) Pop() any {
-	last := len(*h) - 1
-	e := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return e
 }

@@ -50,8 +50,8 @@ func feed(t *testing.T, s *Store, c *redis.Client) <-chan string {
 	return texts
 }
 
-// due makes everything in v's book over, as far as the book knows.
-func due(v *vigil) {
+// allDue makes everything in v's book over, as far as the book knows.
+func allDue(v *vigil) {
 	v.hub.mu.Lock()
 	defer v.hub.mu.Unlock()
 	for _, e := range v.book.byDue {
@@ -94,7 +94,7 @@ func TestWhatIsGoneWhenDueHasExpired(t *testing.T) {
 	stand(t, s, c, "renewed", 5, time.Minute)
 	h.take(acquired("renewed", 5, time.Second))
 	h.take(acquired("gone", 6, time.Second))
-	due(v)
+	allDue(v)
 	step(t, v, published)
 	want := []string{line(lease.EventAcquired, "renewed", 5), line(lease.EventAcquired, "gone", 6), line(lease.EventExpired, "gone", 6)}
 	x.want(t, want...)
@@ -104,11 +104,11 @@ func TestWhatIsGoneWhenDueHasExpired(t *testing.T) {
 	if e := v.book.byName["renewed"]; time.Until(e.due) < 50*time.Second {
 		t.Errorf("the renewed lease is looked at in %s, want at its new end", time.Until(e.due))
 	}
-	due(v)
+	allDue(v)
 	step(t, v, published)
 	x.want(t, want...)
 	c.Del(t.Context(), s.keys.lock("renewed"))
-	due(v)
+	allDue(v)
 	step(t, v, published)
 	x.want(t, append(want, line(lease.EventExpired, "renewed", 5))...)
 }
@@ -121,7 +121,7 @@ func TestAReleaseOnItsWayIsNoExpiry(t *testing.T) {
 	h, v, x := vigilOf(s, "")
 	published := feed(t, s, c)
 	h.take(acquired("job", 5, time.Second))
-	due(v)
+	allDue(v)
 	c.Publish(t.Context(), s.keys.events(), released("job", 5)) // and nobody reads it before the look
 	step(t, v, published)
 	x.want(t, line(lease.EventAcquired, "job", 5), line(lease.EventReleased, "job", 5))
@@ -132,7 +132,7 @@ func TestWithoutItsEventsNothingExpires(t *testing.T) {
 	s := open(t, redisproc.Shared(t).URL())
 	h, v, x := vigilOf(s, "")
 	h.take(acquired("job", 5, time.Second))
-	due(v)
+	allDue(v)
 	step(t, v, nil)
 	x.want(t, line(lease.EventAcquired, "job", 5))
 	if e := v.book.byName["job"]; e == nil || time.Until(e.due) > lookAgain {
@@ -149,7 +149,7 @@ func TestALookThatFindsTheNextLease(t *testing.T) {
 	h.take(acquired("job", 5, time.Second))
 	stand(t, s, c, "job", 7, time.Minute)
 	c.Publish(t.Context(), s.keys.events(), acquired("job", 7, time.Minute))
-	due(v)
+	allDue(v)
 	step(t, v, published)
 	x.want(t, line(lease.EventAcquired, "job", 5), line(lease.EventExpired, "job", 5), line(lease.EventAcquired, "job", 7))
 }
@@ -198,7 +198,7 @@ func TestTheBookHoldsWhatIsWatched(t *testing.T) {
 			h.leave(v, w)
 		}
 	}
-	due(v)
+	allDue(v)
 	v.lookAtDue(t.Context())
 	if a, b := count("a"), count("b"); a != 1 || b != 1 {
 		t.Errorf("the book has %d leases under a and %d under b, want the one each that is watched", a, b)

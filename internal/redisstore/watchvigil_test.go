@@ -89,7 +89,7 @@ func TestALookBeforeAGapProvesNothing(t *testing.T) {
 	stand(t, s, c, "stands", 5, time.Minute)
 	h.take(acquired("stands", 5, time.Second))
 	h.take(acquired("gone", 6, time.Second))
-	due(v)
+	allDue(v)
 	l := v.due()
 	if err := v.see(t.Context(), l.leases); err != nil {
 		t.Fatal(err)

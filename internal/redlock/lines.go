@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lockd/lockd/internal/due"
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redlock/ballot"
 )
@@ -18,9 +19,9 @@ type lines struct {
 	mu     sync.Mutex
 	byName map[string]*line // none is empty, but while it asks
 	places map[whose]*place
-	waits  due   // the same, by the end of their wait or of the keeping of their place
-	ticket int64 // the last one given, on whatever name
-	ended  bool  // no timer is set any more
+	waits  due.Heap[*place] // the same, by the end of their wait or of the keeping of their place
+	ticket int64            // the last one given, on whatever name
+	ended  bool             // no timer is set any more
 
 	seed   maphash.Seed
 	frees  [1024]uint64 // by a hash of the name: counts how often it may have come free
@@ -52,10 +53,11 @@ func (x *lines) lock() time.Time {
 	x.mu.Lock()
 	now := time.Now()
 	for range some {
-		if len(x.waits) == 0 || now.Before(x.waits[0].until) {
+		p, is := x.waits.First()
+		if !is || now.Before(p.until) {
 			break
 		}
-		x.endWaitLocked(x.waits[0], now)
+		x.endWaitLocked(p, now)
 	}
 	return now
 }

@@ -2,7 +2,6 @@ package redlock
 
 import (
 	"cmp"
-	"container/heap"
 	"maps"
 	"slices"
 	"time"
@@ -25,6 +24,12 @@ type place struct {
 	handed            bool      // away, since it was handed the name: an undo may bring it back
 	at                int       // where it is in lines.waits
 }
+
+// Due implements due.Item.
+func (p *place) Due() time.Time { return p.until }
+
+// Moved implements due.Item.
+func (p *place) Moved(to int) { p.at = to }
 
 func (p *place) away() bool { return p.Turn == nil }
 
@@ -96,35 +101,6 @@ func (l *line) show(most int) ([]lease.Waiter, int) {
 	return waiters, len(l.present)
 }
 
-// due is a heap of places, the first to end at its root.
-type due []*place
-
-var _ heap.Interface = (*due)(nil)
-
-func (x due) Len() int           { return len(x) }
-func (x due) Less(i, j int) bool { return x[i].until.Before(x[j].until) }
-
-func (x due) Swap(i, j int) {
-	x[i], x[j] = x[j], x[i]
-	x[i].at, x[j].at = i, j
-}
-
-// Push is heap.Push's.
-func (x *due) Push(e any) {
-	p := e.(*place)
-	p.at = len(*x)
-	*x = append(*x, p)
-}
-
-// Pop is heap.Pop's.
-func (x *due) Pop() any {
-	last := len(*x) - 1
-	p := (*x)[last]
-	(*x)[last] = nil // or the array would keep it from the garbage collector
-	*x = (*x)[:last]
-	return p
-}
-
 // queueLocked gives a its place in line, at the end or the one that it had. p is that, or nil.
 func (x *lines) queueLocked(a lease.Acquisition, p *place, now time.Time) (*place, error) {
 	l := x.byName[a.Name]
@@ -143,7 +119,7 @@ func (x *lines) queueLocked(a lease.Acquisition, p *place, now time.Time) (*plac
 		p = &place{Acquisition: a, ticket: x.ticket, since: wall(now), until: a.Until}
 		p.Metadata = maps.Clone(a.Metadata)
 		x.places[whose{a.Name, a.ID}] = p
-		heap.Push(&x.waits, p)
+		x.waits.Add(p)
 	} else {
 		p.Tag, p.TTL, p.Turn, p.Until, p.handed = replaced(p.Tag, a.Tag), a.TTL, a.Turn, a.Until, false
 		x.keepLocked(p, a.Until)
@@ -170,7 +146,7 @@ func (x *lines) placeOfLocked(p *place) int {
 // keepLocked changes when p ends.
 func (x *lines) keepLocked(p *place, until time.Time) {
 	p.until = until
-	heap.Fix(&x.waits, p.at)
+	x.waits.Fix(p.at)
 }
 
 // stepAsideLocked takes p out of the line and keeps its place.
@@ -220,7 +196,7 @@ func (x *lines) tidyLocked(name string, l *line) {
 // forgetLocked takes p, which is away, out of the books.
 func (x *lines) forgetLocked(p *place) {
 	delete(x.places, whose{p.Name, p.ID})
-	heap.Remove(&x.waits, p.at)
+	x.waits.Remove(p.at)
 }
 
 // placeLocked answers the place that id has in the line of name, present or away, or nil.

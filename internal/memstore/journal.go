@@ -2,57 +2,10 @@ package memstore
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
-	"time"
 
 	"github.com/lockd/lockd/internal/lease"
 )
-
-// due is a heap of what ends at some time, the first to end at its root. Each element knows its place
-// in the heap, so that it can be moved and removed.
-type due[T ending] []T
-
-type ending interface {
-	end() time.Time
-	moved(to int)
-}
-
-var _ heap.Interface = (*due[*entry])(nil)
-
-func (x due[T]) Len() int           { return len(x) }
-func (x due[T]) Less(i, j int) bool { return x[i].end().Before(x[j].end()) }
-
-func (x due[T]) Swap(i, j int) {
-	x[i], x[j] = x[j], x[i]
-	x[i].moved(i)
-	x[j].moved(j)
-}
-
-// Push is heap.Push's.
-func (x *due[T]) Push(e any) {
-	added := e.(T)
-	added.moved(len(*x))
-	*x = append(*x, added)
-}
-
-// Pop is heap.Pop's.
-func (x *due[T]) Pop() any {
-	var none T
-	last := len(*x) - 1
-	e := (*x)[last]
-	(*x)[last] = none // or the array would keep it from the garbage collector
-	*x = (*x)[:last]
-	return e
-}
-
-// first answers what ends first; false if there is nothing.
-func (x due[T]) first() (e T, ok bool) {
-	if len(x) == 0 {
-		return e, false
-	}
-	return x[0], true
-}
 
 // journal has leases in the order of their tokens, which is that of their grants. A lease never
 // moves in it, so whoever reads on after the last token seen misses none that stood throughout.
