@@ -134,9 +134,15 @@ func (l *Lessor) acquisition(r AcquireRequest, limits *Limits) (Acquisition, err
 	if err != nil {
 		return Acquisition{}, err
 	}
+	terms := l.termsOf(r.Name)
+	ttl = r.Own.shorten(ttl, limits.MinTTL)
+	if terms.MaxHold > 0 {
+		ttl = min(ttl, terms.MaxHold)
+	}
 	return Acquisition{
 		Name: r.Name, ID: bound(r.ID, r.Principal), Tag: Tag{Attempt: r.Attempt}, Told: r.Told,
-		TTL: r.Own.shorten(ttl, limits.MinTTL), Owner: r.Owner, Principal: r.Principal, Metadata: r.Metadata, LockDelay: l.termsOf(r.Name).LockDelay,
+		TTL: ttl, Owner: r.Owner, Principal: r.Principal, Metadata: r.Metadata,
+		MaxHold: terms.MaxHold, LockDelay: terms.LockDelay,
 	}, nil
 }
 
@@ -223,7 +229,11 @@ func (a *Asking) turn(h Handover) {
 	}
 }
 
+// grantOf is the grant that h is. What was granted just now has all of its hold left.
 func (a *Asking) grantOf(h Handover) Grant {
+	if h.Lease.MaxHold == 0 {
+		h.Lease = h.Lease.Bounded(a.next.MaxHold, a.next.MaxHold)
+	}
 	return Grant{Lease: h.Lease, Waited: max(0, h.Began.Sub(a.arrived))}
 }
 

@@ -48,6 +48,19 @@ type Lease struct {
 	Left      time.Duration     // what the holder may still count on: max(0, ExpiresIn − grace)
 	ExpiresIn time.Duration     // until the name is free unless renewed: Left and the grace
 	Metadata  map[string]string // nil if empty
+
+	// MaxHold is for how long it may be renewed in all since its grant, HoldLeft what is left of that; both 0 where nothing
+	// bounds it, or where who answers does not say.
+	MaxHold, HoldLeft time.Duration
+}
+
+// Bounded is l, of which left is left of maxHold; as it is if that is 0. No ttl that was set reaches beyond that.
+func (l Lease) Bounded(maxHold, left time.Duration) Lease {
+	if maxHold > 0 {
+		l.MaxHold, l.HoldLeft = maxHold, max(0, min(left, maxHold))
+		l.TTL = min(l.TTL, l.HoldLeft)
+	}
+	return l
 }
 
 // Grace is how long a store keeps a name taken after the lease on it ran out: max(10 % of ttl,

@@ -91,7 +91,7 @@ func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {
 	if err := firstOf(CheckName(r.Name), checkID(r.ID), checkPrincipal(r.Principal)); err != nil {
 		return Renewal{}, err
 	}
-	renewal := Renewal{Name: r.Name, ID: bound(r.ID, r.Principal)}
+	renewal := Renewal{Name: r.Name, ID: bound(r.ID, r.Principal), MaxHold: l.termsOf(r.Name).MaxHold}
 	limits := l.limits.Load().widest // new limits end no lease
 	if r.TTL != nil {
 		ttl, err := limits.checkTTL(*r.TTL)
@@ -99,6 +99,9 @@ func (l *Lessor) renewal(r RenewRequest) (Renewal, error) {
 			return Renewal{}, err
 		}
 		renewal.TTL = r.Own.shorten(ttl, limits.MinTTL)
+	}
+	if renewal.MaxHold > 0 {
+		renewal.TTL = min(renewal.TTL, renewal.MaxHold)
 	}
 	return renewal, nil
 }
@@ -136,7 +139,12 @@ func (l *Lessor) Get(ctx context.Context, name string) (Standing, error) {
 	if err := CheckName(name); err != nil {
 		return Standing{}, err
 	}
-	return l.get(ctx, GetRequest{Name: name, Waiters: maxShown})
+	standing, err := l.get(ctx, GetRequest{Name: name, Waiters: maxShown})
+	if maxHold := l.termsOf(name).MaxHold; err == nil && standing.Held && maxHold > 0 {
+		// By this server's clock, which is near enough to the store's for people.
+		standing.Lease = standing.Lease.Bounded(maxHold, maxHold-time.Since(standing.Lease.Since))
+	}
+	return standing, err
 }
 
 func (l *Lessor) get(ctx context.Context, r GetRequest) (Standing, error) {

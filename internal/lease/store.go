@@ -21,7 +21,7 @@ import (
 type Store interface {
 	// Acquire executes an acquisition once and answers at once. If the name is free, and after whoever
 	// is in line for it, it is granted with a new token. If a.ID holds it already, the lease is answered as it stands (token, owner,
-	// metadata, since), its ttl restarted and never shortened, and its tag replaced:
+	// metadata, since), its ttl restarted (a.MaxHold as in Renew) and never shortened, and its tag replaced:
 	//
 	//	a.Tag.Attempt < stored              ErrSuperseded, nothing written
 	//	a.Tag.Attempt > stored              a.Tag
@@ -53,7 +53,9 @@ type Store interface {
 	Undo(ctx context.Context, u Undoing) error
 
 	// Renew restarts the ttl of a lease that r.ID still holds; it never creates and never shortens
-	// one. A renewal in the grace succeeds. Errors: ErrLost, ErrUnknown, ErrUnavailable.
+	// one. A renewal in the grace succeeds. With r.MaxHold the ttl is set to no more than is left of that since
+	// the grant, by the store's clock, and answered so, 0 in the end: then the lease ends as any does that is not
+	// renewed, its grace after it. Errors: ErrLost, ErrUnknown, ErrUnavailable.
 	Renew(ctx context.Context, r Renewal) (Lease, error)
 
 	// Release frees a name that r.ID holds and touches no other lease. It works on a full store.
@@ -112,6 +114,8 @@ type Acquisition struct {
 	// Principal is kept as Owner is. It is no part of what a store compares: ID is bound to it, see Lessor.
 	Principal string
 	Metadata  map[string]string
+	// MaxHold bounds what a repetition restarts, as Renewal's does; 0: nothing does. TTL is no more than that.
+	MaxHold time.Duration
 	// LockDelay is for how long the name stays closed once the lease has ended otherwise than by a release.
 	LockDelay time.Duration
 
@@ -156,6 +160,8 @@ type Renewal struct {
 	Name string
 	ID   ID
 	TTL  time.Duration // 0: the lease's own
+	// MaxHold is for how long a lease on this name may be renewed in all, counted from its grant; 0: for ever.
+	MaxHold time.Duration
 }
 
 // ReleaseRequest names a lease to give back.

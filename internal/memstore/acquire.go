@@ -41,8 +41,8 @@ func (s *Store) acquireLocked(a lease.Acquisition, deadline, now time.Time) (lea
 		return lease.Lease{}, lease.ErrSuperseded
 	case mine:
 		e.tag = replaced(e.tag, a.Tag)
-		s.restartLocked(e, a.TTL, now)
-		return e.restarted(a.TTL, now), nil
+		s.restartLocked(e, a.TTL, a.MaxHold, now)
+		return e.restarted(a.TTL, a.MaxHold, now), nil
 	}
 	p := s.placeLocked(a.Name, a.ID, now)
 	switch {
@@ -67,7 +67,7 @@ func (s *Store) acquireFreeLocked(a lease.Acquisition, p *place, now time.Time) 
 	if p != nil {
 		s.forgetPlaceLocked(p)
 	}
-	return e.lease(now), nil
+	return e.restarted(a.TTL, a.MaxHold, now), nil
 }
 
 // refuseLocked answers why a cannot have the name that e holds, and gives it its place in line, or has

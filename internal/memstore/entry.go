@@ -17,11 +17,11 @@ type entry struct {
 	owner     string
 	principal string
 	metadata  map[string]string // never written to
-	since     time.Time
-	ttl       time.Duration // the largest that was set
-	over      time.Time     // when the name is free: the end of the grace
-	from      *place        // that it had in line; nil if it never waited
-	at        int           // its place in Store.expiry
+	granted   time.Time         // on the clock that does not step, as over
+	ttl       time.Duration     // the largest that was set
+	over      time.Time         // when the name is free: the end of the grace
+	from      *place            // that it had in line; nil if it never waited
+	at        int               // its place in Store.expiry
 }
 
 // Due implements due.Item.
@@ -37,16 +37,21 @@ func (e *entry) inForceAt(now time.Time) bool { return now.Before(e.over) }
 func (e *entry) lease(now time.Time) lease.Lease {
 	expiresIn := e.over.Sub(now)
 	return lease.Lease{
-		Name: e.name, Token: e.token, Owner: e.owner, Principal: e.principal, Since: e.since, TTL: e.ttl,
+		Name: e.name, Token: e.token, Owner: e.owner, Principal: e.principal, Since: wall(e.granted), TTL: e.ttl,
 		Left: max(0, expiresIn-lease.Grace(e.ttl)), ExpiresIn: expiresIn, Metadata: maps.Clone(e.metadata),
 	}
 }
 
 // restarted is e as its holder is told after a ttl was set, which may be less than the lease's own.
-func (e *entry) restarted(ttl time.Duration, now time.Time) lease.Lease {
+func (e *entry) restarted(ttl, maxHold time.Duration, now time.Time) lease.Lease {
 	l := e.lease(now)
 	l.TTL = ttl
-	return l
+	return l.Bounded(maxHold, e.holdLeft(maxHold, now))
+}
+
+// holdLeft is what is left of maxHold, negative when that is over.
+func (e *entry) holdLeft(maxHold time.Duration, now time.Time) time.Duration {
+	return maxHold - now.Sub(e.granted)
 }
 
 // event is something that happened to e.
@@ -81,7 +86,7 @@ func (s *Store) grantLocked(a lease.Acquisition, from *place, now time.Time) (*e
 	}
 	e := &entry{
 		name: a.Name, id: a.ID, tag: a.Tag, token: token, owner: a.Owner, principal: a.Principal, metadata: copied(a.Metadata),
-		since: wall(now), ttl: a.TTL, over: now.Add(a.TTL + lease.Grace(a.TTL)), from: from,
+		granted: now, ttl: a.TTL, over: now.Add(a.TTL + lease.Grace(a.TTL)), from: from,
 	}
 	s.last = token
 	s.held[a.Name] = e
@@ -99,8 +104,11 @@ func copied(m map[string]string) map[string]string {
 	return maps.Clone(m)
 }
 
-// restartLocked gives e a ttl from now on. It never shortens e.
-func (s *Store) restartLocked(e *entry, ttl time.Duration, now time.Time) {
+// restartLocked gives e a ttl from now on, no longer than maxHold since its grant. It never shortens e.
+func (s *Store) restartLocked(e *entry, ttl, maxHold time.Duration, now time.Time) {
+	if maxHold > 0 {
+		ttl = min(ttl, e.holdLeft(maxHold, now))
+	}
 	e.ttl = max(e.ttl, ttl)
 	if over := now.Add(ttl + lease.Grace(e.ttl)); over.After(e.over) {
 		e.over = over

@@ -112,8 +112,8 @@ func (s *Store) Renew(_ context.Context, r lease.Renewal) (lease.Lease, error) {
 	if ttl == 0 {
 		ttl = e.ttl
 	}
-	s.restartLocked(e, ttl, now)
-	return e.restarted(ttl, now), nil
+	s.restartLocked(e, ttl, r.MaxHold, now)
+	return e.restarted(ttl, r.MaxHold, now), nil
 }
 
 // Release implements lease.Store.

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -36,6 +37,7 @@ func testStore(t *testing.T, asked func(*Store) lease.Store) {
 				}
 			},
 			Grace:  func(t *testing.T, name string) { t.Helper(); s.grace(t, name) },
+			Age:    func(t *testing.T, name string, by time.Duration) { t.Helper(); s.age(t, name, by) },
 			Forget: func(t *testing.T, name string, id lease.ID) { t.Helper(); s.forget(t, name, id) },
 		}
 	})
@@ -52,6 +54,18 @@ func (s *Store) grace(t *testing.T, name string) {
 	}
 	e.over = now.Add(lease.Grace(e.ttl) / 2)
 	s.expiry.Fix(e.at)
+}
+
+// age has the lease on name granted that much earlier.
+func (s *Store) age(t *testing.T, name string, by time.Duration) {
+	t.Helper()
+	now := s.lock()
+	defer s.unlock(now)
+	e := s.findLocked(name, now)
+	if e == nil {
+		t.Fatalf("no lease on %q to make older", name)
+	}
+	e.granted = e.granted.Add(-by)
 }
 
 // forget ends the keeping of the place of id.

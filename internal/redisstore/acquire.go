@@ -31,12 +31,23 @@ func (s *Store) acquired(op *operation, got settled) (lease.Lease, error) {
 	}
 	if token := got.reply.number(0); token != 0 {
 		whole := time.Duration(op.px) * time.Millisecond
-		return lease.Lease{
+		l := lease.Lease{
 			Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(got.at),
 			TTL: a.TTL, Left: a.TTL, ExpiresIn: whole, Metadata: metadata(a.Metadata),
-		}, nil
+		}
+		return boundedAt(l, a.MaxHold, got.at), nil
 	}
-	return s.decodeAcquire(a.Name, got.reply)
+	granted, err := s.decodeAcquire(a.Name, got.reply)
+	return boundedAt(granted, a.MaxHold, got.at), err
+}
+
+// boundedAt is l, if it is one, as it is at a moment, in µs of Redis's TIME, by which the scripts reckon what is left of
+// maxHold.
+func boundedAt(l lease.Lease, maxHold time.Duration, at int64) lease.Lease {
+	if l.Token == 0 {
+		return l
+	}
+	return l.Bounded(maxHold, maxHold-time.UnixMicro(at).Sub(l.Since))
 }
 
 // acquireInLine acquires a name that has, or perhaps has, a line.
@@ -86,11 +97,12 @@ func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, er
 	}
 	began := time.Now()
 	answer, err := s.runLine(ctx, queueScript, a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told),
-		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.At(deadline), ends, beats)
+		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.At(deadline), ends, a.MaxHold.Milliseconds(), beats)
 	if err != nil {
 		return lease.Lease{}, s.failed("acquire", a.Name, err)
 	}
 	granted, err := s.decodeAcquire(a.Name, answer.replies[0])
+	granted = boundedAt(granted, a.MaxHold, answer.time)
 	var held *lease.HeldError
 	if errors.As(err, &held) && a.Turn != nil {
 		if beats == 1 {

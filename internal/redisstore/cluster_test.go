@@ -104,6 +104,10 @@ func clusterSubject(t *testing.T, c *redisproc.Cluster, url string, direct *redi
 			expireIn(t, name, func(time.Duration) time.Duration { return 0 })
 			s.of(name).promote(name)
 		},
+		Age: func(t *testing.T, name string, by time.Duration) {
+			t.Helper()
+			age(t, direct, s.of(name).keys.lock(name), by)
+		},
 		Forget: func(t *testing.T, name string, id lease.ID) {
 			t.Helper()
 			queue := s.of(name).keys.queue(name)

@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,25 @@ import (
 	"github.com/lockd/lockd/internal/lease/leasetest"
 	"github.com/lockd/lockd/test/redisproc"
 )
+
+// age has the lease of a lock's key granted that much earlier.
+func age(t *testing.T, c redis.UniversalClient, key string, by time.Duration) {
+	t.Helper()
+	const since = 6 // field of the value, see scripts/value.lua
+	value, err := c.Get(t.Context(), key).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Split(value, "|")
+	was, err := strconv.ParseInt(fields[since], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields[since] = strconv.FormatInt(was-by.Microseconds(), 10)
+	if err := c.Set(t.Context(), key, strings.Join(fields, "|"), redis.KeepTTL).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestContract(t *testing.T) {
 	leasetest.Run(t, func(t *testing.T) leasetest.Subject {
@@ -44,6 +65,10 @@ func TestContract(t *testing.T) {
 			},
 			Grace: func(t *testing.T, name string) {
 				expireIn(t, name, func(ttl time.Duration) time.Duration { return lease.Grace(ttl) / 2 })
+			},
+			Age: func(t *testing.T, name string, by time.Duration) {
+				t.Helper()
+				age(t, direct, s.keys.lock(name), by)
 			},
 		}
 	})

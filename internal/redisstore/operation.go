@@ -17,7 +17,7 @@ type operation struct {
 	args []any
 
 	lock, line, tag, times, payload string
-	told, ttl, px, notAfter         int64
+	told, ttl, px, notAfter, hold   int64
 	room                            [9]any // of keys and args
 
 	call     *lease.Call // what it does
@@ -35,7 +35,7 @@ type settled struct {
 }
 
 // What batch.lua calls the kinds of operations.
-var kindAcquire, kindRenew, kindRelease = "ACQUIRE", "RENEW", "RELEASE"
+var kindAcquire, kindRenew, kindRelease, kindHold = "ACQUIRE", "RENEW", "RELEASE", "HOLD"
 
 // roomForTexts is enough for nearly all operations; more is found elsewhere.
 const roomForTexts = 384
@@ -60,7 +60,16 @@ func (s *Store) acquiring(a lease.Acquisition, notAfter int64) (*operation, erro
 	op.lock, op.line, op.tag, op.times, op.payload = all[:lock], all[lock:line], all[line:tag], all[tag:times], all[times:]
 	op.keys = append(op.room[:0:2], &op.lock, &op.line)
 	op.args = append(op.room[2:2], &kindAcquire, &op.tag, &op.told, &op.times, &op.px, &op.notAfter, &op.payload)
+	op.within(a.MaxHold)
 	return op, err
+}
+
+// within has the script look how much of maxHold is left, if that is not 0.
+func (op *operation) within(maxHold time.Duration) {
+	if maxHold > 0 {
+		op.hold = maxHold.Milliseconds()
+		op.args = append([]any{&kindHold, &op.hold}, op.args...)
+	}
 }
 
 // releasing is a RELEASE of batch.lua.
@@ -79,6 +88,7 @@ func (s *Store) releasing(r lease.ReleaseRequest) *operation {
 func (s *Store) renewing(r lease.Renewal) *operation {
 	op := &operation{name: r.Name, lock: s.keys.lock(r.Name), tag: string(r.ID), ttl: r.TTL.Milliseconds(), px: px(r.TTL)}
 	op.keys, op.args = append(op.room[:0:1], &op.lock), append(op.room[2:2], &kindRenew, &op.tag, &op.ttl, &op.px)
+	op.within(r.MaxHold)
 	return op
 }
 

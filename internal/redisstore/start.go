@@ -58,7 +58,7 @@ func (s *Store) settle(op *operation, got settled) {
 	case c.Acquire != nil:
 		s.settleAcquire(op, got)
 	case c.Renew != nil:
-		renewed, err := s.renewed(c.Renew.Name, got)
+		renewed, err := s.renewed(op, got)
 		c.To.Settled(lease.Result{Lease: renewed, Err: err})
 	case got.err == nil && got.reply.kind() == "LINE":
 		s.startInLine(c)

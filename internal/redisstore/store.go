@@ -132,7 +132,12 @@ func (s *Store) Close() error {
 }
 
 // renewed answers what batch.lua says of a renewal.
-func (s *Store) renewed(name string, got settled) (lease.Lease, error) {
+func (s *Store) renewed(op *operation, got settled) (lease.Lease, error) {
+	l, err := s.renewedAs(op.name, got)
+	return boundedAt(l, op.call.Renew.MaxHold, got.at), err
+}
+
+func (s *Store) renewedAs(name string, got settled) (lease.Lease, error) {
 	reply, err := got.reply, got.err
 	if err != nil {
 		return lease.Lease{}, s.failed("renew", name, err)

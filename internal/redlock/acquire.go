@@ -88,21 +88,22 @@ func committing(name string, id lease.ID, reported, token int64, ttl time.Durati
 func (r *round) granted(a lease.Acquisition, token int64) (lease.Lease, error) {
 	whole := time.Duration(px(a.TTL)) * time.Millisecond
 	var stood *value
-	var left []time.Duration
+	var left, hold []time.Duration
 	for _, s := range r.seats {
 		switch {
 		case !s.has() || s.said.Kind != ballot.Stands:
 		case s.value == nil:
-			left = append(left, whole)
+			left, hold = append(left, whole), append(hold, a.MaxHold)
 		default:
-			left = append(left, s.value.left)
+			left, hold = append(left, s.value.left), append(hold, s.holdLeft(a.MaxHold))
 			if stood == nil || s.value.since.Before(stood.since) {
 				stood = s.value
 			}
 		}
 	}
 	if stood != nil {
-		return stood.lease(a.Name, token, r.store.freeIn(left))
+		l, err := stood.lease(a.Name, token, r.store.freeIn(left))
+		return l.Bounded(a.MaxHold, r.store.freeIn(hold)), err
 	}
 	l := lease.Lease{
 		Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(r.ask.since),
@@ -111,7 +112,7 @@ func (r *round) granted(a lease.Acquisition, token int64) (lease.Lease, error) {
 	if len(a.Metadata) > 0 {
 		l.Metadata = a.Metadata
 	}
-	return l, nil
+	return l.Bounded(a.MaxHold, a.MaxHold), nil
 }
 
 // freeIn is when a quorum has no lease any more that stands for so long at each node that has it.

@@ -1,6 +1,8 @@
 package redlock
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,22 @@ import (
 	"github.com/lockd/lockd/internal/lease/leasetest"
 	"github.com/lockd/lockd/test/redisproc"
 )
+
+// age has the lease of a lock's key granted that much earlier.
+func age(t *testing.T, c *redis.Client, key string, by time.Duration) error {
+	const since = 7 // field of the value, see scripts/value.lua
+	value, err := c.Get(t.Context(), key).Result()
+	if err != nil {
+		return err
+	}
+	fields := strings.Split(value, "|")
+	was, err := strconv.ParseInt(fields[since], 10, 64)
+	if err != nil {
+		return err
+	}
+	fields[since] = strconv.FormatInt(was-by.Microseconds(), 10)
+	return c.Set(t.Context(), key, strings.Join(fields, "|"), redis.KeepTTL).Err()
+}
 
 func TestContract(t *testing.T) {
 	leasetest.Run(t, func(t *testing.T) leasetest.Subject {
@@ -46,6 +64,19 @@ func TestContract(t *testing.T) {
 			},
 			Grace: func(t *testing.T, name string) {
 				expireIn(t, name, func(ttl time.Duration) time.Duration { return lease.Grace(ttl) / 2 })
+			},
+			Age: func(t *testing.T, name string, by time.Duration) {
+				t.Helper()
+				for end := time.Now().Add(callTimeout); ; { // the last node may be asked still
+					found, err := s.look(name, end)
+					if err != nil || found == nil {
+						t.Fatalf("look(%q) = %v, %v, want a lease", name, found, err)
+					}
+					if found.nodes == len(servers) {
+						break
+					}
+				}
+				each(t, servers, func(c *redis.Client) error { return age(t, c, s.keys.lock(name), by) })
 			},
 		}
 	})

@@ -34,6 +34,7 @@ const (
 	kindUndo    = "UNDO"
 	kindForce   = "FORCE"
 	kindLook    = "LOOK"
+	kindHold    = "HOLD" // is about the next one
 )
 
 // ask is an operation as it is for every node.
@@ -46,6 +47,8 @@ type ask struct {
 	ttl   time.Duration // of the lease, 0: not known
 	until time.Time     // of the whole call
 
+	hold time.Duration // bounds the ttl of ACQUIRE and RENEW; 0: nothing does
+
 	lock, want any // the keys, spelled once for all nodes, see of
 }
 
@@ -57,7 +60,7 @@ func acquiring(a lease.Acquisition, flags string, w wants, until time.Time) (ask
 	expiry := strconv.FormatInt(px(a.TTL), 10)
 	rest := "0|" + strconv.FormatInt(a.TTL.Milliseconds(), 10) + "|" + expiry + "|" + strconv.FormatInt(since, 10) + "|" + body
 	return ask{
-		name: a.Name, kind: kindAcquire, late: 3, since: since, ttl: a.TTL, until: until,
+		name: a.Name, kind: kindAcquire, late: 3, since: since, ttl: a.TTL, hold: a.MaxHold, until: until,
 		args: []any{tag, flags, int64(0), int64(0), w.mine, w.next, expiry, rest},
 	}, err
 }

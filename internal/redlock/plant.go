@@ -16,7 +16,7 @@ const maxRepairs = 32
 // the name is free, with its fence and its run; after that a renewal is confirmed by a quorum; then the node plants the
 // lease, if nothing was granted there since and it is still that run. See ballot.MayPlant. The node counts from the
 // next round on. What comes in between leaves it to the next renewal.
-func (s *Store) repair(node int, name string, id lease.ID, token int64) {
+func (s *Store) repair(node int, found lease.Renewal, token int64) {
 	select {
 	case s.repairs <- struct{}{}:
 	default:
@@ -24,17 +24,19 @@ func (s *Store) repair(node int, name string, id lease.ID, token int64) {
 	}
 	s.errands.start(4*callTimeout, func(ctx context.Context) {
 		defer func() { <-s.repairs }()
-		s.repairNow(ctx, node, name, id, token)
+		s.repairNow(ctx, node, found, token)
 	})
 }
 
-func (s *Store) repairNow(ctx context.Context, node int, name string, id lease.ID, token int64) {
+func (s *Store) repairNow(ctx context.Context, node int, found lease.Renewal, token int64) {
+	name := found.Name
 	peeked, ok := s.repairCall(ctx, node, name, "PEEK")
 	if !ok || peeked.kind() != "FREE" {
 		return
 	}
 	until := time.Now().Add(callTimeout)
-	r := s.newRound(renewing(lease.Renewal{Name: name, ID: id}, until), nil)
+	found.TTL = 0
+	r := s.newRound(renewing(found, until), nil)
 	s.put(r)
 	r.extend(callTimeout)
 	if verdict, renewed := ballot.Renewed(r.answers(), token); verdict != ballot.Decided || renewed != token {
@@ -42,9 +44,13 @@ func (s *Store) repairNow(ctx context.Context, node int, name string, id lease.I
 	}
 	for _, seat := range r.seats {
 		if v := seat.value; seat.has() && seat.said.Kind == ballot.Stands && seat.said.Token == token {
+			px := min(v.px, v.left) // it is less where a hold is about to end
+			if px < time.Millisecond {
+				return
+			}
 			now := time.Now()
 			s.repairCall(ctx, node, name, "PLANT", peeked.text(1), peeked.text(2), s.queues[node].node.time(until),
-				now.UnixMicro(), redisconn.MaxSkew.Microseconds(), v.px.Milliseconds(), v.planted())
+				now.UnixMicro(), redisconn.MaxSkew.Microseconds(), px.Milliseconds(), v.planted())
 			return
 		}
 	}

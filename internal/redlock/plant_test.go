@@ -136,7 +136,7 @@ func TestNothingIsPlantedWithoutARenewal(t *testing.T) {
 	s, a, _, _ := peeked(t)
 	token := s.at(t, 0, "job").token
 	s.raw(t, 1, "DEL", s.keys.lock("job"))
-	s.repairNow(soon(t), 2, "job", a.ID, token)
+	s.repairNow(soon(t), 2, lease.Renewal{Name: "job", ID: a.ID}, token)
 	if v := s.at(t, 2, "job"); v != nil {
 		t.Errorf("node 3 has %+v, want nothing: the lease stands on one node of three", v)
 	}

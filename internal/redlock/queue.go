@@ -263,6 +263,9 @@ func (q *queue) command(ops []*operation) (keys, args []any) {
 	args = append(make([]any, 0, 6+9*len(ops)),
 		time.Now().UnixMicro(), redisconn.MaxSkew.Microseconds(), mark, k.notices(), k.events(), k.beforeName())
 	for _, op := range ops {
+		if op.ask.hold > 0 {
+			args = append(args, kindHold, op.ask.hold.Milliseconds())
+		}
 		keys = append(keys, op.ask.lock, op.ask.want)
 		args = append(args, op.ask.kind)
 		first := len(args)

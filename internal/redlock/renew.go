@@ -11,7 +11,7 @@ import (
 
 // renewing is a RENEW.
 func renewing(r lease.Renewal, until time.Time) ask {
-	return ask{name: r.Name, kind: kindRenew, ttl: r.TTL, until: until, args: []any{string(r.ID), r.TTL.Milliseconds(), px(r.TTL)}}
+	return ask{name: r.Name, kind: kindRenew, ttl: r.TTL, hold: r.MaxHold, until: until, args: []any{string(r.ID), r.TTL.Milliseconds(), px(r.TTL)}}
 }
 
 // renew waits for what came of a round of renewals. Only nodes that have the lease id with the token of the lease
@@ -33,17 +33,18 @@ func (s *Store) renew(r *round, req lease.Renewal) (lease.Lease, error) {
 	case ballot.Failed:
 		return fail(lease.ErrLost)
 	case ballot.Decided:
-		renewed, err := r.renewed(token)
+		renewed, err := r.renewed(req, token)
 		if err != nil {
 			return fail(err)
 		}
-		if spent := time.Since(r.began); spent >= validity(renewed.TTL)-time.Duration(drift*float64(validity(renewed.TTL))) {
+		// A ttl that was cut is told however short it is: its holder counts it from before the call.
+		if spent := time.Since(r.began); (renewed.MaxHold == 0 || renewed.TTL < renewed.HoldLeft) && spent >= validity(renewed.TTL)-time.Duration(drift*float64(validity(renewed.TTL))) {
 			return fail(fmt.Errorf("%w: it took %s", lease.ErrUnknown, spent))
 		}
 		r.then(func(seat *seat) {
 			s.straggle(seat, req.ID, token)
 			if seat.said.Kind == ballot.Refused && seat.answer.reply.text(1) == "FREE" {
-				s.repair(seat.node, req.Name, req.ID, token)
+				s.repair(seat.node, req, token)
 			}
 		})
 		return renewed, nil
@@ -95,16 +96,24 @@ func (s *Store) commitRenewed(r *round, req lease.Renewal, token int64) ballot.V
 }
 
 // renewed is the lease as the nodes have it that count.
-func (r *round) renewed(token int64) (lease.Lease, error) {
-	var left []time.Duration
+func (r *round) renewed(req lease.Renewal, token int64) (lease.Lease, error) {
+	var left, hold []time.Duration
 	var stood *value
 	for _, seat := range r.seats {
 		if seat.has() && seat.said.Kind == ballot.Stands && seat.value != nil {
-			left = append(left, seat.value.left)
+			left, hold = append(left, seat.value.left), append(hold, seat.holdLeft(req.MaxHold))
 			if stood == nil || seat.said.Token == token {
 				stood = seat.value
 			}
 		}
 	}
-	return stood.lease(r.ask.name, token, r.store.freeIn(left))
+	l, err := stood.lease(r.ask.name, token, r.store.freeIn(left))
+	return l.Bounded(req.MaxHold, r.store.freeIn(hold)), err
+}
+
+// holdLeft is what the node, where a lease stands, finds left of maxHold: by its own clock, since the grant by that of
+// the lockd that granted it, which nodes take if it is within 2 s of theirs. As with the rest of a ttl, what is told is
+// what a quorum has.
+func (s *seat) holdLeft(maxHold time.Duration) time.Duration {
+	return maxHold - time.UnixMicro(s.answer.at).Sub(s.value.since)
 }

@@ -9,6 +9,7 @@ package leasetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/lockd/lockd/internal/lease"
 )
@@ -38,6 +39,10 @@ type Subject struct {
 	// Grace puts the lease on name into the middle of its grace: half of lease.Grace of its ttl is
 	// left until the name is free. On Redis, PEXPIRE its key. It fails the test if there is no lease.
 	Grace func(t *testing.T, name string)
+
+	// Age has the lease on name granted that much earlier, by the store's clock. On Redis, rewrite its since. It fails
+	// the test if there is no lease.
+	Age func(t *testing.T, name string, by time.Duration)
 }
 
 // A test is one sentence of the contract.
@@ -64,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"Leave", leaveTests},
 		{"LineOrders", lineOrderTests},
 		{"Renew", renewTests},
+		{"Hold", holdTests},
 		{"Release", releaseTests},
 		{"Force", forceTests},
 		{"Tokens", tokenTests},

@@ -15,6 +15,8 @@
 --   ACQUIRE  lock, line  tag (<lease id>|<attempt>|<exec>), told (token, or 0), <ttl>|<px>, px, not_after, payload
 --   RENEW    lock        lease id, ttl (0: the lease's own), px
 --   RELEASE  lock, line  lease id
+-- Before an ACQUIRE or a RENEW there may be, without keys,
+--   HOLD     for how long the lease may be renewed in all since its grant: no ttl that is set reaches beyond that
 -- Times are milliseconds, but for not_after, which is microseconds of this Redis's TIME: later than this an
 -- ACQUIRE writes nothing.
 --
@@ -61,12 +63,14 @@ end
 local function name_of(key) return string.sub(key, BEFORE_NAME + 1) end
 
 -- answered answers an ACQUIRE that is not granted anew.
-local function answered(key, value, line, tag, told, times, px)
+local function answered(key, value, line, hold, tag, told, times, px)
   local id, attempt, exec = string.match(tag, '^(%x+)|(%d+)|([%x*]+)$')
   local lock = value and parse(value)
   if lock and lock.id == id then
     local ttl = tonumber(string.match(times, '^%d+'))
-    return again(key, value, lock, {attempt = tonumber(attempt), exec = exec, told = told, ttl = ttl, px = tonumber(px)})
+    return again(key, value, lock, {
+      attempt = tonumber(attempt), exec = exec, told = told, ttl = ttl, px = tonumber(px), hold = hold, now = now,
+    })
   end
   if told ~= '0' then return {'LOST'} end -- once told, never granted anew
   if line then return {'LINE'} end
@@ -83,17 +87,20 @@ end
 
 -- Only a ttl larger than ever before writes the value. Where that is refused the lease's own ttl is set, and
 -- answered instead.
-local function renew(key, value, id, ttl, px)
+local function renew(key, value, hold, id, ttl, px)
   local at, own_ttl, own_px = is_of(id, value) and #id + 1, nil, nil -- at: of the bar behind id, attempt, exec, token
   for _ = 1, 3 do at = at and find(value, '|', at + 1, true) end
   if at then own_ttl, own_px = match(value, '^|(%d+)|(%d+)|%d+|', at) end
   if not own_ttl then return {'LOST'} end
-  if ttl == '0' or ttl == own_ttl then
+  local most = hold and rest_of_hold(parse(value).since, hold, now)
+  if most and most >= tonumber(ttl == '0' and own_ttl or ttl) then most = nil end
+  if not most and (ttl == '0' or ttl == own_ttl) then
     local reply = redis.pcall('PEXPIRE', key, own_px)
     return failed(reply) and {'ERROR', reply.err} or value
   end
   local lock = parse(value)
   ttl, px = tonumber(ttl), tonumber(px)
+  if most then ttl, px = most, most + (px - ttl) end
   if ttl > lock.ttl then
     lock.ttl, lock.px = ttl, px
     local longer = format(lock)
@@ -103,10 +110,10 @@ local function renew(key, value, id, ttl, px)
   else
     px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
     local left = px_left(key)
-    if left >= px then return {'RENEWED', value, ttl, left} end
+    if left >= px or px < 1 then return {'RENEWED', value, math.max(ttl, 0), left} end
   end
   local reply = redis.pcall('PEXPIRE', key, string.format('%.0f', px))
-  return failed(reply) and {'ERROR', reply.err} or {'RENEWED', value, ttl, px}
+  return failed(reply) and {'ERROR', reply.err} or {'RENEWED', value, math.max(ttl, 0), px}
 end
 
 -- release answers a RELEASE, and notes the key of what is to be freed.
@@ -131,10 +138,17 @@ end
 -- The operations. Nothing is written yet. What is noted of one is its number and where its keys and arguments begin, flat: a
 -- table for each would be a good part of what it costs.
 local granting, later, renewals = {}, {}, {} -- lock keys of grants; what is done after the grants
+local holds = {} -- by the number of the operation
 local k, a, n = 3, 7, 0
 while a <= #ARGV do
   local kind, key = ARGV[a], KEYS[k]
   n = n + 1
+  if kind == 'HOLD' then
+    read_time()
+    holds[n] = tonumber(ARGV[a + 1])
+    a = a + 2
+    kind = ARGV[a]
+  end
   if kind == 'ACQUIRE' then
     read_time()
     if now > tonumber(ARGV[a + 5]) then
@@ -187,13 +201,13 @@ for i = 1, #later, 3 do
   local n, k, a = later[i], later[i + 1], later[i + 2]
   local key = KEYS[k]
   local value = current[key] or stored[k]
-  replies[n] = failures[key] or answered(key, value, stored[k + 1], unpack(ARGV, a + 1, a + 4)) -- tag, told, times, px
+  replies[n] = failures[key] or answered(key, value, stored[k + 1], holds[n], unpack(ARGV, a + 1, a + 4)) -- tag, told, times, px
   if replies[n][1] == 'GRANTED' then current[key] = replies[n][2] end
 end
 
 for i = 1, #renewals, 3 do
   local n, k, a = renewals[i], renewals[i + 1], renewals[i + 2]
-  replies[n] = renew(KEYS[k], stored[k], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
+  replies[n] = renew(KEYS[k], stored[k], holds[n], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3])
 end
 
 local freed = #mine > 0 and redis.pcall('DEL', unpack(mine))

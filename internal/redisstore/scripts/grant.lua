@@ -31,8 +31,8 @@ local function set(key, value, ...)
   if not reply then return {'ERROR', 'WRONGTYPE the lock key holds something that lockd did not write'} end
 end
 
--- again answers an acquire of what its lease id holds already: the same lease, its ttl restarted,
--- never shortened.
+-- again answers an acquire of what its lease id holds already: the same lease, its ttl restarted, within what is left
+-- of its hold at op.now if op.hold is given; never shortened.
 local function again(key, value, lock, op)
   if op.told ~= '0' and op.told ~= lock.token then return {'LOST'} end
   if op.attempt < lock.attempt then return {'SUPERSEDED'} end
@@ -41,22 +41,26 @@ local function again(key, value, lock, op)
   elseif op.exec ~= lock.exec then
     lock.exec = '*' -- replayed: no undo can tell the executions apart, so none may match
   end
-  local px, left, failure = op.px, op.px, nil
-  if op.ttl >= lock.ttl then
-    lock.ttl, lock.px = op.ttl, op.px
+  local ttl, px, failure = op.ttl, op.px, nil
+  local most = op.hold and rest_of_hold(lock.since, op.hold, op.now)
+  if most and most < ttl then ttl, px = most, most + (px - ttl) end
+  local left = px
+  if ttl >= lock.ttl then
+    lock.ttl, lock.px = ttl, px
   else
-    px = op.ttl + (lock.px - lock.ttl) -- the grace is the lease's
+    px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
     left = math.max(px, px_left(key))
   end
+  local restarts = left == px and px >= 1 -- it is less when a hold has been over for long
   local changed = format(lock)
   if changed == value then
     -- Not refused when Redis is full: a hand-over can be taken up then.
-    local reply = left == px and redis.pcall('PEXPIRE', key, string.format('%.0f', px))
+    local reply = restarts and redis.pcall('PEXPIRE', key, string.format('%.0f', px))
     if type(reply) == 'table' then failure = {'ERROR', reply.err} end
-  elseif left == px then
+  elseif restarts then
     failure = set(key, changed, 'PX', string.format('%.0f', px))
   else
     failure = set(key, changed, 'KEEPTTL')
   end
-  return failure or {'GRANTED', changed, op.ttl, left}
+  return failure or {'GRANTED', changed, math.max(ttl, 0), left}
 end

@@ -10,7 +10,8 @@
 --   ARGV[16]          not_after, microseconds of TIME: later than this nothing is written
 --   ARGV[17]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had,
 --                     unless another execution of the same attempt waits there
---   ARGV[18]          1 if the caller has not beaten for a while: who stands in line is alive
+--   ARGV[18]          hold, milliseconds: for how long the lease may be renewed in all since its grant; 0: for ever
+--   ARGV[19]          1 if the caller has not beaten for a while: who stands in line is alive
 --
 -- Reply, as batch.lua's of ACQUIRE:
 --   {GRANTED, value, ttl ms, expires in ms}
@@ -20,10 +21,11 @@
 --   {ERROR, text}
 local ENDING = 500000 -- us: what the caller's reckoning of TIME may be off by; a wait that ends so soon may be over for it
 local LINE_SLACK = 5000000 -- us: the keys of a line are let live for so much longer than needed, to be touched less often
-local id, attempt, exec, told, ttl, px, payload, not_after, ends, beat_due = unpack(ARGV, HEAD + 1, HEAD + 10)
+local id, attempt, exec, told, ttl, px, payload, not_after, ends, hold, beat_due = unpack(ARGV, HEAD + 1, HEAD + 11)
 local op = {
   id = id, attempt = tonumber(attempt), exec = exec, told = told, instance = CALLER, ttl = tonumber(ttl),
   px = tonumber(px), ends = tonumber(ends), since = whole(now), payload = payload,
+  hold = hold ~= '0' and tonumber(hold) or nil, now = now,
 }
 local waits = op.ends > 0
 

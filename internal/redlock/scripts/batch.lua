@@ -20,6 +20,8 @@
 --   UNDO     lease id, attempt, exec: the tag, compared. An exec has 16 digits, and more for one of its executions alone
 --   FORCE    lease id, proposal, notice
 --   LOOK
+-- Before an ACQUIRE or a RENEW there may be, without keys,
+--   HOLD     for how long the lease may be renewed in all since its grant: no ttl that is set reaches beyond that
 -- Times are milliseconds, but for not_after, microseconds of this node's TIME, and since. Later than not_after an
 -- ACQUIRE does nothing.
 --
@@ -66,6 +68,7 @@ local listening = pcall('PUBSUB', 'NUMSUB', EVENTS)
 listening = failed(listening) and 1 or listening[2]
 local raised = false
 local skew = skewed(now, CLOCK, MAX_SKEW)
+local hold                  -- of the operation that is done, nil: none
 local names, order = {}, {} -- what is known of each name, by lock key; and in the order of their coming
 
 -- raise makes the fence no less than token.
@@ -165,6 +168,13 @@ local function later(exec, stored)
   return n and m and n >= m
 end
 
+-- within answers no more of a ttl than is left of the hold, perhaps less than 0, and the px that goes with it.
+local function within(lock, ttl, px)
+  local most = hold and rest_of_hold(lock.since, hold, now)
+  if most and most < ttl then return most, most + (px - ttl) end
+  return ttl, px
+end
+
 -- again restarts the ttl of a lease that the asking lease id has, and never shortens it.
 local function again(name, lock, attempt, exec, ttl, px)
   if attempt < lock.attempt then return {'SUPERSEDED'} end
@@ -176,6 +186,7 @@ local function again(name, lock, attempt, exec, ttl, px)
   else
     lock.exec = '*' -- replayed: no undo can tell the executions apart, so none may match
   end
+  ttl, px = within(lock, ttl, px)
   local stands = px
   if ttl >= lock.ttl then
     lock.ttl, lock.px = ttl, px
@@ -183,8 +194,8 @@ local function again(name, lock, attempt, exec, ttl, px)
     px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
     stands = math.max(px, left(name))
   end
-  put(name, lock, stands == px and px or nil)
-  return {'STANDS', name.value, ttl, stands}
+  put(name, lock, stands == px and px >= 1 and px or nil)
+  return {'STANDS', name.value, math.max(ttl, 0), stands}
 end
 
 local do_ = {}
@@ -236,7 +247,9 @@ function do_.RENEW(name, id, ttl, px)
   local lock = holder(name)
   if not lock or lock.id ~= id then return foreign(name) or {'NONE', lock and 'HELD' or 'FREE'} end
   ttl, px = tonumber(ttl), tonumber(px)
-  if ttl == 0 or ttl == lock.ttl then
+  if ttl == 0 then ttl, px = lock.ttl, lock.px end
+  ttl, px = within(lock, ttl, px)
+  if ttl == lock.ttl then
     name.px, name.write = lock.px, name.write or 'EXPIRE'
     return name.value
   end
@@ -247,11 +260,11 @@ function do_.RENEW(name, id, ttl, px)
   end
   px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
   local ms = left(name)
-  if ms < px then
+  if ms < px then -- so it is no less than 1
     name.px, name.write = px, name.write or 'EXPIRE'
     ms = px
   end
-  return {'STANDS', name.value, ttl, ms}
+  return {'STANDS', name.value, math.max(ttl, 0), ms}
 end
 
 function do_.RELEASE(name, id)
@@ -296,6 +309,12 @@ local replies = {}
 local k, a, n = 3, 8, 0
 while a <= #ARGV do
   local kind = ARGV[a]
+  hold = nil
+  if kind == 'HOLD' then
+    hold = tonumber(ARGV[a + 1])
+    a = a + 2
+    kind = ARGV[a]
+  end
   local last = a + arguments[kind]
   n = n + 1
   replies[n] = do_[kind](at(k, n), unpack(ARGV, a + 1, last))

@@ -38,6 +38,9 @@ local function now_us()
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 
+-- rest_of_hold answers how many ms are left of a hold, in ms, since the grant; less than 0 when it is over.
+local function rest_of_hold(since, hold, now) return math.floor((tonumber(since) - now) / 1000) + hold end
+
 -- failed answers what a pcall failed with, if it did.
 local function failed(reply) return type(reply) == 'table' and reply.err end
 
