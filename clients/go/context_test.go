@@ -87,7 +87,7 @@ func TestDeadlinePassedUnnoticed(t *testing.T) {
 		t.Errorf("Release = %v, want ErrExpired", got)
 	}
 	l = unwatched(t, t.Context(), passed)
-	if got := l.extend(now(), passed.add(time.Hour), time.Hour); got != ErrExpired || !l.Deadline().Equal(passed.mono) {
+	if got := l.extend(now(), passed.add(time.Hour), time.Hour, terms{}); got != ErrExpired || !l.Deadline().Equal(passed.mono) {
 		t.Errorf("extend = %v, moved by %s, want ErrExpired and no more", got, l.Deadline().Sub(passed.mono))
 	}
 }

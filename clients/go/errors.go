@@ -9,7 +9,8 @@ import (
 // Why a lease ended. One of these is what [Lease.Err] returns and, by [context.Cause], the cause of
 // [Lease.Context].
 var (
-	// ErrExpired: the safe deadline passed without a renewal that was answered.
+	// ErrExpired: the safe deadline passed without a renewal that was answered; or, as a *[HoldOverError], at the end of
+	// the longest hold that lockd allows, beyond which no renewal moves it.
 	ErrExpired = errors.New("lockd: the lease has expired")
 	// ErrLost: lockd says that the lease is gone: it ran out there, was released by force, or the
 	// store lost it.

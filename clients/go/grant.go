@@ -25,6 +25,9 @@ func (a *acquisition) take(granted terms) (*Lease, error) {
 	// at both.
 	at := instant{mono: time.Now(), boot: t.came.boot}
 	l.deadline = t.sent.proven(t.came, l.ttl, granted.waited)
+	if granted.maxHold > 0 {
+		l.boundLocked(at, granted) // it is nobody else's yet
+	}
 	if at.left(l.deadline) < 2*l.ttl/3 {
 		// The answer was a long time coming, or was not heard for a while: a holder starts with a
 		// lease worth the name.

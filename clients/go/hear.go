@@ -27,7 +27,7 @@ func (s *stream) hear(message []byte) error {
 	came := now()
 	s.heard.Store(int64(came.mono.Sub(s.born)))
 	f := fields{rest: message}
-	var lost, asked [][]byte
+	var lost, asked, holds [][]byte
 	draining := false
 	s.mu.Lock()
 	s.clock = came
@@ -39,6 +39,8 @@ func (s *stream) hear(message []byte) error {
 			lost = append(lost, f.bytes)
 		case receivedAsked:
 			asked = append(asked, f.bytes)
+		case receivedHolds:
+			holds = append(holds, f.bytes)
 		case receivedDraining:
 			draining = f.number != 0
 		}
@@ -60,6 +62,13 @@ func (s *stream) hear(message []byte) error {
 			return err
 		}
 		s.link.releaseAsked(notice)
+	}
+	for _, b := range holds {
+		notice := new(lockdv1.HoldEnding)
+		if err := proto.Unmarshal(b, notice); err != nil {
+			return err
+		}
+		s.link.holdEnds(notice)
 	}
 	if last {
 		s.wakeWriter()

@@ -25,6 +25,7 @@ type Lease struct {
 	release  *releaseRun         // the last one begun
 	ctx      *leaseContext       // nil until somebody asks for it
 	requests chan ReleaseRequest // nil until somebody asks for it, or for the lease
+	hold     *hold               // nil until somebody asks for it, or something bounds it
 
 	failures   int  // renewals that failed in a row; owned by the renewal under way, and by the schedule between two
 	unanswered bool // a release was sent whose answer never came; owned by the release under way
@@ -60,11 +61,18 @@ func (l *Lease) Deadline() time.Time {
 	return until
 }
 
-// lasts returns Deadline as it looks at t, and TTL.
+// lasts returns Deadline as it looks at t, and what renewals go by, which is nearly always TTL.
 func (l *Lease) lasts(t instant) (until time.Time, ttl time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return t.until(l.deadline), l.ttl
+	return t.until(l.deadline), l.rhythmLocked()
+}
+
+// renewWithin is how long a renewal may take before it is tried again.
+func (l *Lease) renewWithin() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return renewWithin(l.rhythmLocked())
 }
 
 // Context ends when the lease does, whatever ends it; context.Cause says why: [ErrExpired],
@@ -127,8 +135,8 @@ func (l *Lease) end(cause error) error {
 	first := l.cause == nil
 	if first {
 		l.cause = cause
-		if l.deadline.passedAt(now()) {
-			l.cause = ErrExpired
+		if cause == ErrExpired || l.deadline.passedAt(now()) {
+			l.cause = l.expiredLocked()
 		}
 	}
 	cause = l.cause
@@ -146,12 +154,13 @@ func (l *Lease) end(cause error) error {
 
 // extend moves the deadline on to what the answer that was heard at t has proven, never back. An answer that
 // comes after the deadline is too late: somebody may have been told by then that the lease has ended.
-func (l *Lease) extend(t, deadline instant, ttl time.Duration) error {
+func (l *Lease) extend(t, deadline instant, ttl time.Duration, g terms) error {
 	l.mu.Lock()
 	cause, expired := l.cause, l.deadline.passedAt(t)
 	if cause == nil && !expired {
 		l.deadline = latest(l.deadline, deadline)
 		l.ttl = ttl
+		l.boundLocked(t, g)
 	}
 	l.mu.Unlock()
 	if cause == nil && expired {

@@ -16,6 +16,7 @@ const (
 	receivedLost     = 3
 	receivedDraining = 4
 	receivedAsked    = 5
+	receivedHolds    = 6
 
 	answerID       = 1
 	answerAcquired = 2
@@ -83,6 +84,8 @@ type terms struct {
 	token       int64
 	owner       string
 	ttl, waited time.Duration
+
+	maxHold, holdLeft time.Duration // both 0: nothing bounds it
 }
 
 // readAnswer reads an answer as far as must be known to find its call: body is the result. What else a lockd of
@@ -139,6 +142,10 @@ func (t *terms) read(c *call, lease []byte) error {
 			}
 		case 6:
 			t.ttl, f.err = readDuration(f.bytes)
+		case 9:
+			t.maxHold, f.err = readDuration(f.bytes)
+		case 10:
+			t.holdLeft, f.err = readDuration(f.bytes)
 		}
 	}
 	return f.err
@@ -162,5 +169,6 @@ func readDuration(b []byte) (time.Duration, error) {
 func termsIn(lease *lockdv1.Lease, name string) terms {
 	return terms{
 		named: lease.GetName() == name, token: lease.GetToken(), owner: lease.GetOwner(), ttl: lease.GetTtl().AsDuration(),
+		maxHold: lease.GetMaxHold().AsDuration(), holdLeft: lease.GetHoldEndsIn().AsDuration(),
 	}
 }

@@ -22,7 +22,7 @@ func renewWithin(ttl time.Duration) time.Duration {
 func (c *Client) renewAll(due []*Lease) {
 	by := make(map[time.Duration][]*Lease, 1)
 	for _, l := range due {
-		within := renewWithin(l.TTL())
+		within := l.renewWithin()
 		by[within] = append(by[within], l)
 	}
 	for within, leases := range by {
@@ -79,7 +79,7 @@ func (c *Client) renewed(t instant, l *Lease, err error) {
 
 // renewOnce asks once to restart the lease and moves the deadline on. Only the lease's own end is final.
 func (l *Lease) renewOnce(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, renewWithin(l.TTL()))
+	ctx, cancel := context.WithTimeout(ctx, l.renewWithin())
 	defer cancel()
 	way, err := l.client.link.way(ctx, false)
 	if err != nil {
@@ -109,7 +109,7 @@ func (l *Lease) heard(t instant, g terms, err error, sent instant) error {
 		return l.end(ErrLost)
 	}
 	ttl := answeredTTL(l.asked, g.ttl)
-	return l.extend(t, sent.add(validity(ttl, 0, 0)), ttl)
+	return l.extend(t, sent.add(validity(ttl, 0, 0)), ttl, g)
 }
 
 // renewalPause is how long to wait after so many failures in a row: from 2 % of the ttl, at most

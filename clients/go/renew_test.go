@@ -208,7 +208,7 @@ func TestAnswersThatProveNothing(t *testing.T) {
 		l := acquired(t, c, "job", WithTTL(time.Second), WithoutKeepalive())
 		sent := now()
 		time.Sleep(time.Second)
-		if err := l.extend(now(), sent.add(time.Hour), time.Hour); err != ErrExpired || l.Err() != ErrExpired {
+		if err := l.extend(now(), sent.add(time.Hour), time.Hour, terms{}); err != ErrExpired || l.Err() != ErrExpired {
 			t.Errorf("extend after the deadline = %v, Err = %v, want ErrExpired", err, l.Err())
 		}
 	})

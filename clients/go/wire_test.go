@@ -59,7 +59,7 @@ func acquiringBy(r *lockdv1.AcquireRequest) *lockdv1.Operation {
 func TestRead(t *testing.T) {
 	l := &lockdv1.Lease{
 		Name: "job", Token: 1<<53 - 1, Owner: "me", Principal: "p", Since: timestamppb.Now(), Ttl: durationpb.New(-time.Second - 1),
-		TtlLeft: durationpb.New(time.Hour), Metadata: map[string]string{"a": "b"},
+		TtlLeft: durationpb.New(time.Hour), Metadata: map[string]string{"a": "b"}, MaxHold: durationpb.New(time.Hour), HoldEndsIn: durationpb.New(time.Minute + 1),
 	}
 	l.ProtoReflect().SetUnknown([]byte{0x7d, 1, 2, 3, 4}) // field 15, of 32 bits
 	more := &lockdv1.Answer{Result: &lockdv1.Answer_Released{Released: &lockdv1.ReleaseResponse{Outcome: 1}}}
@@ -71,12 +71,12 @@ func TestRead(t *testing.T) {
 		want answer
 	}{
 		"granted": {&lockdv1.Answer{Result: &lockdv1.Answer_Acquired{Acquired: &lockdv1.AcquireResponse{Lease: l, Waited: durationpb.New(5)}}},
-			answer{kind: 2, terms: terms{named: true, token: 1<<53 - 1, owner: "me", ttl: -time.Second - 1, waited: 5}}},
+			answer{kind: 2, terms: terms{named: true, token: 1<<53 - 1, owner: "me", ttl: -time.Second - 1, waited: 5, maxHold: time.Hour, holdLeft: time.Minute + 1}}},
 		"another granted": {&lockdv1.Answer{Result: &lockdv1.Answer_Acquired{Acquired: &lockdv1.AcquireResponse{Lease: another}}},
-			answer{kind: 2, terms: terms{token: 1<<53 - 1, owner: "her", ttl: -time.Second - 1}}},
+			answer{kind: 2, terms: terms{token: 1<<53 - 1, owner: "her", ttl: -time.Second - 1, maxHold: time.Hour, holdLeft: time.Minute + 1}}},
 		"granted nothing": {&lockdv1.Answer{Result: &lockdv1.Answer_Acquired{Acquired: new(lockdv1.AcquireResponse)}}, answer{kind: 2}},
 		"renewed": {&lockdv1.Answer{Result: &lockdv1.Answer_Renewed{Renewed: &lockdv1.RenewResponse{Lease: l}}},
-			answer{kind: 3, terms: terms{named: true, token: 1<<53 - 1, owner: "me", ttl: -time.Second - 1}}},
+			answer{kind: 3, terms: terms{named: true, token: 1<<53 - 1, owner: "me", ttl: -time.Second - 1, maxHold: time.Hour, holdLeft: time.Minute + 1}}},
 		"released":           {&lockdv1.Answer{Result: &lockdv1.Answer_Released{Released: &lockdv1.ReleaseResponse{Outcome: 3}}}, answer{kind: 4, outcome: 3}},
 		"more than a result": {more, answer{kind: 4, outcome: 1}},
 		"refused": {errorOf(7, &lockdv1.Error{Code: 9, Reason: reasonLost}),

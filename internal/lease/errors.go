@@ -69,6 +69,9 @@ func (e *LostError) Error() string {
 	case CauseForced:
 		return fmt.Sprintf("%s: %q ended it: %s", ErrLost, e.Loss.By, e.Loss.Reason)
 	case CauseExpired:
+		if e.Loss.Reason != "" {
+			return fmt.Sprintf("%s: %s", ErrLost, e.Loss.Reason)
+		}
 		return ErrLost.Error() + ": it was not renewed in time"
 	}
 	return ErrLost.Error()

@@ -47,5 +47,5 @@ const (
 type Loss struct {
 	Cause  Cause
 	By     string // who forced it
-	Reason string
+	Reason string // of a force, in By's words; of CauseExpired, the longest hold, if that is over; or ""
 }

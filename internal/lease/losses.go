@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -13,9 +14,24 @@ type losses struct {
 	mu         sync.Mutex
 	listening  map[string]*Listener // by name, one after the other
 	remembered map[grantOf]Loss
-	order      []grantOf             // of remembered, oldest first
-	underWay   map[grantOf]Loss      // forces that are being tried here
-	telling    map[grantOf]time.Time // grants that an Asker is being told of, and when they are over
+	order      []grantOf         // of remembered, oldest first
+	underWay   map[grantOf]Loss  // forces that are being tried here
+	telling    map[grantOf]stand // grants that an Asker is being told of
+}
+
+// stand is what is known here of how long a lease stands.
+type stand struct {
+	// over is when the lease and its grace are over: it was granted or renewed here until then, and perhaps elsewhere for
+	// longer. The zero time: not known.
+	over time.Time
+	hold time.Duration // the longest hold, if that is what it ends by; else 0
+}
+
+func standOf(l Lease, over time.Time) stand {
+	if l.MaxHold > 0 && l.TTL >= l.HoldLeft {
+		return stand{over, l.MaxHold}
+	}
+	return stand{over: over}
 }
 
 // Listener is a place to listen at for the loss of a lease. The zero value is ready.
@@ -26,9 +42,7 @@ type Listener struct {
 
 	// Guarded by losses.mu.
 	next *Listener // for the same name
-	// over is when the lease and its grace are over, as far as is known here: it was granted or renewed
-	// here until then, and perhaps elsewhere for longer. The zero time: not known.
-	over time.Time
+	stand
 }
 
 // Holder is who wants to be told that it has lost a lease.
@@ -49,7 +63,7 @@ type grantOf struct {
 func newLosses() *losses {
 	return &losses{
 		listening: make(map[string]*Listener), remembered: make(map[grantOf]Loss),
-		underWay: make(map[grantOf]Loss), telling: make(map[grantOf]time.Time),
+		underWay: make(map[grantOf]Loss), telling: make(map[grantOf]stand),
 	}
 }
 
@@ -78,7 +92,7 @@ func (x *losses) listen(l *Listener) (loss Loss, forced bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if loss, forced = x.remembered[of]; !forced {
-		l.over = x.telling[of]
+		l.stand = x.telling[of]
 		l.next = x.listening[l.name]
 		x.listening[l.name] = l
 	}
@@ -137,7 +151,7 @@ func (x *losses) forced(e Event) {
 // after that. Whoever holds an older one has lost it, and a repeated one restarts the ttl.
 func (x *losses) granted(lease Lease, over time.Time) {
 	x.mu.Lock()
-	x.telling[grantOf{lease.Name, lease.Token}] = over
+	x.telling[grantOf{lease.Name, lease.Token}] = standOf(lease, over)
 	x.standsLocked(lease, over)
 	gone := x.forgetLocked(lease.Name, func(l *Listener) bool { return l.token < lease.Token })
 	x.mu.Unlock()
@@ -162,7 +176,7 @@ func (x *losses) renewed(lease Lease, over time.Time) {
 func (x *losses) standsLocked(lease Lease, over time.Time) {
 	for l := x.listening[lease.Name]; l != nil; l = l.next {
 		if l.token == lease.Token && !l.over.After(over) {
-			l.over = over
+			l.stand = standOf(lease, over)
 		}
 	}
 }
@@ -178,6 +192,14 @@ func overAt(began time.Time, expiresIn time.Duration) time.Time {
 // isOver reports whether l was known to be over by now.
 func (l *Listener) isOver() bool { return !l.over.IsZero() && !time.Now().Before(l.over) }
 
+// expired is the loss of a lease that is over.
+func (s stand) expired() Loss {
+	if s.hold > 0 {
+		return Loss{Cause: CauseExpired, Reason: fmt.Sprintf("the longest hold of %s is over", s.hold)}
+	}
+	return Loss{Cause: CauseExpired}
+}
+
 // whyGranted answers why the lease of l is over, whose name has been granted to another.
 func (x *losses) whyGranted(l *Listener) Loss {
 	of := grantOf{l.name, l.token}
@@ -190,7 +212,7 @@ func (x *losses) whyGranted(l *Listener) Loss {
 		return loss
 	}
 	if l.isOver() {
-		return Loss{Cause: CauseExpired}
+		return l.expired()
 	}
 	return Loss{Cause: CauseGrantedToAnother}
 }
@@ -231,7 +253,7 @@ func (x *losses) of(name string, token Token) (Loss, bool) {
 	}
 	for l := x.listening[name]; l != nil; l = l.next {
 		if l.token == token && l.isOver() {
-			return Loss{Cause: CauseExpired}, true
+			return l.expired(), true
 		}
 	}
 	return Loss{}, false

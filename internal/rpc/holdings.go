@@ -24,6 +24,7 @@ type holding struct {
 	session *session
 	ear     lease.Listener // for its loss
 	listens bool           // with ear; guarded by session.mu
+	end     *ending        // of its longest hold; nil: none is known
 }
 
 // Lost implements lease.Holder.
@@ -94,6 +95,9 @@ func (s *holdings) add(h *holding) *holding {
 func (s *holdings) remove(h *holding) {
 	delete(s.byName, h.name)
 	delete(s.byOp, h.op)
+	if h.end != nil {
+		h.end.timer.Stop()
+	}
 	if h.listens {
 		s.stop(h)
 		h.listens = false
@@ -151,16 +155,18 @@ func (x *session) hold(h *holding) {
 }
 
 // holdOn is hold for a lease that was renewed, which nearly always is known.
-func (x *session) holdOn(name string, id lease.ID, token lease.Token) {
+func (x *session) holdOn(name string, id lease.ID, renewed *lease.Lease) {
 	x.mu.Lock()
 	known := x.holdings.byName[name]
-	same := known != nil && known.token == token
+	same := known != nil && known.token == renewed.Token
 	if same {
 		known.id = id
+		known.boundLocked(renewed)
 	}
 	x.mu.Unlock()
 	if !same {
-		x.hold(&holding{session: x, name: name, id: id, token: token})
+		x.hold(&holding{session: x, name: name, id: id, token: renewed.Token})
+		x.bound(renewed)
 	}
 }
 

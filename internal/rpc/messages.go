@@ -73,6 +73,9 @@ func (m *leaseMessage) of(l lease.Lease) *lockdv1.Lease {
 	setDuration(&m.left, l.Left)
 	m.lease.Name, m.lease.Token, m.lease.Owner, m.lease.Principal = l.Name, int64(l.Token), l.Owner, l.Principal
 	m.lease.Since, m.lease.Ttl, m.lease.TtlLeft, m.lease.Metadata = &m.since, &m.ttl, &m.left, l.Metadata
+	if l.MaxHold > 0 {
+		m.lease.MaxHold, m.lease.HoldEndsIn = durationpb.New(l.MaxHold), durationpb.New(l.HoldLeft)
+	}
 	return &m.lease
 }
 

@@ -57,7 +57,7 @@ func (r *renewing) Renewed(renewed lease.Lease, err error) {
 	switch {
 	case err == nil:
 		x.answer(item{op: r.op, renewed: &renewed}, nil)
-		x.holdOn(r.req.GetName(), lease.ID(r.req.GetLeaseId()), renewed.Token)
+		x.holdOn(r.req.GetName(), lease.ID(r.req.GetLeaseId()), &renewed)
 	case errors.Is(err, lease.ErrLost):
 		x.letGo(r.req.GetName(), lease.ID(r.req.GetLeaseId()))
 		fallthrough
@@ -214,6 +214,9 @@ func (a *acquiring) granted(g lease.Grant) error {
 		return nil
 	}
 	x.listen(h) // after the answer: news of a loss must not come before it
+	if g.Lease.MaxHold > 0 {
+		x.bound(&g.Lease)
+	}
 	return nil
 }
 

@@ -28,6 +28,7 @@ type talk struct {
 	answers   []*lockdv1.Answer
 	lost      []*lockdv1.Lost
 	requested []*lockdv1.ReleaseRequested
+	ending    []*lockdv1.HoldEnding
 	draining  int
 }
 
@@ -98,6 +99,7 @@ func (k *talk) next() error {
 	k.answers = append(k.answers, m.GetAnswers()...)
 	k.lost = append(k.lost, m.GetLost()...)
 	k.requested = append(k.requested, m.GetReleaseRequested()...)
+	k.ending = append(k.ending, m.GetHoldEnding()...)
 	if m.GetDraining() {
 		k.draining++
 	}

@@ -62,6 +62,10 @@ func appendLease(b []byte, field protowire.Number, l *lease.Lease) []byte {
 	for key, value := range l.Metadata {
 		b = wire.Entry(b, 8, valid(key), valid(value))
 	}
+	if l.MaxHold > 0 {
+		b = wire.Duration(b, 9, l.MaxHold)
+		b = wire.Duration(b, 10, l.HoldLeft)
+	}
 	return wire.Shut(b, begin)
 }
 

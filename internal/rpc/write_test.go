@@ -46,6 +46,7 @@ func largestLease() lease.Lease {
 	return lease.Lease{
 		Name: strings.Repeat("n", 256), Token: lease.MaxToken - 1, Owner: strings.Repeat("ä", 128), Principal: "somebody",
 		Since: time.Unix(math.MaxInt32, 999_999_999), TTL: math.MaxInt64, Left: time.Hour + 1,
+		MaxHold: math.MaxInt64, HoldLeft: math.MaxInt64 - 1,
 		Metadata: map[string]string{"": "", "k": "v", strings.Repeat("k", 500): strings.Repeat("v", 500)},
 	}
 }
@@ -74,6 +75,7 @@ func FuzzWrite(f *testing.F) {
 		l := lease.Lease{
 			Name: name, Token: lease.Token(token), Owner: owner, Principal: principal, Since: time.Unix(seconds, nanos),
 			TTL: time.Duration(ttl), Left: time.Duration(left), Metadata: map[string]string{key: value, "": key},
+			MaxHold: time.Duration(ttl), HoldLeft: time.Duration(left),
 		}
 		writeBothWays(t, item{op: op, grant: &lease.Grant{Lease: l, Waited: time.Duration(left)}})
 		writeBothWays(t, item{op: op, renewed: &l})

@@ -28,17 +28,24 @@ import (
 )
 
 // An Option changes how a Server behaves.
-type Option func(*lease.Limits)
+type Option func(*Server)
 
 // WithDefaultTTL sets the ttl of leases that ask for none; the default is 30 s, as for lockd itself.
 func WithDefaultTTL(ttl time.Duration) Option {
-	return func(l *lease.Limits) { l.DefaultTTL = ttl }
+	return func(s *Server) { s.limits.DefaultTTL = ttl }
+}
+
+// WithMaxHold sets for how long a lease may be renewed in all, as max-hold in the policy of a lockd does; the default is
+// for ever.
+func WithMaxHold(d time.Duration) Option {
+	return func(s *Server) { s.terms.MaxHold = d }
 }
 
 // Server is a lockd in this process. One goroutine at a time controls it; those methods that take a
 // test end it when they fail.
 type Server struct {
 	limits lease.Limits
+	terms  lease.Terms     // of every name
 	store  *memstore.Store // outlives Stop, as a Redis would
 	addr   string
 	lessor *lease.Lessor
@@ -59,7 +66,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 func New(opts ...Option) (*Server, error) {
 	s := &Server{limits: lease.Limits{MinTTL: time.Millisecond}, store: memstore.New(), addr: "127.0.0.1:0"}
 	for _, opt := range opts {
-		opt(&s.limits)
+		opt(s)
 	}
 	s.limits = s.limits.WithDefaults()
 	if err := s.limits.Validate(); err != nil {
@@ -151,6 +158,7 @@ func (s *Server) start() error {
 	}
 	s.addr = l.Addr().String()
 	s.lessor = lease.NewLessor(s.store, s.limits)
+	s.lessor.TermsFrom(func(string) lease.Terms { return s.terms })
 	s.rpc = rpc.NewServer(rpc.Config{Lessor: s.lessor, Version: "lockdtest"})
 	s.rpc.SetServing(true)
 	served := make(chan error, 1)

@@ -104,7 +104,8 @@ type Loss_Cause int32
 const (
 	Loss_CAUSE_UNSPECIFIED Loss_Cause = 0 // not known here
 	// It was not renewed in time. Its holder's own clock says so before any server does. A lockd that granted or renewed
-	// the lease on this session says so when it grants the name anew, or is asked to renew what is over.
+	// the lease on this session says so when it grants the name anew, or is asked to renew what is over. With a reason, no
+	// renewal could have kept it: its longest hold was over.
 	Loss_EXPIRED Loss_Cause = 1
 	// An operator ended it.
 	Loss_FORCED Loss_Cause = 2
@@ -300,13 +301,19 @@ type Lease struct {
 	Principal string `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
 	// When it was granted, by the store's clock.
 	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	// How long it lasts from each renewal on.
+	// How long it lasts from each renewal on. As the answer to a renewal, what was set, which is less than what was asked for
+	// when max_hold is about to be over, and 0 then: its holder counts with the smaller of both.
 	Ttl *durationpb.Duration `protobuf:"bytes,6,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	// What its holder may still count on; 0 in the grace that follows, in which the name is still
 	// taken and a renewal still succeeds.
 	TtlLeft *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl_left,json=ttlLeft,proto3" json:"ttl_left,omitempty"`
 	// What its owner attached at the first grant.
-	Metadata      map[string]string `protobuf:"bytes,8,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Metadata map[string]string `protobuf:"bytes,8,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// For how long leases on this name may be renewed in all, counted from the grant; absent: for ever, or not told here. Told
+	// by Acquire, Renew and Get.
+	MaxHold *durationpb.Duration `protobuf:"bytes,9,opt,name=max_hold,json=maxHold,proto3" json:"max_hold,omitempty"`
+	// What is left of that, by the store's clock; 0 when it is over. No ttl reaches beyond it.
+	HoldEndsIn    *durationpb.Duration `protobuf:"bytes,10,opt,name=hold_ends_in,json=holdEndsIn,proto3" json:"hold_ends_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,6 +404,20 @@ func (x *Lease) GetMetadata() map[string]string {
 	return nil
 }
 
+func (x *Lease) GetMaxHold() *durationpb.Duration {
+	if x != nil {
+		return x.MaxHold
+	}
+	return nil
+}
+
+func (x *Lease) GetHoldEndsIn() *durationpb.Duration {
+	if x != nil {
+		return x.HoldEndsIn
+	}
+	return nil
+}
+
 // Held says who stands in the way. It is a detail of LEASE_HELD and TOKEN_NOT_IN_FORCE.
 type Held struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -476,7 +497,7 @@ type Loss struct {
 	Cause Loss_Cause             `protobuf:"varint,1,opt,name=cause,proto3,enum=lockd.v1.Loss_Cause" json:"cause,omitempty"`
 	// Who forced it, as they called themselves.
 	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
-	// Why, in their words.
+	// Why, in their words; of EXPIRED, in lockd's.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2217,8 +2238,10 @@ type SessionResponse struct {
 	Draining bool `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
 	// Leases of this client that somebody asks it to release. The same may come more than once.
 	ReleaseRequested []*ReleaseRequested `protobuf:"bytes,5,rep,name=release_requested,json=releaseRequested,proto3" json:"release_requested,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Leases of this client whose longest hold is about to be over: four fifths of it are. The same may come more than once.
+	HoldEnding    []*HoldEnding `protobuf:"bytes,6,rep,name=hold_ending,json=holdEnding,proto3" json:"hold_ending,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionResponse) Reset() {
@@ -2282,6 +2305,13 @@ func (x *SessionResponse) GetDraining() bool {
 func (x *SessionResponse) GetReleaseRequested() []*ReleaseRequested {
 	if x != nil {
 		return x.ReleaseRequested
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetHoldEnding() []*HoldEnding {
+	if x != nil {
+		return x.HoldEnding
 	}
 	return nil
 }
@@ -2723,6 +2753,79 @@ func (x *ReleaseRequested) GetForceIn() *durationpb.Duration {
 	return nil
 }
 
+// HoldEnding says that no renewal will keep a lease for much longer: its holder had better come to an end, release it, and
+// acquire it anew if there is more to do. It is known where the lease was granted or renewed, so a client that
+// renews hears it of whichever server; it is a hint, and every renewal says the same in Lease.hold_ends_in.
+type HoldEnding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Token int64                  `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
+	// How long from now until the hold, and the lease with it, is over.
+	HoldEndsIn *durationpb.Duration `protobuf:"bytes,3,opt,name=hold_ends_in,json=holdEndsIn,proto3" json:"hold_ends_in,omitempty"`
+	// How long it is in all.
+	MaxHold       *durationpb.Duration `protobuf:"bytes,4,opt,name=max_hold,json=maxHold,proto3" json:"max_hold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldEnding) Reset() {
+	*x = HoldEnding{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldEnding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldEnding) ProtoMessage() {}
+
+func (x *HoldEnding) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldEnding.ProtoReflect.Descriptor instead.
+func (*HoldEnding) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *HoldEnding) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HoldEnding) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *HoldEnding) GetHoldEndsIn() *durationpb.Duration {
+	if x != nil {
+		return x.HoldEndsIn
+	}
+	return nil
+}
+
+func (x *HoldEnding) GetMaxHold() *durationpb.Duration {
+	if x != nil {
+		return x.MaxHold
+	}
+	return nil
+}
+
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2731,7 +2834,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +2846,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[35]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +2859,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{35}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{36}
 }
 
 type StatusResponse struct {
@@ -2775,7 +2878,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[36]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2787,7 +2890,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[36]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2800,7 +2903,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{36}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -2855,7 +2958,7 @@ type StoreStatus struct {
 
 func (x *StoreStatus) Reset() {
 	*x = StoreStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[37]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +2970,7 @@ func (x *StoreStatus) String() string {
 func (*StoreStatus) ProtoMessage() {}
 
 func (x *StoreStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[37]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +2983,7 @@ func (x *StoreStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreStatus.ProtoReflect.Descriptor instead.
 func (*StoreStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{37}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *StoreStatus) GetKind() string {
@@ -2964,7 +3067,7 @@ type NodeStatus struct {
 
 func (x *NodeStatus) Reset() {
 	*x = NodeStatus{}
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[38]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2976,7 +3079,7 @@ func (x *NodeStatus) String() string {
 func (*NodeStatus) ProtoMessage() {}
 
 func (x *NodeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[38]
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2989,7 +3092,7 @@ func (x *NodeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStatus.ProtoReflect.Descriptor instead.
 func (*NodeStatus) Descriptor() ([]byte, []int) {
-	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{38}
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *NodeStatus) GetAddress() string {
@@ -3073,7 +3176,7 @@ var File_proto_lockd_v1_lockd_proto protoreflect.FileDescriptor
 
 const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\n" +
-	"\x1aproto/lockd/v1/lockd.proto\x12\blockd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x02\n" +
+	"\x1aproto/lockd/v1/lockd.proto\x12\blockd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x03\n" +
 	"\x05Lease\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x14\n" +
@@ -3082,7 +3185,11 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12+\n" +
 	"\x03ttl\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x124\n" +
 	"\bttl_left\x18\a \x01(\v2\x19.google.protobuf.DurationR\attlLeft\x129\n" +
-	"\bmetadata\x18\b \x03(\v2\x1d.lockd.v1.Lease.MetadataEntryR\bmetadata\x1a;\n" +
+	"\bmetadata\x18\b \x03(\v2\x1d.lockd.v1.Lease.MetadataEntryR\bmetadata\x124\n" +
+	"\bmax_hold\x18\t \x01(\v2\x19.google.protobuf.DurationR\amaxHold\x12;\n" +
+	"\fhold_ends_in\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"holdEndsIn\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +
@@ -3232,13 +3339,15 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\arequest\"3\n" +
 	"\aResumed\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\x03R\x05token\"\xf3\x01\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\"\xaa\x02\n" +
 	"\x0fSessionResponse\x12+\n" +
 	"\awelcome\x18\x01 \x01(\v2\x11.lockd.v1.WelcomeR\awelcome\x12*\n" +
 	"\aanswers\x18\x02 \x03(\v2\x10.lockd.v1.AnswerR\aanswers\x12\"\n" +
 	"\x04lost\x18\x03 \x03(\v2\x0e.lockd.v1.LostR\x04lost\x12\x1a\n" +
 	"\bdraining\x18\x04 \x01(\bR\bdraining\x12G\n" +
-	"\x11release_requested\x18\x05 \x03(\v2\x1a.lockd.v1.ReleaseRequestedR\x10releaseRequested\"?\n" +
+	"\x11release_requested\x18\x05 \x03(\v2\x1a.lockd.v1.ReleaseRequestedR\x10releaseRequested\x125\n" +
+	"\vhold_ending\x18\x06 \x03(\v2\x14.lockd.v1.HoldEndingR\n" +
+	"holdEnding\"?\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\"\x9c\x02\n" +
@@ -3267,7 +3376,14 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x124\n" +
-	"\bforce_in\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\aforceIn\"\x0f\n" +
+	"\bforce_in\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\aforceIn\"\xa9\x01\n" +
+	"\n" +
+	"HoldEnding\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\x03R\x05token\x12;\n" +
+	"\fhold_ends_in\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"holdEndsIn\x124\n" +
+	"\bmax_hold\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxHold\"\x0f\n" +
 	"\rStatusRequest\"\xa9\x01\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
@@ -3327,7 +3443,7 @@ func file_proto_lockd_v1_lockd_proto_rawDescGZIP() []byte {
 }
 
 var file_proto_lockd_v1_lockd_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_proto_lockd_v1_lockd_proto_goTypes = []any{
 	(Loss_Cause)(0),                // 0: lockd.v1.Loss.Cause
 	(ReleaseResponse_Outcome)(0),   // 1: lockd.v1.ReleaseResponse.Outcome
@@ -3367,95 +3483,101 @@ var file_proto_lockd_v1_lockd_proto_goTypes = []any{
 	(*Error)(nil),                  // 35: lockd.v1.Error
 	(*Lost)(nil),                   // 36: lockd.v1.Lost
 	(*ReleaseRequested)(nil),       // 37: lockd.v1.ReleaseRequested
-	(*StatusRequest)(nil),          // 38: lockd.v1.StatusRequest
-	(*StatusResponse)(nil),         // 39: lockd.v1.StatusResponse
-	(*StoreStatus)(nil),            // 40: lockd.v1.StoreStatus
-	(*NodeStatus)(nil),             // 41: lockd.v1.NodeStatus
-	nil,                            // 42: lockd.v1.Lease.MetadataEntry
-	nil,                            // 43: lockd.v1.AcquireRequest.MetadataEntry
-	(*timestamppb.Timestamp)(nil),  // 44: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 45: google.protobuf.Duration
+	(*HoldEnding)(nil),             // 38: lockd.v1.HoldEnding
+	(*StatusRequest)(nil),          // 39: lockd.v1.StatusRequest
+	(*StatusResponse)(nil),         // 40: lockd.v1.StatusResponse
+	(*StoreStatus)(nil),            // 41: lockd.v1.StoreStatus
+	(*NodeStatus)(nil),             // 42: lockd.v1.NodeStatus
+	nil,                            // 43: lockd.v1.Lease.MetadataEntry
+	nil,                            // 44: lockd.v1.AcquireRequest.MetadataEntry
+	(*timestamppb.Timestamp)(nil),  // 45: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 46: google.protobuf.Duration
 }
 var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
-	44, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
-	45, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	45, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
-	42, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
-	3,  // 4: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
-	45, // 5: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
-	0,  // 6: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
-	44, // 7: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
-	45, // 8: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
-	45, // 9: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
-	43, // 10: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
-	3,  // 11: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
-	45, // 12: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
-	45, // 13: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
-	3,  // 14: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
-	1,  // 15: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
-	3,  // 16: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
-	6,  // 17: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
-	3,  // 18: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
-	3,  // 19: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
-	45, // 20: lockd.v1.RequestReleaseRequest.force_in:type_name -> google.protobuf.Duration
-	3,  // 21: lockd.v1.RequestReleaseResponse.lease:type_name -> lockd.v1.Lease
-	27, // 22: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
-	2,  // 23: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
-	44, // 24: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
-	29, // 25: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
-	30, // 26: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
-	31, // 27: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
-	7,  // 28: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
-	9,  // 29: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
-	11, // 30: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
-	33, // 31: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
-	34, // 32: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
-	36, // 33: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
-	37, // 34: lockd.v1.SessionResponse.release_requested:type_name -> lockd.v1.ReleaseRequested
-	8,  // 35: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
-	10, // 36: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
-	12, // 37: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
-	35, // 38: lockd.v1.Answer.error:type_name -> lockd.v1.Error
-	4,  // 39: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
-	4,  // 40: lockd.v1.Error.held:type_name -> lockd.v1.Held
-	5,  // 41: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
-	45, // 42: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
-	5,  // 43: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
-	45, // 44: lockd.v1.ReleaseRequested.force_in:type_name -> google.protobuf.Duration
-	44, // 45: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	40, // 46: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
-	41, // 47: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
-	45, // 48: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	44, // 49: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
-	7,  // 50: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
-	9,  // 51: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
-	11, // 52: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
-	13, // 53: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
-	15, // 54: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
-	17, // 55: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	25, // 56: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
-	28, // 57: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
-	19, // 58: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
-	21, // 59: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	23, // 60: lockd.v1.AdminService.RequestRelease:input_type -> lockd.v1.RequestReleaseRequest
-	38, // 61: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	8,  // 62: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	10, // 63: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	12, // 64: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	14, // 65: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	16, // 66: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	18, // 67: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	26, // 68: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
-	32, // 69: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
-	20, // 70: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
-	22, // 71: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	24, // 72: lockd.v1.AdminService.RequestRelease:output_type -> lockd.v1.RequestReleaseResponse
-	39, // 73: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	62, // [62:74] is the sub-list for method output_type
-	50, // [50:62] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	45, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
+	46, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	46, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
+	43, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
+	46, // 4: lockd.v1.Lease.max_hold:type_name -> google.protobuf.Duration
+	46, // 5: lockd.v1.Lease.hold_ends_in:type_name -> google.protobuf.Duration
+	3,  // 6: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
+	46, // 7: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
+	0,  // 8: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
+	45, // 9: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
+	46, // 10: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
+	46, // 11: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
+	44, // 12: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
+	3,  // 13: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
+	46, // 14: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
+	46, // 15: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
+	3,  // 16: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
+	1,  // 17: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
+	3,  // 18: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
+	6,  // 19: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
+	3,  // 20: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
+	3,  // 21: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
+	46, // 22: lockd.v1.RequestReleaseRequest.force_in:type_name -> google.protobuf.Duration
+	3,  // 23: lockd.v1.RequestReleaseResponse.lease:type_name -> lockd.v1.Lease
+	27, // 24: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
+	2,  // 25: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
+	45, // 26: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
+	29, // 27: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
+	30, // 28: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
+	31, // 29: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
+	7,  // 30: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
+	9,  // 31: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
+	11, // 32: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
+	33, // 33: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
+	34, // 34: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
+	36, // 35: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
+	37, // 36: lockd.v1.SessionResponse.release_requested:type_name -> lockd.v1.ReleaseRequested
+	38, // 37: lockd.v1.SessionResponse.hold_ending:type_name -> lockd.v1.HoldEnding
+	8,  // 38: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
+	10, // 39: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
+	12, // 40: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
+	35, // 41: lockd.v1.Answer.error:type_name -> lockd.v1.Error
+	4,  // 42: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
+	4,  // 43: lockd.v1.Error.held:type_name -> lockd.v1.Held
+	5,  // 44: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
+	46, // 45: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
+	5,  // 46: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
+	46, // 47: lockd.v1.ReleaseRequested.force_in:type_name -> google.protobuf.Duration
+	46, // 48: lockd.v1.HoldEnding.hold_ends_in:type_name -> google.protobuf.Duration
+	46, // 49: lockd.v1.HoldEnding.max_hold:type_name -> google.protobuf.Duration
+	45, // 50: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	41, // 51: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
+	42, // 52: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
+	46, // 53: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
+	45, // 54: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
+	7,  // 55: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
+	9,  // 56: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
+	11, // 57: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
+	13, // 58: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
+	15, // 59: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
+	17, // 60: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
+	25, // 61: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	28, // 62: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	19, // 63: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
+	21, // 64: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	23, // 65: lockd.v1.AdminService.RequestRelease:input_type -> lockd.v1.RequestReleaseRequest
+	39, // 66: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	8,  // 67: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	10, // 68: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	12, // 69: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	14, // 70: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	16, // 71: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	18, // 72: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	26, // 73: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	32, // 74: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	20, // 75: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
+	22, // 76: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	24, // 77: lockd.v1.AdminService.RequestRelease:output_type -> lockd.v1.RequestReleaseResponse
+	40, // 78: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	67, // [67:79] is the sub-list for method output_type
+	55, // [55:67] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_proto_lockd_v1_lockd_proto_init() }
@@ -3481,7 +3603,7 @@ func file_proto_lockd_v1_lockd_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_lockd_v1_lockd_proto_rawDesc), len(file_proto_lockd_v1_lockd_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

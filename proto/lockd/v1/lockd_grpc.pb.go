@@ -125,7 +125,8 @@ type LeaseServiceClient interface {
 	// OVERLOADED, LINE_FULL, INVALID_ARGUMENT.
 	Acquire(ctx context.Context, in *AcquireRequest, opts ...grpc.CallOption) (*AcquireResponse, error)
 	// Renew restarts the ttl of a lease that lease_id still holds. It never re-creates a lease and
-	// never shortens one. It succeeds until the name is really free, also past the holder's deadline.
+	// never shortens one. It succeeds until the name is really free, also past the holder's deadline. When a longest
+	// hold (Lease.max_hold) is about to be over, it sets and answers less and less ttl, 0 in the end.
 	// An answer with another token than the one granted means that the lease is gone, and that a late
 	// copy of its acquisition was granted since, to nobody: count it as LEASE_LOST and release it.
 	//
@@ -304,7 +305,8 @@ type LeaseServiceServer interface {
 	// OVERLOADED, LINE_FULL, INVALID_ARGUMENT.
 	Acquire(context.Context, *AcquireRequest) (*AcquireResponse, error)
 	// Renew restarts the ttl of a lease that lease_id still holds. It never re-creates a lease and
-	// never shortens one. It succeeds until the name is really free, also past the holder's deadline.
+	// never shortens one. It succeeds until the name is really free, also past the holder's deadline. When a longest
+	// hold (Lease.max_hold) is about to be over, it sets and answers less and less ttl, 0 in the end.
 	// An answer with another token than the one granted means that the lease is gone, and that a late
 	// copy of its acquisition was granted since, to nobody: count it as LEASE_LOST and release it.
 	//
