@@ -29,7 +29,7 @@ func (s *Store) acquired(op *operation, got settled) (lease.Lease, error) {
 	if got.err != nil {
 		return lease.Lease{}, s.failed("acquire", a.Name, got.err)
 	}
-	if token := got.reply.number(0); token != 0 {
+	if token := got.reply.Number(0); token != 0 {
 		whole := time.Duration(op.px) * time.Millisecond
 		l := lease.Lease{
 			Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(got.at),
@@ -125,8 +125,8 @@ func (s *Store) guard() []any {
 
 // decodeAcquire turns an operation's reply, see batch.lua and queue.lua, into a lease or an error.
 func (s *Store) decodeAcquire(name string, r reply) (granted lease.Lease, err error) {
-	if r.kind() == "GRANTED" {
-		granted, err = r.lease(name, r.millis(2), r.millis(3))
+	if r.Kind() == "GRANTED" {
+		granted, err = leaseOf(r, name, r.Millis(2), r.Millis(3))
 	} else {
 		err = s.acquireError(name, r)
 	}
@@ -137,13 +137,13 @@ func (s *Store) decodeAcquire(name string, r reply) (granted lease.Lease, err er
 }
 
 func (s *Store) acquireError(name string, r reply) error {
-	switch r.kind() {
+	switch r.Kind() {
 	case "HELD":
-		holder, err := r.lease(name, 0, r.millis(2))
+		holder, err := leaseOf(r, name, 0, r.Millis(2))
 		if err != nil {
 			return err
 		}
-		return &lease.HeldError{Holder: holder, Place: int(r.number(3)), Ticket: r.decimal(4)}
+		return &lease.HeldError{Holder: holder, Place: int(r.Number(3)), Ticket: r.Decimal(4)}
 	case "LINE":
 		return errLine
 	case "SUPERSEDED":
@@ -159,8 +159,8 @@ func (s *Store) acquireError(name string, r reply) error {
 	case "REFUSED":
 		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, *s.front.refusal.Load())
 	case "SKEW":
-		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, redisconn.SkewProblem(time.Duration(r.decimal(1))*time.Microsecond))
+		return fmt.Errorf("%w: %s", lease.ErrGrantsRefused, redisconn.SkewProblem(time.Duration(r.Decimal(1))*time.Microsecond))
 	default:
-		return r.problem()
+		return problemOf(r)
 	}
 }

@@ -76,17 +76,17 @@ func (s *Store) beat(ctx context.Context, known []string) (dead []string) {
 		return known // the next one is soon
 	}
 	s.beatAt(began)
-	if since := a.replies[0].decimal(1); s.since.Swap(since) != since {
+	if since := a.replies[0].Decimal(1); s.since.Swap(since) != since {
 		s.waiters.loseBefore(since) // others may have passed them over, or Redis lost them
 	}
 	for i := range a.replies[1] {
-		dead = append(dead, a.replies[1].text(i))
+		dead = append(dead, a.replies[1].Text(i))
 	}
 	if slices.ContainsFunc(dead, func(one string) bool { return !slices.Contains(known, one) }) {
 		s.lookAtAll() // what was handed to it ran out, and may have been nobody's since
 	}
 	for i := range a.replies[2] {
-		s.told(a.replies[2].text(i))
+		s.told(a.replies[2].Text(i))
 	}
 	return dead
 }

@@ -61,22 +61,22 @@ func (s *Store) released(r lease.ReleaseRequest, reply reply, err error) (lease.
 	if err != nil {
 		return lease.Released{}, s.failed("release", r.Name, err)
 	}
-	if reply.number(0) == 1 {
+	if reply.Number(0) == 1 {
 		s.outlast(r.Name, r.ID, false)
 		return lease.Released{Outcome: lease.Held}, nil
 	}
-	switch reply.kind() {
+	switch reply.Kind() {
 	case "HELD":
 		s.outlast(r.Name, r.ID, false)
 		// Attempts before the one that stood may be on their way still, each able to grant anew.
-		once := reply.number(1) == 1 && reply.text(2) != lease.ExecReplayed
+		once := reply.Number(1) == 1 && reply.Text(2) != lease.ExecReplayed
 		return lease.Released{Outcome: lease.Held, Repeat: !once}, nil
 	case "GONE":
 		return lease.Released{Outcome: lease.Gone, Repeat: true}, nil
 	case "OTHER":
 		return lease.Released{Outcome: lease.HeldByOther, Repeat: true}, nil
 	default:
-		return lease.Released{}, fmt.Errorf("release %q: %w", r.Name, reply.problem())
+		return lease.Released{}, fmt.Errorf("release %q: %w", r.Name, problemOf(reply))
 	}
 }
 
@@ -123,18 +123,18 @@ func (s *Store) ForceRelease(ctx context.Context, r lease.ForceRequest) (lease.L
 		return lease.Lease{}, s.failed("force-release", r.Name, err)
 	}
 	reply := answer.replies[0]
-	if reply.kind() != "FORCED" && reply.kind() != "STALE" {
-		return lease.Lease{}, fmt.Errorf("force-release %q: %w", r.Name, reply.problem())
+	if reply.Kind() != "FORCED" && reply.Kind() != "STALE" {
+		return lease.Lease{}, fmt.Errorf("force-release %q: %w", r.Name, problemOf(reply))
 	}
 	stale := &lease.TokenError{Name: r.Name, Token: r.Token}
 	if len(reply) == 1 {
 		return lease.Lease{}, stale
 	}
-	held, err := reply.lease(r.Name, 0, reply.millis(2))
+	held, err := leaseOf(reply, r.Name, 0, reply.Millis(2))
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("force-release %q: %w", r.Name, err)
 	}
-	if reply.kind() == "STALE" {
+	if reply.Kind() == "STALE" {
 		stale.InForce = &held
 		return lease.Lease{}, stale
 	}

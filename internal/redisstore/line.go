@@ -68,19 +68,19 @@ func (s *Store) lineHead(name string) []any {
 
 // handed does what is to be done after a hand-over: see line.lua.
 func (s *Store) handed(name string, began time.Time, r reply) {
-	switch r.kind() {
+	switch r.Kind() {
 	case "MINE":
-		l, err := r.lease(name, 0, r.millis(2))
-		id, tag, ok := holder(r.text(1))
+		l, err := leaseOf(r, name, 0, r.Millis(2))
+		id, tag, ok := holder(r.Text(1))
 		if err != nil || !ok {
 			return // our own script wrote it
 		}
 		s.waiters.turn(name, id, tag, lease.Handover{Lease: l, Began: began})
 		if s.waiters.waits(name) {
-			s.alarms.arm(name, r.millis(2))
+			s.alarms.arm(name, r.Millis(2))
 		}
 	case "THEIRS":
-		s.alarms.arm(name, r.millis(2)) // whoever it was given to, and whoever waits: it must not end here
+		s.alarms.arm(name, r.Millis(2)) // whoever it was given to, and whoever waits: it must not end here
 	case "AGAIN":
 		s.alarms.arm(name, 0)
 	case "UNCONFIRMED":
@@ -150,22 +150,22 @@ func (s *Store) promote(name string) {
 	}
 	found, waits := a.replies[0], s.waiters.waits(name)
 	switch {
-	case found.kind() == "HELD":
+	case found.Kind() == "HELD":
 		s.lookAtHolder(name, found, waits)
-	case found.kind() == "ERROR" && waits:
+	case found.Kind() == "ERROR" && waits:
 		s.alarms.arm(name, 2*time.Second) // somebody's key; it may go
-	case a.replies[1].kind() == "NOBODY" && waits:
+	case a.replies[1].Kind() == "NOBODY" && waits:
 		s.waiters.lose(name)
 		s.askAgain()
 	}
 }
 
 func (s *Store) lookAtHolder(name string, found reply, waits bool) {
-	id, tag, _ := holder(found.text(1))
-	l, err := found.lease(name, 0, found.millis(2))
+	id, tag, _ := holder(found.Text(1))
+	l, err := leaseOf(found, name, 0, found.Millis(2))
 	// Where those in line are nobody's any more somebody has to step over them, or their keys stay for as long
 	// as they would have waited.
-	if lined := found.number(3) == 1; err != nil || !waits && !lined {
+	if lined := found.Number(3) == 1; err != nil || !waits && !lined {
 		return
 	}
 	if here, twice := s.waiters.untold(name, id, tag, l.Token); twice {

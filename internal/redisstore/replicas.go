@@ -47,15 +47,15 @@ func (s *Store) do(ctx context.Context, script *redis.Script, command []any) (ra
 // with the same lease id has it confirmed then, and what nobody asks for again is undone.
 func withhold(replies []reply, why string) {
 	for i, r := range replies {
-		switch kind := r.kind(); {
-		case r.number(0) > 1, kind == "GRANTED", kind == "RENEWED", kind == "MINE", len(r) == 1 && strings.Contains(kind, "|"):
+		switch kind := r.Kind(); {
+		case r.Number(0) > 1, kind == "GRANTED", kind == "RENEWED", kind == "MINE", len(r) == 1 && strings.Contains(kind, "|"):
 			replies[i] = reply{"UNCONFIRMED", why}
 		}
 	}
 }
 
 // unconfirmed is the error of such a reply.
-func (r reply) unconfirmed() error { return fmt.Errorf("%w: %s", lease.ErrUnknown, r.text(1)) }
+func unconfirmed(r reply) error { return fmt.Errorf("%w: %s", lease.ErrUnknown, r.Text(1)) }
 
 // replicasProblem says that too few replicas are there to confirm anything, or "".
 func (s *Store) replicasProblem(info map[string]string) string {

@@ -52,7 +52,7 @@ func (s *Store) checkRightsAt(ctx context.Context) error {
 	}
 	var denied []string
 	for i := range a.replies {
-		denied = append(denied, a.replies[i].text(0))
+		denied = append(denied, a.replies[i].Text(0))
 	}
 	if denied, err = s.tryOutside(ctx, node, denied); err != nil {
 		return s.connectError(err)

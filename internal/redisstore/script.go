@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -178,64 +177,30 @@ func decodeAnswer(raw any, nonce string) (answer, bool) {
 	if !ok || !isList {
 		return answer{}, false
 	}
-	a := answer{time: micros, replies: make([]reply, len(replies))}
-	for i, r := range replies {
-		if fields, ok := r.([]any); ok {
-			a.replies[i] = fields
-		} else {
-			a.replies[i] = replies[i : i+1 : i+1] // a value alone, which is said for short
-		}
-	}
-	return a, true
+	return answer{time: micros, replies: redisconn.Replies(replies)}, true
 }
 
-// reply is a script's reply to one operation: a word, then what its header says; or a value alone.
-type reply []any
+// reply is a script's to one operation.
+type reply = redisconn.Reply
 
-func (r reply) kind() string { return r.text(0) }
-
-func (r reply) text(i int) string {
-	if i >= len(r) {
-		return ""
-	}
-	s, _ := r[i].(string)
-	return s
-}
-
-func (r reply) number(i int) int64 {
-	if i >= len(r) {
-		return 0
-	}
-	n, _ := r[i].(int64)
-	return n
-}
-
-// decimal is a number that a script spelled out, to keep its digits.
-func (r reply) decimal(i int) int64 {
-	n, _ := strconv.ParseInt(r.text(i), 10, 64)
-	return n
-}
-
-func (r reply) millis(i int) time.Duration { return time.Duration(r.number(i)) * time.Millisecond }
-
-// lease decodes the value at 1. ttl 0 means the value's own.
-func (r reply) lease(name string, ttl, expiresIn time.Duration) (lease.Lease, error) {
-	l, err := decodeLock(r.text(1))
+// leaseOf decodes the value at 1. ttl 0 means the value's own.
+func leaseOf(r reply, name string, ttl, expiresIn time.Duration) (lease.Lease, error) {
+	l, err := decodeLock(r.Text(1))
 	if err != nil {
 		return lease.Lease{}, err
 	}
 	return l.lease(name, ttl, expiresIn), nil
 }
 
-// problem is the error of an operation that the script could not do.
-func (r reply) problem() error {
-	if r.kind() == "UNCONFIRMED" {
-		return r.unconfirmed()
+// problemOf is the error of an operation that the script could not do.
+func problemOf(r reply) error {
+	if r.Kind() == "UNCONFIRMED" {
+		return unconfirmed(r)
 	}
-	if r.kind() != "ERROR" {
-		return fmt.Errorf("script answered %q", r.kind())
+	if r.Kind() != "ERROR" {
+		return fmt.Errorf("script answered %q", r.Kind())
 	}
-	return redisconn.FromRedis(r.text(1))
+	return redisconn.FromRedis(r.Text(1))
 }
 
 // failed names a failed call by what is known of its effect.

@@ -44,8 +44,8 @@ func acquireAll(t *testing.T, s *Store, skew time.Duration, batch ...lease.Acqui
 func kinds(replies []reply) []string {
 	var all []string
 	for _, r := range replies {
-		kind := r.kind()
-		if r.number(0) != 0 {
+		kind := r.Kind()
+		if r.Number(0) != 0 {
 			kind = "NUMBER"
 		}
 		all = append(all, kind)
@@ -67,7 +67,7 @@ func TestABatchAnswersEachOperationForItself(t *testing.T) {
 	if diff := cmp.Diff(want, kinds(replies)); diff != "" {
 		t.Fatalf("replies (-want +got):\n%s", diff)
 	}
-	one, two := replies[0].number(0), replies[5].number(0)
+	one, two := replies[0].Number(0), replies[5].Number(0)
 	if one >= two {
 		t.Errorf("tokens of one batch = %d, %d, want increasing", one, two)
 	}

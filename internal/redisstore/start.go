@@ -60,7 +60,7 @@ func (s *Store) settle(op *operation, got settled) {
 	case c.Renew != nil:
 		renewed, err := s.renewed(op, got)
 		c.To.Settled(lease.Result{Lease: renewed, Err: err})
-	case got.err == nil && got.reply.kind() == "LINE":
+	case got.err == nil && got.reply.Kind() == "LINE":
 		s.startInLine(c)
 	default:
 		released, err := s.released(*c.Release, got.reply, got.err)

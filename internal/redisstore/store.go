@@ -142,16 +142,16 @@ func (s *Store) renewedAs(name string, got settled) (lease.Lease, error) {
 	if err != nil {
 		return lease.Lease{}, s.failed("renew", name, err)
 	}
-	switch reply.kind() {
+	switch reply.Kind() {
 	case "RENEWED":
-		return reply.lease(name, reply.millis(2), reply.millis(3))
+		return leaseOf(reply, name, reply.Millis(2), reply.Millis(3))
 	case "LOST":
 		return lease.Lease{}, fmt.Errorf("renew %q: %w", name, lease.ErrLost)
 	}
 	if len(reply) != 1 {
-		return lease.Lease{}, fmt.Errorf("renew %q: %w", name, reply.problem())
+		return lease.Lease{}, fmt.Errorf("renew %q: %w", name, problemOf(reply))
 	}
-	l, err := decodeLock(reply.text(0))
+	l, err := decodeLock(reply.Text(0))
 	if err != nil {
 		return lease.Lease{}, fmt.Errorf("renew %q: %w", name, err)
 	}
@@ -177,9 +177,9 @@ func (s *Store) Get(ctx context.Context, r lease.GetRequest) (lease.Standing, er
 
 // decodeStanding reads what standing.lua says.
 func decodeStanding(name string, holder, line reply) (lease.Standing, error) {
-	standing := lease.Standing{Waiting: int(line.number(0))}
-	if holder.kind() != "FREE" {
-		l, err := holder.lease(name, 0, holder.millis(2)) // an ERROR's text is no lock either
+	standing := lease.Standing{Waiting: int(line.Number(0))}
+	if holder.Kind() != "FREE" {
+		l, err := leaseOf(holder, name, 0, holder.Millis(2)) // an ERROR's text is no lock either
 		if err != nil {
 			return lease.Standing{}, err
 		}
@@ -187,11 +187,11 @@ func decodeStanding(name string, holder, line reply) (lease.Standing, error) {
 	}
 	for i := 1; i+2 < len(line); i += 3 {
 		var p payload
-		if err := p.decode(line.text(i + 2)); err != nil {
+		if err := p.decode(line.Text(i + 2)); err != nil {
 			return lease.Standing{}, fmt.Errorf("%w (%w)", errForeign, err)
 		}
 		standing.Waiters = append(standing.Waiters, lease.Waiter{
-			Owner: p.Owner, Principal: p.Principal, Ticket: line.decimal(i), Since: time.UnixMicro(line.decimal(i + 1)),
+			Owner: p.Owner, Principal: p.Principal, Ticket: line.Decimal(i), Since: time.UnixMicro(line.Decimal(i + 1)),
 		})
 	}
 	return standing, nil
@@ -228,10 +228,10 @@ func (s *Store) lookInShard(ctx context.Context, names []string) (found []lease.
 		return nil, s.failed("look at", names[0], err)
 	}
 	for i, reply := range answer.replies {
-		if reply.kind() == "FREE" {
+		if reply.Kind() == "FREE" {
 			continue
 		}
-		l, err := reply.lease(names[i], 0, reply.millis(2)) // an ERROR's text is no lock either
+		l, err := leaseOf(reply, names[i], 0, reply.Millis(2)) // an ERROR's text is no lock either
 		if err != nil {
 			foreign = fmt.Errorf("look at %q: %w", names[i], err)
 			continue

@@ -34,11 +34,11 @@ func TestALateCopyDoesNotTakeTheNextExecutionsTag(t *testing.T) {
 			t.Fatalf("the late copy = %+v, want what stands", said)
 		}
 		_, undone := s.asks(t, 0, undoing(lease.Undoing{Name: a.Name, ID: a.ID, Tag: failed.Tag}, a.TTL))
-		if v := s.at(t, 0, "job"); undone.kind() != "NONE" || v == nil {
+		if v := s.at(t, 0, "job"); undone.Kind() != "NONE" || v == nil {
 			t.Fatalf("UNDO of the late copy = %v, and %+v stands, want NONE and the grant", undone, v)
 		}
 		// Nobody but the caller's own undo, or a release, ends it.
-		if _, undone = s.asks(t, 0, undoing(lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag}, a.TTL)); undone.kind() != "UNDONE" {
+		if _, undone = s.asks(t, 0, undoing(lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag}, a.TTL)); undone.Kind() != "UNDONE" {
 			t.Fatalf("UNDO of all executions = %v, want UNDONE", undone)
 		}
 	}

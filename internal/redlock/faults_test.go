@@ -206,7 +206,7 @@ func TestANodeWhoseClockIsOffGrantsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		replies := body.([]any)[2].([]any)
-		if said := reply(replies[0].([]any)); said.kind() != "SKEW" {
+		if said := reply(replies[0].([]any)); said.Kind() != "SKEW" {
 			t.Errorf("%s: ACQUIRE = %v, want SKEW", name, said)
 		}
 	}
@@ -227,7 +227,7 @@ func TestANodeWithoutMemoryDoesNothing(t *testing.T) {
 		keys, args := s.queues[2].command([]*operation{a.of(s.keys, time.Second, time.Now(), func(answer) {})})
 		s.raw(t, 2, "DEL", key)
 		_, body, err := n.run(soon(t), n.looks, batchScript, keys, args)
-		if said, _ := body.([]any); err != nil || reply(said).kind() != "AMNESIA" {
+		if said, _ := body.([]any); err != nil || reply(said).Kind() != "AMNESIA" {
 			t.Errorf("without %s node 3 answered %v, %v, want AMNESIA", key, body, err)
 		}
 		if v := s.at(t, 2, "job"); v != nil {

@@ -52,12 +52,12 @@ func (s *Store) undone(r *round, u lease.Undoing, sure map[int]bool) {
 	var freed []*value
 	next := ""
 	for _, seat := range r.seats {
-		if !seat.has() || seat.answer.err != nil || seat.answer.reply.kind() == "ERROR" {
+		if !seat.has() || seat.answer.err != nil || seat.answer.reply.Kind() == "ERROR" {
 			continue
 		}
-		if seat.answer.reply.kind() == "UNDONE" {
-			next = nextOf(seat.answer.reply.text(1), next)
-			if v, err := decodeValue(seat.answer.reply.text(2), 0, 0); err == nil {
+		if seat.answer.reply.Kind() == "UNDONE" {
+			next = nextOf(seat.answer.reply.Text(1), next)
+			if v, err := decodeValue(seat.answer.reply.Text(2), 0, 0); err == nil {
 				freed = append(freed, v)
 			}
 		}
@@ -141,7 +141,7 @@ func releasing(r lease.ReleaseRequest, until time.Time) ask {
 }
 
 // did: the node has done what it was asked, whatever it found.
-func did(a answer) bool { return a.err == nil && a.reply.kind() != "ERROR" }
+func did(a answer) bool { return a.err == nil && a.reply.Kind() != "ERROR" }
 
 // again is when to ask a node again that did not: at once if it may not have heard of it, and later if it could not.
 func again(a answer) time.Time {
@@ -164,16 +164,16 @@ func (s *Store) release(r *round, req lease.ReleaseRequest) (lease.Released, err
 		if !seat.has() || !answeredIt(seat) {
 			continue
 		}
-		switch said := seat.answer.reply; said.kind() {
+		switch said := seat.answer.reply; said.Kind() {
 		case "GONE":
 			gone++
 		case "OTHER":
 			other++
 		default:
 			held++
-			once = once && (said.number(0) == 1 || said.number(1) == 1 && said.text(2) != lease.ExecReplayed)
-			next = nextOf(said.text(3), next)
-			if v, err := decodeValue(said.text(4), 0, 0); err == nil {
+			once = once && (said.Number(0) == 1 || said.Number(1) == 1 && said.Text(2) != lease.ExecReplayed)
+			next = nextOf(said.Text(3), next)
+			if v, err := decodeValue(said.Text(4), 0, 0); err == nil {
 				freed = append(freed, v)
 			}
 		}
@@ -205,7 +205,7 @@ func (s *Store) releaseAgain(seat *seat, req lease.ReleaseRequest) {
 		switch {
 		case !did(a):
 			return false, again(a)
-		case a.reply.kind() == "GONE" && time.Now().Before(sure):
+		case a.reply.Kind() == "GONE" && time.Now().Before(sure):
 			return false, sure
 		}
 		return true, time.Time{}

@@ -31,7 +31,7 @@ func (s *Store) repair(node int, found lease.Renewal, token int64) {
 func (s *Store) repairNow(ctx context.Context, node int, found lease.Renewal, token int64) {
 	name := found.Name
 	peeked, ok := s.repairCall(ctx, node, name, "PEEK")
-	if !ok || peeked.kind() != "FREE" {
+	if !ok || peeked.Kind() != "FREE" {
 		return
 	}
 	until := time.Now().Add(callTimeout)
@@ -49,7 +49,7 @@ func (s *Store) repairNow(ctx context.Context, node int, found lease.Renewal, to
 				return
 			}
 			now := time.Now()
-			s.repairCall(ctx, node, name, "PLANT", peeked.text(1), peeked.text(2), s.queues[node].node.time(until),
+			s.repairCall(ctx, node, name, "PLANT", peeked.Text(1), peeked.Text(2), s.queues[node].node.time(until),
 				now.UnixMicro(), redisconn.MaxSkew.Microseconds(), px.Milliseconds(), v.planted())
 			return
 		}

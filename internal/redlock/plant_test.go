@@ -71,7 +71,7 @@ func peeked(t *testing.T) (s *Store, a lease.Acquisition, peek reply, plant func
 	text := s.at(t, 2, "job").planted()
 	s.raw(t, 2, "DEL", s.keys.lock("job"))
 	peek, ok := s.repairCall(soon(t), 2, "job", "PEEK")
-	if !ok || peek.kind() != "FREE" {
+	if !ok || peek.Kind() != "FREE" {
 		t.Fatalf("PEEK = %v, want FREE", peek)
 	}
 	return s, a, peek, func(fence, run string, notAfter int64) reply {
@@ -89,7 +89,7 @@ func inTime(s *Store) int64 { return s.queues[2].node.time(time.Now().Add(callTi
 // The lease is planted where nothing has happened since the node was asked.
 func TestPlant(t *testing.T) {
 	s, a, peek, plant := peeked(t)
-	if said := plant(peek.text(1), peek.text(2), inTime(s)); said.kind() != "PLANTED" {
+	if said := plant(peek.Text(1), peek.Text(2), inTime(s)); said.Kind() != "PLANTED" {
 		t.Fatalf("PLANT = %v, want PLANTED", said)
 	}
 	if v := s.at(t, 2, "job"); v == nil || v.id != a.ID || !v.committed {
@@ -106,22 +106,22 @@ func TestNothingIsPlantedWhereSomethingHappened(t *testing.T) {
 			s.granted(t, b)
 			until(t, 5*time.Second, "node 3 has answered as well", func() bool { return s.at(t, 2, "other") != nil })
 			s.gives(t, b)
-			return plant(peek.text(1), peek.text(2), inTime(s))
+			return plant(peek.Text(1), peek.Text(2), inTime(s))
 		},
 		"another run": func(s *Store, peek reply, plant func(string, string, int64) reply) reply {
-			return plant(peek.text(1), "0123456789abcdef", inTime(s))
+			return plant(peek.Text(1), "0123456789abcdef", inTime(s))
 		},
 		"late": func(s *Store, peek reply, plant func(string, string, int64) reply) reply {
-			return plant(peek.text(1), peek.text(2), s.queues[2].node.time(time.Now().Add(-time.Second)))
+			return plant(peek.Text(1), peek.Text(2), s.queues[2].node.time(time.Now().Add(-time.Second)))
 		},
 		"held": func(s *Store, peek reply, plant func(string, string, int64) reply) reply {
 			s.raw(t, 2, "SET", s.keys.lock("job"), "somebody's")
-			return plant(peek.text(1), peek.text(2), inTime(s))
+			return plant(peek.Text(1), peek.Text(2), inTime(s))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, a, peek, plant := peeked(t)
-			if said := test(s, peek, plant); said.kind() != "NONE" {
+			if said := test(s, peek, plant); said.Kind() != "NONE" {
 				t.Errorf("PLANT = %v, want NONE", said)
 			}
 			if text := s.raw(t, 2, "GET", s.keys.lock("job")); len(text) > 20 {

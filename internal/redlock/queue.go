@@ -244,15 +244,7 @@ func (q *queue) call(ctx context.Context, ops []*operation) (at int64, replies [
 		return 0, nil, errReplies
 	}
 	q.store.heard(q.number, list[0], list[1])
-	replies = make([]reply, len(said))
-	for i, r := range said {
-		if fields, ok := r.([]any); ok {
-			replies[i] = fields
-		} else {
-			replies[i] = said[i : i+1 : i+1] // a value alone, which is said for short
-		}
-	}
-	return at, replies, nil
+	return at, redisconn.Replies(said), nil
 }
 
 // command is what the script is called with.

@@ -43,7 +43,7 @@ func (s *Store) renew(r *round, req lease.Renewal) (lease.Lease, error) {
 		}
 		r.then(func(seat *seat) {
 			s.straggle(seat, req.ID, token)
-			if seat.said.Kind == ballot.Refused && seat.answer.reply.text(1) == "FREE" {
+			if seat.said.Kind == ballot.Refused && seat.answer.reply.Text(1) == "FREE" {
 				s.repair(seat.node, req, token)
 			}
 		})

@@ -169,13 +169,13 @@ func (r *round) ripenLocked(s *seat) {
 // that it had before, nobody knows.
 func (r *round) judge(a answer) (ballot.Answer, *value) {
 	granting := r.ask.kind == kindAcquire || r.ask.kind == kindCommit
-	if a.err != nil || a.reply.kind() == "ERROR" {
+	if a.err != nil || a.reply.Kind() == "ERROR" {
 		if granting && (a.err == nil || errors.Is(a.err, errNotDone) || errors.Is(a.err, errNotAsked)) {
 			return ballot.Answer{Kind: ballot.Refused}, nil
 		}
 		return ballot.Answer{}, nil
 	}
-	if token := a.reply.number(0); token != 0 && granting {
+	if token := a.reply.Number(0); token != 0 && granting {
 		return ballot.Answer{Kind: ballot.Stands, Token: token, Fresh: true}, nil
 	}
 	v, mine, err := r.read(a.reply)
@@ -190,12 +190,12 @@ func (r *round) judge(a answer) (ballot.Answer, *value) {
 
 // read answers the value of a reply, nil if it has none, and whether it is that of the lease that was asked for.
 func (r *round) read(a reply) (v *value, mine bool, err error) {
-	switch kind := a.kind(); {
+	switch kind := a.Kind(); {
 	case kind == "STANDS":
-		v, err = decodeValue(a.text(1), a.millis(2), a.millis(3))
+		v, err = decodeValue(a.Text(1), a.Millis(2), a.Millis(3))
 		return v, true, err
 	case kind == "HELD" && r.ask.kind != kindRelease:
-		v, err = decodeValue(a.text(1), 0, a.millis(2))
+		v, err = decodeValue(a.Text(1), 0, a.Millis(2))
 		return v, false, err
 	case len(a) == 1 && r.ask.kind == kindRenew && kind != "NONE":
 		if v, err = decodeValue(kind, 0, 0); v != nil {

@@ -55,13 +55,13 @@ func (t *tally) count(s *seat) {
 	case s.value != nil:
 		t.rivals[s.value.id] = append(t.rivals[s.value.id], s.value)
 	default:
-		kind := s.answer.reply.kind()
+		kind := s.answer.reply.Kind()
 		t.words[kind]++
 		switch kind {
 		case "SKEW":
-			t.skew = time.Duration(s.answer.reply.decimal(1)) * time.Microsecond
+			t.skew = time.Duration(s.answer.reply.Decimal(1)) * time.Microsecond
 		case "ERROR":
-			text := s.answer.reply.text(1)
+			text := s.answer.reply.Text(1)
 			t.problem = fmt.Errorf("node %d: redis says: %s", s.node+1, text)
 			if strings.Contains(text, "OOM ") {
 				t.full++

@@ -120,10 +120,10 @@ func TestASecondRoundComparesWhatItsFirstReported(t *testing.T) {
 	if again, _ := s.asks(t, 0, first(x)); again.Token != far+11 {
 		t.Fatalf("a late copy was granted %d, want %d", again.Token, int64(far+11))
 	}
-	if _, said := s.asks(t, 0, *committing("job", x.ID, was.Token, far+10, x.TTL, until)); said.kind() != "NONE" {
+	if _, said := s.asks(t, 0, *committing("job", x.ID, was.Token, far+10, x.TTL, until)); said.Kind() != "NONE" {
 		t.Errorf("the second round of x at node 1 = %v, want NONE: y had the same token", said)
 	}
-	if _, said := s.asks(t, 1, *committing("job", x.ID, other.Token, far+10, x.TTL, until)); said.kind() != "STANDS" {
+	if _, said := s.asks(t, 1, *committing("job", x.ID, other.Token, far+10, x.TTL, until)); said.Kind() != "STANDS" {
 		t.Errorf("the second round of x at node 2 = %v, want STANDS", said)
 	}
 }
