@@ -89,6 +89,14 @@ const (
 // r.Wait. Repeated with the same ID it answers the same lease, or has its place in line again. Errors:
 // *InvalidError, *LimitError, ErrOverloaded.
 func (l *Lessor) Ask(r AcquireRequest, to Asker) (*Asking, error) {
+	a, err := l.ask(r, to)
+	if err != nil {
+		l.refused(r.Name, err)
+	}
+	return a, err
+}
+
+func (l *Lessor) ask(r AcquireRequest, to Asker) (*Asking, error) {
 	limits := l.limits.Load().of(r.Own) // once: those of two moments may not fit each other
 	next, err := l.acquisition(r, &limits)
 	if err != nil {
@@ -275,6 +283,7 @@ func (a *Asking) Cancel(keepPlace bool) bool {
 	}
 	a.keep = keepPlace // if calling, settle undoes
 	a.leaveLocked()
+	a.lessor.cancelled(a)
 	return true
 }
 
@@ -315,6 +324,7 @@ func (a *Asking) finish(g Grant, err error) {
 		a.lessor.losses.granted(g.Lease, over)
 		defer a.lessor.losses.told(g.Lease)
 	}
+	a.lessor.answered(a, &g, err)
 	a.to.Answered(g, err)
 }
 
@@ -353,7 +363,7 @@ func (l *Lessor) TakeBack(g Grant) {
 	}
 	open := g.open
 	open.KeepPlace = true
-	l.ledger.free(claimOf{open.Name, open.ID})
+	l.freed(claimOf{open.Name, open.ID}, EndTakenBack)
 	l.cleanup.undo(open, 0, g.Lease.TTL, time.Time{}) // a turn that has come is the last
 }
 

@@ -168,17 +168,22 @@ func (r *Renewing) Settled(got Result) {
 	switch {
 	case err == nil:
 		over := overAt(r.began, got.Lease.ExpiresIn)
-		l.hold(claimOf{r.renewal.Name, r.renewal.ID}, got.Lease, over)
+		since := l.hold(claimOf{r.renewal.Name, r.renewal.ID}, got.Lease, over)
 		l.losses.renewed(got.Lease, over)
+		if l.observer != nil {
+			l.observer.Renewed(got.Lease, since)
+		}
 	case errors.Is(err, ErrLost):
 		if again := r.unbound(); again != nil {
 			l.soon(func(c *Calls) { c.renew(again) })
 			return
 		}
-		l.ledger.free(claimOf{r.renewal.Name, r.renewal.ID})
-		if loss, known := l.losses.of(r.renewal.Name, r.told); known {
+		l.freed(claimOf{r.renewal.Name, r.renewal.ID}, EndLost)
+		loss, known := l.losses.of(r.renewal.Name, r.told)
+		if known {
 			err = &LostError{Loss: loss}
 		}
+		l.losses.lost(r.renewal.Name, loss.Cause)
 	}
 	r.to.Renewed(got.Lease, err)
 }
@@ -224,7 +229,7 @@ func (r *Releasing) Settled(got Result) {
 			return
 		}
 	}
-	l.ledger.free(claimOf{r.request.Name, r.request.ID})
+	l.freed(claimOf{r.request.Name, r.request.ID}, EndReleased)
 	switch {
 	// The client has given its word, and lease ids are not used again: repeating harms nobody.
 	case got.Err != nil:

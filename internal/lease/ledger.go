@@ -43,6 +43,9 @@ type ledger struct {
 	held    due.Heap[*claim]
 	waiting int
 	spare   []*claim // to be used again
+
+	always  bool         // whatever the limits
+	expired func(*claim) // told of each lease whose time is over, with mu held; nil: nobody is
 }
 
 // claimOf names a lease, or what may become one: repeats and re-askings have the claim they had.
@@ -58,6 +61,8 @@ type claim struct {
 	askings int       // under way
 	waits   int       // of those, that may wait
 	over    time.Time // when the lease is over; zero: none is held
+	since   time.Time // if one is: when it was granted
+	token   Token     // and its token
 	due     time.Time // when to look at over: held is in the order of this
 	place   int       // in held
 }
@@ -76,6 +81,10 @@ type tenant struct {
 	lines     map[string]int // by name; nil while nobody is authenticated: a line has its own bound in the store
 }
 
+// clocksDiffer is how much the store's clock may differ from ours while it grants: what it says of the past is not more
+// exact than that.
+const clocksDiffer = 2 * time.Second
+
 // maxSpare bounds the claims that are kept to be used again.
 const maxSpare = 1024
 
@@ -86,7 +95,7 @@ func newLedger() *ledger {
 // enter counts a in, which is about to begin. Where there is room for its lease but not for its waiting, it
 // does not wait: full says why.
 func (l *ledger) enter(a *Asking, limits *Limits) (full, err error) {
-	if !limits.count(a.next.Principal) {
+	if !l.always && !limits.count(a.next.Principal) {
 		return nil, nil
 	}
 	l.mu.Lock()
@@ -169,35 +178,46 @@ func (l *ledger) leave(a *Asking) {
 }
 
 // hold notes that a lease was granted or renewed and is over at a time. Nothing is refused here: what the store
-// has granted is the client's.
-func (l *ledger) hold(of claimOf, principal string, over time.Time, limits *Limits) {
-	if !limits.count(principal) {
-		return
+// has granted is the client's. It answers whether nothing was held before, and otherwise by how much later it is over now.
+func (l *ledger) hold(of claimOf, held Lease, over time.Time, limits *Limits) (first bool, later time.Duration) {
+	if !l.always && !limits.count(held.Principal) {
+		return false, 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.claims[of]
 	if c == nil { // it was granted by another server
-		c = l.addLocked(of, principal)
+		c = l.addLocked(of, held.Principal)
 	}
 	switch {
 	case c.over.IsZero():
-		c.over, c.due = over, over
+		c.over, c.due, c.token = over, over, held.Token
+		c.since = time.Now()
+		if stood := c.since.Sub(held.Since); stood > clocksDiffer { // it was granted elsewhere, and the store knows when
+			c.since = c.since.Add(-stood)
+		}
 		l.held.Add(c)
+		return true, 0
 	case over.After(c.over):
+		later = over.Sub(c.over)
 		c.over = over // looked at when it is due
 	}
+	return false, later
 }
 
-// free notes that a lease is held no more, if it was.
-func (l *ledger) free(of claimOf) {
+// free notes that a lease is held no more, and answers whether it was and for how long.
+func (l *ledger) free(of claimOf) (held time.Duration, was bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c := l.claims[of]; c != nil && !c.over.IsZero() {
-		l.held.Remove(c.place)
-		c.over = time.Time{}
-		l.forgetLocked(c)
+	c := l.claims[of]
+	if c == nil || c.over.IsZero() {
+		return 0, false
 	}
+	held = c.heldFor(time.Now())
+	l.held.Remove(c.place)
+	c.over = time.Time{}
+	l.forgetLocked(c)
+	return held, true
 }
 
 // expireLocked frees what is over.
@@ -209,6 +229,9 @@ func (l *ledger) expireLocked(now time.Time) {
 			continue
 		}
 		l.held.Remove(0)
+		if l.expired != nil {
+			l.expired(c)
+		}
 		c.over = time.Time{}
 		l.forgetLocked(c)
 	}

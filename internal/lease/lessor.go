@@ -34,6 +34,8 @@ type Lessor struct {
 	losses  *losses
 	asks    *asks
 	terms   func(name string) Terms // nil: there are none
+
+	observer Observer // nil: nobody counts
 }
 
 // NewLessor returns a Lessor over store. limits must be valid with their defaults set.
@@ -81,9 +83,13 @@ type renewer func(Lease, error)
 // Renewed implements Renewer.
 func (f renewer) Renewed(l Lease, err error) { f(l, err) }
 
-// hold counts a lease that was granted or renewed here.
-func (l *Lessor) hold(of claimOf, held Lease, over time.Time) {
-	l.ledger.hold(of, held.Principal, over, &l.limits.Load().Limits)
+// hold counts a lease that was granted or renewed here, and answers how long ago that was last done, 0 if never.
+func (l *Lessor) hold(of claimOf, held Lease, over time.Time) (since time.Duration) {
+	first, since := l.ledger.hold(of, held, over, &l.limits.Load().Limits)
+	if first && l.observer != nil {
+		l.observer.Held(of.name)
+	}
+	return since
 }
 
 // renewal checks r.
@@ -131,7 +137,11 @@ func (l *Lessor) ForceRelease(ctx context.Context, r ForceRequest) (Lease, error
 	defer cancel()
 	// The call may hand the name to somebody here before the force is heard of.
 	defer l.losses.forcing(r)()
-	return l.store.ForceRelease(call, r)
+	was, err := l.store.ForceRelease(call, r)
+	if err == nil && l.observer != nil {
+		l.observer.Forced(r.Name)
+	}
+	return was, err
 }
 
 // Get answers who holds a name and who waits for it: the first 100 and how many.

@@ -17,6 +17,7 @@ type losses struct {
 	order      []grantOf         // of remembered, oldest first
 	underWay   map[grantOf]Loss  // forces that are being tried here
 	telling    map[grantOf]stand // grants that an Asker is being told of
+	observer   Observer          // nil: nobody counts
 }
 
 // stand is what is known here of how long a lease stands.
@@ -76,6 +77,7 @@ func newLosses() *losses {
 func (l *Lessor) Listen(x *Listener, name string, token Token, holder Holder) {
 	*x = Listener{name: name, token: token, to: holder}
 	if loss, forced := l.losses.listen(x); forced {
+		l.losses.lost(name, loss.Cause)
 		holder.Lost(loss)
 		return
 	}
@@ -130,11 +132,13 @@ func (x *losses) forgetLocked(name string, match func(*Listener) bool) (gone *Li
 }
 
 // tell tells those that were taken out.
-func (gone *Listener) tell(why func(*Listener) Loss) {
+func (x *losses) tell(gone *Listener, why func(*Listener) Loss) {
 	for l := gone; l != nil; {
 		next := l.next
 		l.next = nil // it may be used again from here on
-		l.to.Lost(why(l))
+		loss := why(l)
+		x.lost(l.name, loss.Cause)
+		l.to.Lost(loss)
 		l = next
 	}
 }
@@ -144,7 +148,7 @@ func (x *losses) forced(e Event) {
 	loss := Loss{Cause: CauseForced, By: e.By, Reason: e.Reason}
 	x.remember(grantOf{e.Name, e.Token}, loss)
 	gone := x.forget(e.Name, func(l *Listener) bool { return l.token == e.Token })
-	gone.tell(func(*Listener) Loss { return loss })
+	x.tell(gone, func(*Listener) Loss { return loss })
 }
 
 // granted is told of a grant that was made here, and when it will be over, before its Asker is; call told
@@ -155,7 +159,7 @@ func (x *losses) granted(lease Lease, over time.Time) {
 	x.standsLocked(lease, over)
 	gone := x.forgetLocked(lease.Name, func(l *Listener) bool { return l.token < lease.Token })
 	x.mu.Unlock()
-	gone.tell(x.whyGranted)
+	x.tell(gone, x.whyGranted)
 }
 
 // told forgets a grant: it may be renewed elsewhere from here on.

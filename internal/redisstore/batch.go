@@ -239,6 +239,7 @@ func (b *batch) call(ctx context.Context, ops []*operation) ([]reply, int64, err
 
 // run runs the script for so many operations.
 func (b *batch) run(ctx context.Context, keys, args []any, operations int) ([]reply, int64, error) {
+	b.store.front.meters.Together(batchScript, operations)
 	a, err := b.store.execute(ctx, batchScript, keys, args)
 	if err == nil && len(a.replies) != operations {
 		err = errReplies

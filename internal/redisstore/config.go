@@ -41,6 +41,8 @@ type Config struct {
 	MinReplicas int
 	// Notice is told once per change what an operator should know; it may be nil. It must not block.
 	Notice func(msg string)
+	// Meter makes what measures a script's calls; nil: nobody does.
+	Meter redisconn.NewMeter
 }
 
 // Check reports what is wrong with c, asking nobody. Its errors never carry a password.

@@ -62,6 +62,12 @@ var (
 		batchScript, lookScript,
 		queueScript, freeScript, leaveScript, promoteScript, standingScript, beatScript,
 	}
+
+	// measured are those that are called while leases are kept, by the names of their files.
+	measured = map[string]*redis.Script{
+		"batch": batchScript, "look": lookScript, "queue": queueScript, "free": freeScript, "leave": leaveScript,
+		"promote": promoteScript, "standing": standingScript, "beat": beatScript,
+	}
 )
 
 // constants are the contract's and ours, as all scripts know them.
@@ -124,6 +130,7 @@ func (s *Store) execute(ctx context.Context, script *redis.Script, keys, args []
 	nonce := redisconn.Nonce()
 	sent := time.Now()
 	raw, unconfirmed, err := s.evaluate(ctx, script, keys, nonce, args)
+	s.front.meters.Called(script, sent, err)
 	if err != nil {
 		if !strings.Contains(err.Error(), "WRONGTYPE") { // that is about one name
 			s.unanswered()

@@ -43,6 +43,7 @@ type Store struct {
 	clients     clients        // and where each of them is
 	members     members        // and who they are
 	notice      func(string)
+	meters      redisconn.Meters // a front's
 
 	batch *batch
 	crew  *crew // asks for names with a line
@@ -86,6 +87,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		owed: make(redisconn.Room, maxOwed), listens: make(chan struct{}, 1),
 	}
 	s.front, s.hub = s, newHub(s)
+	s.meters = redisconn.MetersFor(s.address, measured, c.Meter)
 	s.batch, s.crew = newBatch(s, maxBatches), newCrew(maxCalls)
 	if s.notice == nil {
 		s.notice = func(string) {}
@@ -129,6 +131,11 @@ func (s *Store) Close() error {
 		shard.lastBeat()
 	}
 	return s.client.Close()
+}
+
+// Pools answers what is open to Redis now.
+func (s *Store) Pools() []redisconn.Pool {
+	return []redisconn.Pool{redisconn.PoolOf(s.address, s.client)}
 }
 
 // renewed answers what batch.lua says of a renewal.

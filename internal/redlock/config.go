@@ -27,6 +27,8 @@ type Config struct {
 	MaxTTL time.Duration
 	// Notice is told once per change what an operator should know; it may be nil. It must not block.
 	Notice func(msg string)
+	// Meter makes what measures a script's calls; nil: nobody does.
+	Meter redisconn.NewMeter
 }
 
 // How long a node has to answer, at the least and at the most.
@@ -61,7 +63,7 @@ func (c Config) group() groupConfig {
 	}
 	return groupConfig{
 		URLs: c.URLs, Secrets: c.Secrets, KeyPrefix: c.KeyPrefix, MaxTTL: c.MaxTTL, Notice: c.Notice,
-		Scripts: []*redis.Script{batchScript, plantScript},
+		Scripts: []*redis.Script{batchScript, plantScript}, Meter: c.Meter,
 	}
 }
 

@@ -56,7 +56,9 @@ func newGroup(c groupConfig) (*group, error) {
 	}
 	g := &group{keys: newKeys(c.KeyPrefix), maxTTL: c.MaxTTL, scripts: c.Scripts, secrets: c.Secrets, notice: c.Notice, last: make([]lastLook, len(targets))}
 	for _, at := range targets {
-		g.nodes = append(g.nodes, newNode(at, g.keys))
+		n := newNode(at, g.keys)
+		n.meters = redisconn.MetersFor(n.address, measured, c.Meter)
+		g.nodes = append(g.nodes, n)
 	}
 	return g, nil
 }

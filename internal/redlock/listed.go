@@ -18,6 +18,7 @@ type groupConfig struct {
 	MaxTTL    time.Duration      // no lease is granted for longer
 	Scripts   []*redis.Script    // that nodes shall know before they are called
 	Notice    func(string)       // never nil
+	Meter     redisconn.NewMeter // may be nil
 }
 
 // targets are where the nodes are, or what is wrong with c, asking nobody.

@@ -28,6 +28,7 @@ type node struct {
 	clock  *redisconn.Clock
 	calls  redisconn.Room
 	desync atomic.Int64
+	meters redisconn.Meters
 	doubts chan struct{} // has room for one: what is known of the node may be wrong, look at once
 
 	standing atomic.Pointer[standing] // never nil
@@ -125,6 +126,7 @@ func (n *node) run(ctx context.Context, c *redis.Client, script *redis.Script, k
 	command := redisconn.Command(script, keys, nonce, args)
 	sent := time.Now()
 	raw, err := redisconn.Loaded(ctx, c, script, func() (any, error) { return c.Do(ctx, command...).Result() })
+	n.meters.Called(script, sent, err)
 	if err != nil {
 		if redis.HasErrorPrefix(err, "READONLY") {
 			n.doubt()

@@ -225,6 +225,7 @@ func (q *queue) stop() {
 // call runs the script for ops.
 func (q *queue) call(ctx context.Context, ops []*operation) (at int64, replies []reply, err error) {
 	keys, args := q.command(ops)
+	q.node.meters.Together(batchScript, len(ops))
 	at, body, err := q.node.call(ctx, batchScript, keys, args)
 	if err != nil {
 		if errors.Is(err, lease.ErrUnavailable) || errors.Is(err, lease.ErrStoreFull) {

@@ -19,6 +19,9 @@ var (
 
 	batchScript = redis.NewScript(valueLua + batchLua)
 	plantScript = redis.NewScript(valueLua + plantLua)
+
+	// measured are those that are called while leases are kept, by the names of their files.
+	measured = map[string]*redis.Script{"batch": batchScript, "plant": plantScript}
 )
 
 // reply is a script's to one operation.

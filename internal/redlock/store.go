@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 const (
@@ -157,6 +158,14 @@ func (s *Store) heard(node int, fence, listening any) {
 	count, _ := listening.(int64)
 	s.watches.listening[node].Store(count)
 	s.owed[node].answering()
+}
+
+// Pools answers what is open to each node now, for scripts.
+func (s *Store) Pools() (all []redisconn.Pool) {
+	for _, n := range s.group.nodes {
+		all = append(all, redisconn.PoolOf(n.address, n.client))
+	}
+	return all
 }
 
 // nextExec tells the executions here apart.

@@ -27,7 +27,7 @@ type around struct {
 }
 
 func newAround(c Config) *around {
-	a := &around{access: &accessLog{c.Log, c.Audit}, guard: c.Guard, gate: newGate(c.Bounds)}
+	a := &around{access: &accessLog{to: c.Log, audit: c.Audit}, guard: c.Guard, gate: newGate(c.Bounds)}
 	a.ending, a.endStreams = context.WithCancel(context.Background())
 	return a
 }

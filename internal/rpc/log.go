@@ -23,8 +23,9 @@ const (
 
 // accessLog is where every call and every operation of a session is noted.
 type accessLog struct {
-	to    *zap.Logger
-	audit *audit.Log // nil: none is kept
+	to     *zap.Logger
+	audit  *audit.Log // nil: none is kept
+	meters *meters    // nil: nobody measures
 }
 
 // call is one that has ended.
@@ -43,8 +44,11 @@ type call struct {
 // readsAll reports whether anybody reads of calls that went well: usually not, and a session has very many.
 func (l *accessLog) readsAll() bool { return l.to.Core().Enabled(zapcore.DebugLevel) }
 
-// end notes what has ended wherever somebody wants to read of it.
+// end measures what has ended, and notes it wherever somebody wants to read of it.
 func (l *accessLog) end(ctx context.Context, c call) {
+	if !c.session { // else it has been
+		l.meters.ended(c.method, c.code, c.took)
+	}
 	l.record(ctx, c)
 	l.note(ctx, c)
 }

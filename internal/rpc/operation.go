@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
@@ -189,10 +191,13 @@ func (a *acquiring) Answered(g lease.Grant, err error) {
 
 // noteGrant is note for a grant, of which somebody may keep a record.
 func (a *acquiring) noteGrant(granted *lease.Lease) {
-	if access := a.session.service.access; access.audit == nil && !access.readsAll() {
+	const method = lockdv1.LeaseService_Acquire_FullMethodName
+	access, took := a.session.service.access, time.Since(a.began)
+	access.meters.ended(method, codes.OK, took)
+	if access.audit == nil && !access.readsAll() {
 		return
 	}
-	a.session.noteCall(call{method: lockdv1.LeaseService_Acquire_FullMethodName, request: a, took: time.Since(a.began), granted: granted})
+	a.session.noteCall(call{method: method, request: a, took: took, granted: granted})
 }
 
 // granted passes a grant on, unless its client has given it up or has gone.

@@ -38,6 +38,7 @@ type Config struct {
 	Bounds     Bounds        // what may be asked; see SetBounds
 	Reflection bool          // whether the services describe themselves (grpc.reflection.v1)
 	Guard      *auth.Guard   // who may call, and what is shown over TLS; nil: everybody, and plaintext
+	Meter      NewMeter      // makes what measures a method's calls; nil: nobody does
 }
 
 // Server serves a Lessor over gRPC. It is safe for concurrent use and serves once: after Shutdown
@@ -71,6 +72,7 @@ func NewServer(c Config) *Server {
 	if c.Reflection {
 		reflection.Register(s.grpc)
 	}
+	a.access.meters = metersFor(s.grpc.GetServiceInfo(), c.Meter)
 	return s
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 
 	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
@@ -336,18 +337,23 @@ func (x *session) drain() {
 	}
 }
 
-// note writes the line of an operation.
+// note measures an operation and writes its line.
 func (x *session) note(method string, request any, began time.Time, err error) {
-	if err == nil && !x.service.access.readsAll() {
-		return
+	took := time.Since(began)
+	if err == nil {
+		x.service.access.meters.ended(method, codes.OK, took)
+		if !x.service.access.readsAll() {
+			return
+		}
 	}
-	x.noteCall(call{method: method, request: request, took: time.Since(began), err: err})
+	x.noteCall(call{method: method, request: request, took: took, err: err})
 }
 
 func (x *session) noteCall(c call) {
 	c.session = true
 	if c.err != nil {
 		c.code = refusalOf(x.ctx, c.err).code
+		x.service.access.meters.ended(c.method, c.code, c.took)
 	}
 	x.service.access.end(x.ctx, c)
 }
