@@ -27,7 +27,7 @@ type room struct {
 
 var (
 	grpcAPI = []string{"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}
-	testAid = []string{"github.com/google/go-cmp", "github.com/rogpeppe/go-internal/testscript", "go.uber.org/goleak"}
+	testAid = []string{"github.com/prometheus/client_golang", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal/testscript", "go.uber.org/goleak"}
 )
 
 // rooms is the floor plan. lockctl ─► clients/go ─► proto ◄─ rpc ─► lease ◄─ memstore, redisstore, redlock; cmd/lockd ─► all.
@@ -43,6 +43,7 @@ var rooms = []room{
 		"a store knows the contract, not how it is spoken and no other store"},
 	{"internal/redlock/ballot", nil, "how answers become a token is decided without asking anybody: the model decides by the same lines"},
 	{"internal/redlock/model", []string{"internal/redlock/ballot"}, "the model knows the rules and nothing that runs"},
+	{"internal/metrics", []string{"internal/lease", "internal/redisconn", "github.com/prometheus/client_golang", "google.golang.org/grpc/codes"}, "what is counted is told by those who do it: it knows no store and no wire"},
 	{"internal/audit", nil, "a record is kept of whatever it is told: standard library only"},
 	{"internal/auth", []string{"internal/lease", "github.com/golang-jwt/jwt/v5", "go.yaml.in/yaml/v3"}, "who somebody is and may do is said without the wire, and without a store"},
 	{"internal/rpc", with(grpcAPI, "internal/audit", "internal/auth", "internal/lease", "proto/lockd/v1", "go.uber.org/zap", "github.com/grpc-ecosystem/go-grpc-middleware/v2"),
@@ -51,7 +52,7 @@ var rooms = []room{
 	{"clients/go/fence", nil, "the check on the resource's side is for everybody: standard library only"},
 	{"clients/go/lockdtest", with(grpcAPI, "clients/go", "proto/lockd/v1", "internal/lease", "internal/memstore", "internal/rpc", "go.uber.org/zap"),
 		"the in-process server for users' tests: docs/decisions/0003-lockdtest-imports-internal-rooms.md"},
-	{"cmd/lockd", with(grpcAPI, "internal/audit", "internal/auth", "internal/lease", "internal/memstore", "internal/redisconn", "internal/redisstore", "internal/redlock", "internal/rpc", "proto/lockd/v1", "go.uber.org/zap", "go.yaml.in/yaml/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"),
+	{"cmd/lockd", with(grpcAPI, "internal/audit", "internal/auth", "internal/lease", "internal/memstore", "internal/metrics", "internal/redisconn", "internal/redisstore", "internal/redlock", "internal/rpc", "proto/lockd/v1", "go.uber.org/zap", "go.yaml.in/yaml/v3", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"),
 		"the server wires every room together and is no client"},
 	{"cmd/lockctl", with(grpcAPI, "clients/go", "proto/lockd/v1", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3", "golang.org/x/sys", "golang.org/x/term"),
 		"the first user of the client: what it needs, others need too"},

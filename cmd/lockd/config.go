@@ -10,6 +10,7 @@ import (
 
 	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/metrics"
 	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redisstore"
 	"github.com/lockd/lockd/internal/redlock"
@@ -33,6 +34,7 @@ type config struct {
 	LogLevel         string
 	LogFormat        string
 	AuditLog         string // "": none
+	MetricsClass     classRules
 	File             string // "": none
 
 	Redlock            urls          // of the nodes; none: leases are kept in one Redis, or in memory
@@ -45,6 +47,7 @@ type config struct {
 	redis          redisstore.Config // its URL and Password may be secrets
 	redlock        redlock.Config    // so may its
 	guard          *auth.Guard       // nil: plaintext, and nobody is asked
+	classes        metrics.Classes
 }
 
 // flags answers the flags that set c, each with its default and the name of its variable.
@@ -52,7 +55,7 @@ func (c *config) flags() *pflag.FlagSet {
 	flags := pflag.NewFlagSet("lockd", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.StringVar(&c.Listen, "listen", "127.0.0.1:7420", "where to serve gRPC: `ADDR` is host:port or unix:///path")
-	flags.StringVar(&c.HTTP, "http", "127.0.0.1:7421", "where to serve /healthz and /readyz: `ADDR` as above, empty for nowhere")
+	flags.StringVar(&c.HTTP, "http", "127.0.0.1:7421", "where to serve /healthz, /readyz and /metrics, and on loopback /debug: `ADDR` as above, empty for nowhere")
 	flags.StringVar(&c.Redis, "redis", "", "keep leases in the Redis at `URL`: redis://[user@]host[:port][/db] (rediss:// for TLS), redis://sentinel,sentinel?master=NAME, redis://node,node for a Cluster "+
 		"or unix://[user@]/path/to.sock; empty: in memory")
 	flags.StringVar(&c.RedisFiles.Password, "redis-password-file", "", "`FILE` whose first line is Redis's password; goes before one in the URL")
@@ -83,6 +86,7 @@ func (c *config) flags() *pflag.FlagSet {
 	flags.StringVar(&c.LogLevel, "log-level", "info", "least `LEVEL` to log: debug (every call), info, warn or error")
 	flags.StringVar(&c.LogFormat, "log-format", "console", "json or console (key=value): the `FORMAT` of the log on stderr")
 	flags.StringVar(&c.AuditLog, "audit-log", "", "append a record of grants, refusals, forced releases and changed settings to `FILE`, or to stderr; empty: none. SIGHUP opens it anew")
+	flags.Var(&c.MetricsClass, "metrics-class", "count names under a prefix as a class of their own in /metrics: `PREFIX=CLASS,...`; may be given several times")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` with settings")
 	flags.VisitAll(func(f *pflag.Flag) { f.Usage += " [" + variable(f.Name) + "]" })
 	return flags
@@ -103,8 +107,11 @@ func (c *config) check(wrong *problems) {
 		add("http", err)
 	}
 	c.checkLimits(wrong)
-	add("log-level", oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error"))
+	add("log-level", oneOf("log-level", c.LogLevel, logLevels...))
 	add("log-format", oneOf("log-format", c.LogFormat, "json", "console"))
+	if c.classes, err = metrics.ParseClasses(c.MetricsClass); err != nil {
+		add("metrics-class", fmt.Errorf("metrics-class %w", err))
+	}
 	const fine = "redis://localhost" // so that what is wrong is not the URL
 	add("key-prefix", redisstore.Config{URL: fine, KeyPrefix: c.KeyPrefix}.Check())
 	add("redis-min-replicas", redisstore.Config{URL: fine, MinReplicas: c.RedisMinReplicas}.Check())

@@ -31,6 +31,9 @@ func newLogger(format string, level zapcore.LevelEnabler, w io.Writer) *zap.Logg
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
 }
 
+// logLevels are the levels, from the one that logs most.
+var logLevels = []string{"debug", "info", "warn", "error"}
+
 // levelOf answers the level that is named so; the name has been checked.
 func levelOf(name string) zapcore.Level {
 	level := zapcore.InfoLevel

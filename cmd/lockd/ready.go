@@ -59,9 +59,9 @@ func (r *readiness) become(reason string) {
 	}
 }
 
-// handler serves /healthz, which answers 200 as long as the process does, and /readyz, which answers
+// mux serves /healthz, which answers 200 as long as the process does, and /readyz, which answers
 // 503 with the reason while no work should be sent here.
-func (r *readiness) handler() http.Handler {
+func (r *readiness) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -81,10 +81,9 @@ func say(w http.ResponseWriter, code int, text string) {
 	_, _ = io.WriteString(w, text+"\n") // whoever asked may have gone
 }
 
-// newHTTP answers a server for probes, with bounds on what a client may send or hold open.
-func newHTTP(h http.Handler, log *zap.Logger) *http.Server {
+// newHTTP answers a server without a handler, with bounds on what a client may send or hold open.
+func newHTTP(log *zap.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      5 * time.Second,

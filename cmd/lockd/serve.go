@@ -15,6 +15,7 @@ import (
 	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/memstore"
+	"github.com/lockd/lockd/internal/metrics"
 	"github.com/lockd/lockd/internal/redisstore"
 	"github.com/lockd/lockd/internal/redlock"
 	"github.com/lockd/lockd/internal/rpc"
@@ -37,7 +38,8 @@ func openAndServe(ctx context.Context, c config, h host) error {
 			h.log.Error("not recorded", zap.Error(err))
 		}
 	}()
-	store, err := openStore(ctx, c, h.log)
+	h.metrics = metrics.New(h.version, c.classes)
+	store, err := openStore(ctx, c, h)
 	if ctx.Err() != nil {
 		if err == nil {
 			return store.Close()
@@ -50,18 +52,19 @@ func openAndServe(ctx context.Context, c config, h host) error {
 	return serve(ctx, c, store, h)
 }
 
-func openStore(ctx context.Context, c config, log *zap.Logger) (lease.Store, error) {
+func openStore(ctx context.Context, c config, h host) (lease.Store, error) {
+	log := h.log
 	notice := func(msg string) { log.Warn(msg) }
 	switch {
 	case len(c.Redlock) > 0:
 		log.Info("leases are kept in a quorum of redis nodes", zap.String("urls", redactedURLs(c.Redlock.String())), zap.String("key_prefix", c.KeyPrefix))
 		settings := c.redlock
-		settings.Notice = notice
+		settings.Notice, settings.Meter = notice, h.metrics.Script
 		return redlock.Open(ctx, settings)
 	case c.Redis != "":
 		log.Info("leases are kept in redis", zap.String("url", redacted(c.Redis)), zap.String("key_prefix", c.KeyPrefix))
 		settings := c.redis
-		settings.Notice = notice
+		settings.Notice, settings.Meter = notice, h.metrics.Script
 		return redisstore.Open(ctx, settings)
 	}
 	log.Warn("leases are kept in memory and end with this process; set --redis or --redlock to keep them")
@@ -97,8 +100,9 @@ func listen(c config) (grpcAt, httpAt net.Listener, err error) {
 type host struct {
 	version string
 	log     *zap.Logger
-	level   zap.AtomicLevel  // log's
-	audit   *audit.Log       // nil: none is kept
+	level   zap.AtomicLevel // log's
+	audit   *audit.Log      // nil: none is kept
+	metrics *metrics.Metrics
 	hup     <-chan os.Signal // says that sources are to be read again; nil if nobody does
 	sources sources
 }
@@ -122,16 +126,18 @@ type process struct {
 
 func newProcess(c config, store lease.Store, h host) *process {
 	lessor := lease.NewLessor(store, c.Limits)
+	lessor.Observe(h.metrics)
 	if c.guard != nil {
 		lessor.TermsFrom(c.guard.Terms)
 	}
 	server := rpc.NewServer(rpc.Config{
 		Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection, Guard: c.guard,
+		Meter: func(method string, stream bool) rpc.Meter { return h.metrics.Method(method, stream) },
 	})
 	ready := newReadiness(server.SetServing, h.log, lessor.Status().Refusal)
 	live := newReloader(h, lessor, c)
 	live.bounds = server.SetBounds
-	probes := newHTTP(ready.handler(), h.log)
+	probes := newHTTP(h.log)
 	probes.TLSConfig = c.guard.TLS("h2", "http/1.1")
 	return &process{
 		host: h, store: store, lessor: lessor, rpc: server, ready: ready, live: live,
@@ -174,6 +180,7 @@ func (p *process) start(grpcAt, httpAt net.Listener) {
 	if httpAt == nil {
 		return
 	}
+	p.http.Handler = p.handler(httpAt)
 	p.serving.Go(func() {
 		serve := p.http.Serve
 		if p.http.TLSConfig != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/lease/leasetest"
 	"github.com/lockd/lockd/internal/memstore"
+	"github.com/lockd/lockd/internal/metrics"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 	"github.com/lockd/lockd/test/lockdproc"
 )
@@ -112,6 +113,7 @@ func (s *seen) Close() error {
 type served struct {
 	grpc, http string
 	log        *observer.ObservedLogs
+	level      zap.AtomicLevel
 	conn       *grpc.ClientConn
 	leases     lockdv1.LeaseServiceClient
 	end        context.CancelFunc // what SIGTERM does
@@ -127,10 +129,10 @@ func serveInProcess(t *testing.T, store lease.Store) *served {
 	}
 	core, log := observer.New(zapcore.DebugLevel)
 	ctx, end := context.WithCancel(context.Background())
-	s := &served{log: log, end: end, ended: make(chan struct{})}
+	s := &served{log: log, level: zap.NewAtomicLevel(), end: end, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
-		s.err = serve(ctx, c, store, host{version: "v1", log: zap.New(core)})
+		s.err = serve(ctx, c, store, host{version: "v1", log: zap.New(core), level: s.level, metrics: metrics.New("v1", metrics.Classes{})})
 	}()
 	eventually(t, "the ready line", 5*time.Second, func() bool { return log.FilterMessage("serving").Len() == 1 })
 	line := log.FilterMessage("serving").All()[0].ContextMap()
@@ -238,7 +240,7 @@ func TestATakenPortEndsLockdAndClosesTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = serve(t.Context(), c, store, host{log: zap.NewNop()})
+	err = serve(t.Context(), c, store, host{log: zap.NewNop(), metrics: metrics.New("", metrics.Classes{})})
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || exitCode(err) != exitOther {
 		t.Errorf("serve on a taken port = %v, exit %d, want the address and 1", err, exitCode(err))
 	}
@@ -258,7 +260,7 @@ func TestTheHTTPPortTakenFreesTheOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := serve(t.Context(), c, newSeen(), host{log: zap.NewNop()}); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
+	if err := serve(t.Context(), c, newSeen(), host{log: zap.NewNop(), metrics: metrics.New("", metrics.Classes{})}); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("serve with a taken HTTP port = %v, want its address", err)
 	}
 	l, err := net.Listen("unix", socket)
@@ -292,7 +294,7 @@ func TestAListenerThatFailsDrainsAndEndsLockd(t *testing.T) {
 		if which == "gRPC" {
 			slices.Reverse(at)
 		}
-		err = newProcess(c, store, host{log: zap.NewNop()}).run(t.Context(), at[0], at[1])
+		err = newProcess(c, store, host{log: zap.NewNop(), metrics: metrics.New("", metrics.Classes{})}).run(t.Context(), at[0], at[1])
 		if err == nil || !strings.Contains(err.Error(), which+" on "+bad.Addr().String()) || !strings.Contains(err.Error(), "out of luck") {
 			t.Errorf("a %s listener that fails ends lockd with %v, want its address and the reason", which, err)
 		}
