@@ -252,9 +252,9 @@ func (s *Store) judge(n lease.Node) (refusal string, warnings []string) {
 // writing what is there anyway. Grants are not forbidden for it: Redis refuses them, and knows first
 // when it no longer does.
 func (s *Store) blocked(ctx context.Context, at master) string {
-	err := s.client.SetXX(ctx, at.shards[0].keys.layout(), s.layout(), redis.KeepTTL).Err()
+	err := at.client.SetXX(ctx, at.shards[0].keys.layout(), s.layout(), redis.KeepTTL).Err()
 	var answered redis.Error
-	if errors.As(err, &answered) && !errors.Is(err, redis.Nil) {
+	if errors.As(err, &answered) && !errors.Is(err, redis.Nil) && !isElsewhere(err) {
 		return fmt.Sprintf("redis at %s takes no writes: %v", at.address, answered)
 	}
 	return ""

@@ -44,20 +44,21 @@ func (s *Store) onNode(ctx context.Context, cn *redis.Conn, address string) erro
 	if is, err := redisconn.RoleOf(role); err != nil || is != "master" {
 		return connectedTo(is, err)
 	}
+	var shards []*Store
 	for _, r := range slots.Val() {
 		if len(r.Nodes) == 0 || r.Nodes[0].ID != id.Val() {
 			continue
 		}
 		for _, shard := range s.shards {
-			if slot := shard.keys.slot(); slot < r.Start || r.End < slot {
-				continue
+			if slot := shard.keys.slot(); r.Start <= slot && slot <= r.End {
+				shards = append(shards, shard)
 			}
-			if err := s.compareLayout(ctx, cn, shard.keys, clusterLayout); !errors.Is(err, errMoved) {
-				return err
-			} // its slot is moving; the next one will do
 		}
 	}
-	return nil // it has no shard, and none of our commands
+	if err := s.compareLayout(ctx, cn, shards); err != nil {
+		return redisconn.ConnectProblem(err)
+	}
+	return nil
 }
 
 func connectedTo(role string, err error) error {

@@ -84,21 +84,29 @@ func (s *Store) onConnect(ctx context.Context, cn *redis.Conn) error {
 	return nil
 }
 
-// compareLayout compares that of one shard alone.
-func (s *Store) compareLayout(ctx context.Context, cn *redis.Conn, k keys, want string) error {
-	var is recorded
-	_, err := cn.Pipelined(ctx, func(p redis.Pipeliner) error {
-		is = record(ctx, p, k.layout(), want)
-		return nil
-	})
-	var answered redis.Error
-	if err == nil || errors.As(err, &answered) {
-		err = s.isOurs(is, want)
+// pipelines is what leads to one server.
+type pipelines interface {
+	Pipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
+}
+
+// compareLayout compares that of the first of shards whose slot is not moving. c leads to the node of a Cluster that has
+// them.
+func (s *Store) compareLayout(ctx context.Context, c pipelines, shards []*Store) error {
+	for _, shard := range shards {
+		var is recorded
+		_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+			is = record(ctx, p, shard.keys.layout(), clusterLayout)
+			return nil
+		})
+		var answered redis.Error
+		if err == nil || errors.As(err, &answered) {
+			err = s.isOurs(is, clusterLayout)
+		}
+		if !errors.Is(err, errMoved) {
+			return err
+		}
 	}
-	if err != nil {
-		return redisconn.ConnectProblem(err)
-	}
-	return nil
+	return nil // it has none of our keys
 }
 
 func (s *Store) isOurs(is recorded, want string) error {
@@ -151,17 +159,16 @@ func (s *Store) isOurPrefix(is recorded) error {
 }
 
 // compareAgain compares what every connection compares: a wipe takes it away from under those that stand, and what
-// others recorded since then would go unseen. In a Cluster the prefix is in one slot of many, and compared only here.
+// others recorded since then would go unseen. A Cluster's node is asked itself: go-redis may lead to another one still.
 func (s *Store) compareAgain(ctx context.Context, at master) error {
+	if s.cluster != nil {
+		return s.compareLayout(ctx, at.client, at.shards)
+	}
 	var layoutIs, prefixIs recorded
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		layoutIs = record(ctx, p, at.shards[0].keys.layout(), s.layout())
-		switch {
-		case s.shared:
-		case s.claimed.Load():
-			prefixIs = record(ctx, p, prefixKey, s.keys.prefix)
-		default: // whoever may be refused yet claims nothing
-			prefixIs = recorded{key: prefixKey, got: p.Get(ctx, prefixKey)}
+		layoutIs = record(ctx, p, s.keys.layout(), layout)
+		if !s.shared {
+			prefixIs = s.recordPrefix(ctx, p)
 		}
 		return nil
 	})
@@ -169,10 +176,26 @@ func (s *Store) compareAgain(ctx context.Context, at master) error {
 	if err != nil && !errors.As(err, &answered) {
 		return err
 	}
-	if err := s.isOurs(layoutIs, s.layout()); err != nil || s.shared {
+	if err := s.isOurs(layoutIs, layout); err != nil || s.shared {
 		return err
 	}
 	return s.isOurPrefix(prefixIs)
+}
+
+// comparePrefix compares that of a Cluster, which is in one slot of many. If its node does not answer, that is no
+// concern of the others.
+func (s *Store) comparePrefix(ctx context.Context) error {
+	if s.shared {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout) // go-redis asks again and again
+	defer cancel()
+	var is recorded
+	_, _ = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		is = s.recordPrefix(ctx, p)
+		return nil
+	})
+	return s.connectError(s.isOurPrefix(is))
 }
 
 // layout is how we lay names out.

@@ -149,7 +149,12 @@ func (s *Store) checkNodes(ctx context.Context) (all checked, err error) {
 	for i, m := range masters {
 		checks.Go(func() { each[i], failed[i] = s.checkNode(ctx, m) })
 	}
+	var prefix error
+	checks.Go(func() { prefix = s.comparePrefix(ctx) })
 	checks.Wait()
+	if errors.As(prefix, new(*redisconn.RefusedError)) {
+		return checked{}, prefix
+	}
 	answered := 0
 	for i, m := range masters {
 		switch err := failed[i]; {
@@ -167,8 +172,8 @@ func (s *Store) checkNodes(ctx context.Context) (all checked, err error) {
 	if answered == 0 {
 		return checked{}, errors.Join(failed...)
 	}
-	if all.partly != "" {
-		s.cluster.ReloadState(ctx) // who does not answer may have been replaced
+	if all.partly != "" || s.found.Load().partly != "" {
+		s.cluster.ReloadState(ctx) // who does not answer may have been replaced, or has been
 	}
 	return all, nil
 }
