@@ -43,7 +43,11 @@ func changeCommand(from sources, name, short, long string, plan func(context.Con
 		if err != nil {
 			return usageError{err}
 		}
-		change, err := plan(cmd.Context(), c.redlock)
+		nodes := c.redlock
+		if c.values["max-ttl"].origin == byDefault {
+			nodes.MaxTTL = 0 // replace leaves it as it is in the group
+		}
+		change, err := plan(cmd.Context(), nodes)
 		if errors.Is(err, redlock.ErrNothingToDo) {
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), err)
 			return err

@@ -57,6 +57,8 @@ func TestRedlockCommands(t *testing.T) {
 		{"confirmed", "yes\n", []string{"redlock", "init", "--redlock", list}, exitDrained, []string{"done"}},
 		{"nothing to do", "", []string{"redlock", "replace", "--redlock", list}, exitDrained, []string{"nothing to do"}},
 		{"again, unasked", "", []string{"redlock", "init", "--yes", "--redlock", list}, exitDrained, []string{"no lease is granted for 1h6m", "done"}},
+		{"longer leases", "", []string{"redlock", "replace", "--yes", "--redlock", list, "--max-ttl", "2h"}, exitDrained, []string{"leases may last 2h12m0s, instead of 1h6m0s", "done"}},
+		{"as long as they are", "", []string{"redlock", "replace", "--redlock", list}, exitDrained, []string{"nothing to do"}},
 		{"twice the same", "", []string{"redlock", "init", "--yes", "--redlock", urls[0] + "," + urls[1] + "," + urls[1] + "?db=0"}, exitUsage, []string{"listed twice"}},
 	} {
 		if code, said := lockdSays(t, step.input, step.args...); code != step.code || !holds(said, step.says) {

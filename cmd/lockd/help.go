@@ -52,8 +52,8 @@ its data. "replace" takes nodes in, "init" begins anew. Both talk to all nodes t
 const aboutReplace = `lockd redlock replace takes those nodes in that are new, or have lost their data,
 while a majority of those listed is the group that it was. New ones vote when all
 leases of before have ended, at the latest after the longest ttl and its grace; the
-others go on. Nodes that are not listed never vote again. With a larger --max-ttl
-than the group has it raises that.
+others go on. Nodes that are not listed never vote again. A larger --max-ttl than
+the group has raises that; without --max-ttl it stays.
 
 A running lockd follows; each has to be given the new list. What was not finished,
 since a node died meanwhile, is finished by running it again.`

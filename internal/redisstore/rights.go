@@ -3,17 +3,16 @@ package redisstore
 import (
 	"context"
 	_ "embed"
-	"errors"
-	"slices"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockd/lockd/internal/redisconn"
 )
 
 //go:embed scripts/rights.lua
 var rightsLua string
 
-var rightsScript = newScript(rightsLua)
+var rightsScript = redis.NewScript(redisconn.RightsScript(rightsLua))
 
 // checkRights tries everything that Redis may deny us, in ways that change nothing: a right that is missing shall
 // be known at the start, and not when the first one waits in line.
@@ -54,23 +53,8 @@ func (s *Store) checkRightsAt(ctx context.Context) error {
 	for i := range a.replies {
 		denied = append(denied, a.replies[i].Text(0))
 	}
-	if denied, err = s.tryOutside(ctx, node, denied); err != nil {
-		return s.connectError(err)
-	}
-	if len(denied) == 0 {
-		return nil
-	}
-	slices.Sort(denied)
-	denied = slices.Compact(denied)
-	return s.refused("denies us %[1]s; want +%[2]s in the ACL, and ~%[3]s:* and &%[3]s:* in any case; docs/operations.md has all that lockd needs",
-		strings.Join(denied, ", "), strings.Join(denied, " +"), s.keys.prefix)
-}
-
-// tryOutside adds to denied what is denied of the commands that are no part of scripts.
-func (s *Store) tryOutside(ctx context.Context, node redis.UniversalClient, denied []string) ([]string, error) {
-	var cmds []redis.Cmder
-	_, err := node.Pipelined(ctx, func(p redis.Pipeliner) error {
-		cmds = []redis.Cmder{
+	outside, err := redisconn.TryRights(ctx, node, s.keys.events(), func(p redis.Pipeliner) []redis.Cmder {
+		cmds := []redis.Cmder{
 			p.Scan(ctx, 0, s.keys.rights(), 1), p.GetEx(ctx, s.keys.rights(), watchedFor), p.HDel(ctx, s.keys.rights(), "none"),
 			p.Publish(ctx, s.keys.events(), ""), p.Ping(ctx), p.SetXX(ctx, s.keys.rights(), "", redis.KeepTTL),
 		}
@@ -80,40 +64,13 @@ func (s *Store) tryOutside(ctx context.Context, node redis.UniversalClient, deni
 		if s.minReplicas > 0 {
 			cmds = append(cmds, p.Do(ctx, "wait", 0, 1))
 		}
-		return nil
+		return cmds
 	})
-	for _, cmd := range cmds {
-		if redis.HasErrorPrefix(cmd.Err(), "NOPERM") {
-			denied, err = append(denied, cmd.Name()), nil
-		}
+	if err != nil {
+		return s.connectError(err)
 	}
-	if err != nil && !errors.Is(err, redis.Nil) {
-		var answered redis.Error
-		if !errors.As(err, &answered) {
-			return nil, err
-		}
+	if problem := redisconn.DeniedProblem(append(denied, outside...), s.keys.prefix); problem != "" {
+		return s.refused("%s", problem)
 	}
-	sub := node.Subscribe(ctx, s.keys.events())
-	defer sub.Close()
-	_, err = sub.ReceiveTimeout(ctx, callTimeout)
-	if err == nil {
-		err = sub.Unsubscribe(ctx)
-	}
-	if err == nil {
-		_, err = sub.ReceiveTimeout(ctx, callTimeout)
-	}
-	if redis.HasErrorPrefix(err, "NOPERM") {
-		return append(denied, deniedCommand(err)), nil
-	}
-	return denied, err
-}
-
-// deniedCommand reads which command a NOPERM is about; the channel is tried with SUBSCRIBE first.
-func deniedCommand(err error) string {
-	if _, rest, found := strings.Cut(err.Error(), "'"); found {
-		if command, _, found := strings.Cut(rest, "'"); found {
-			return strings.ToLower(command)
-		}
-	}
-	return "subscribe"
+	return nil
 }

@@ -77,6 +77,9 @@ func (g *group) admit(ctx context.Context, all []surveyed) error {
 	if err := serversProblem(all, g.keys); err != nil {
 		return err
 	}
+	if err := checkRights(ctx, all); err != nil {
+		return err
+	}
 	var members, pendings, blanks, silent []surveyed
 	for _, s := range all {
 		switch {
@@ -137,7 +140,7 @@ func (g *group) join(ctx context.Context, members, pendings, blanks, silent []su
 	}
 	if longest := longestOf(g.maxTTL); longest > id.longest {
 		return members[0].refused("is of a group whose leases last %s with their grace at most, and --max-ttl %s would make that %s: a node that lost its memory would vote too early; "+
-			"want a lower --max-ttl, or `lockd redlock replace` with this one", id.longest, g.maxTTL, longest)
+			"want a lower --max-ttl, or `lockd redlock replace --max-ttl %s`", id.longest, g.maxTTL, longest, g.maxTTL)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

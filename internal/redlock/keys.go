@@ -10,6 +10,7 @@ import "strings"
 //	lockd:{0}:marker       STRING, that the node is one of a group, see identity; compared by every script
 //	lockd:{0}:memory       STRING, which run of its server remembers what it promised, see memory
 //	lockd:{0}:claim        STRING, who is founding or changing the group; expires
+//	lockd:{0}:rights       tried at the start and gone at once, see scripts/rights.lua
 //	lockd:layout           STRING, how names are laid out: a lockd for one Redis refuses a node of a group
 //	lockd:prefix           STRING, with which prefix all these keys begin
 //
@@ -30,6 +31,7 @@ func (k keys) fence() string           { return k.prefix + ":{0}:fence" }
 func (k keys) marker() string          { return k.prefix + ":{0}:marker" }
 func (k keys) memory() string          { return k.prefix + ":{0}:memory" }
 func (k keys) claim() string           { return k.prefix + ":{0}:claim" }
+func (k keys) rights() string          { return k.prefix + ":{0}:rights" }
 func (k keys) layout() string          { return k.prefix + ":layout" }
 func (k keys) notices() string         { return k.prefix + ":notices" }
 func (k keys) events() string          { return k.prefix + ":events" }

@@ -59,7 +59,7 @@ func PlanInit(ctx context.Context, c Config) (*Change, error) {
 
 // PlanReplace plans to take those of the nodes in that are new, or have lost what they knew, into the group that the others, a
 // majority, are. They vote when as much time has passed as leases last at most. It raises the longest ttl
-// too. Errors are PlanInit's; ErrNothingToDo; or that no majority is one group.
+// too, if c.MaxTTL says one; 0: the group's stays. Errors are PlanInit's; ErrNothingToDo; or that no majority is one group.
 func PlanReplace(ctx context.Context, c Config) (*Change, error) {
 	return plan(ctx, c, func(g *group, all []surveyed) (*Change, error) {
 		was, err := formerly(all)
@@ -69,7 +69,9 @@ func PlanReplace(ctx context.Context, c Config) (*Change, error) {
 		ch := &Change{does: newFounding(all), gap: fenceGap}
 		ch.does.to = was
 		ch.does.to.generation++
-		ch.does.to.longest = max(was.longest, longestOf(g.maxTTL))
+		if c.MaxTTL != 0 {
+			ch.does.to.longest = max(was.longest, longestOf(c.MaxTTL))
+		}
 		taken := ch.assign(was)
 		ch.does.to.seats = fingerprint(ch.does.seats())
 		begun := slices.ContainsFunc(all, func(s surveyed) bool { return s.mark.state == pending })
@@ -160,7 +162,7 @@ func plan(ctx context.Context, c Config, with func(*group, []surveyed) (*Change,
 		return nil, err
 	}
 	all := g.survey(ctx)
-	err = serversProblem(all, g.keys)
+	err = errors.Join(serversProblem(all, g.keys), checkRights(ctx, all))
 	for _, s := range all {
 		if err == nil && s.err != nil {
 			err = fmt.Errorf("%w: %s; want all nodes to answer", redisconn.ErrUnreachable, s.node.trouble(s.err))

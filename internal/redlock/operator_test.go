@@ -56,8 +56,12 @@ func TestReplace(t *testing.T) {
 	if _, err := openGroup(t.Context(), before); err == nil || !strings.Contains(err.Error(), "is of another state of the group") {
 		t.Errorf("openGroup with the list of before = %v, want it refused", err)
 	}
-	if ch, err := PlanReplace(t.Context(), asOperator(c)); err == nil || !strings.Contains(err.Error(), "nothing to do") {
-		t.Errorf("PlanReplace again = %v, %v, want nothing to do", ch, err)
+	for _, ttl := range []time.Duration{shortTTL, 0} { // 0: whatever the group has
+		again := asOperator(c)
+		again.MaxTTL = ttl
+		if ch, err := PlanReplace(t.Context(), again); err == nil || !strings.Contains(err.Error(), "nothing to do") {
+			t.Errorf("PlanReplace again, with --max-ttl %s = %v, %v, want nothing to do", ttl, ch, err)
+		}
 	}
 }
 
