@@ -174,7 +174,7 @@ func (l *load) awhile(rounds int64) {
 func TestAnyTwoOfFive(t *testing.T) {
 	for what, f := range faults {
 		t.Run(what, func(t *testing.T) {
-			g := start(t, f.opts...)
+			g := start(t, nil, f.opts...)
 			l := g.work(t)
 			l.awhile(10 * workers)
 			for i := range 5 {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,13 +44,17 @@ type group struct {
 // remembers is a Redis that has on disk what it has answered.
 var remembers = redisproc.Args("--appendonly", "yes", "--appendfsync", "always")
 
-// start runs a group until the test ends.
-func start(t *testing.T, opts ...redisproc.Option) *group {
+// start runs a group until the test ends, each Redis with all of opts, and one of its own.
+func start(t *testing.T, own []redisproc.Option, opts ...redisproc.Option) *group {
 	t.Helper()
 	g := &group{}
 	var urls []string
-	for range 5 {
-		s := redisproc.Start(t, opts...)
+	for i := range 5 {
+		its := opts
+		if i < len(own) {
+			its = append(slices.Clone(opts), own[i])
+		}
+		s := redisproc.Start(t, its...)
 		p := proxy.Redis(t, s.Addr())
 		g.redis, g.proxy, urls = append(g.redis, s), append(g.proxy, p), append(urls, "redis://"+p.Addr())
 	}

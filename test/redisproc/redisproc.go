@@ -66,6 +66,7 @@ type Server struct {
 	addr string // host:port, or the socket's path
 	tcp  bool
 	args []string
+	env  []string               // beside the test's own
 	conf func(s *Server) string // of a sentinel: what its configuration file begins as
 
 	tls          *tls.Config // its clients'; nil: plain text
@@ -192,7 +193,9 @@ func (s *Server) run() error {
 		}
 		args = []string{path, "--sentinel"}
 	}
-	if err := s.Process.Run(exec.Command("redis-server", append(args, s.args...)...)); err != nil {
+	cmd := exec.Command("redis-server", append(args, s.args...)...)
+	cmd.Env = append(os.Environ(), s.env...)
+	if err := s.Process.Run(cmd); err != nil {
 		return err
 	}
 	return s.ready()
