@@ -352,7 +352,7 @@ func (a *Asking) undoLocked(delay time.Duration, keepPlace bool) {
 	}
 	open := a.open
 	open.KeepPlace = keepPlace
-	a.lessor.cleanup.undo(open, delay, a.next.TTL, a.next.Until)
+	a.lessor.cleanup.undo(open, delay, a.next.TTL, a.next.LockDelay, a.next.Until)
 }
 
 // TakeBack undoes a grant that could not be passed on: the client has gone. Its place, had it one, is
@@ -364,7 +364,7 @@ func (l *Lessor) TakeBack(g Grant) {
 	open := g.open
 	open.KeepPlace = true
 	l.freed(claimOf{open.Name, open.ID}, EndTakenBack)
-	l.cleanup.undo(open, 0, g.Lease.TTL, time.Time{}) // a turn that has come is the last
+	l.cleanup.undo(open, 0, g.Lease.TTL, g.Lease.Delay, time.Time{}) // a turn that has come is the last
 }
 
 // mayHeal reports whether time may heal err within one request's wait. An unknown outcome is not asked

@@ -52,9 +52,9 @@ func (c *cleanup) pending() int64 { return c.undos.Load() + c.releases.Load() }
 
 // undo takes back an execution after delay. It stops trying when the lease, granted at the last
 // moment or handed over just now, would have run out by itself. Who may stand in line may be handed it until
-// its wait is over, however long the store cannot be reached: until is when, or zero.
-func (c *cleanup) undo(u Undoing, delay, ttl time.Duration, until time.Time) {
-	end := max(0, time.Until(u.Deadline), time.Until(until)) + ttl + Grace(ttl)
+// its wait is over, however long the store cannot be reached: until is when, or zero. A lock-delay ends with the undo, too.
+func (c *cleanup) undo(u Undoing, delay, ttl, lockDelay time.Duration, until time.Time) {
+	end := max(0, time.Until(u.Deadline), time.Until(until)) + ttl + Grace(ttl) + lockDelay
 	c.start(&c.undos, maxUndos, delay, max(end, delay+2*time.Second), func(ctx context.Context) {
 		_ = c.store.Undo(ctx, u) // it tries until it is sure or the lease has run out: nobody is left to tell
 	})

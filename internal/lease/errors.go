@@ -43,16 +43,22 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)}
 }
 
-// HeldError says that another lease is in force. Nothing was done, but that who asked to may have got
-// a place in line.
+// HeldError says that another lease is in force, or that the name is closed after one that ended uncleanly. Nothing
+// was done, but that who asked to may have got a place in line.
 type HeldError struct {
-	Holder Lease
+	Holder Lease // if Closed is set there, nobody holds the name
 	Place  int   // in line, 1 being next; 0: not in line
 	Ticket int64 // of that place; 0: not in line
 }
 
 func (e *HeldError) Error() string {
-	if e.Holder.Token == 0 { // by whom is not for everybody
+	switch closed := e.Holder.Closed; {
+	case closed > 0 && e.Holder.Token == 0: // by whom is not for everybody
+		return fmt.Sprintf("%q is closed for another %s after an unclean loss", e.Holder.Name, closed.Truncate(time.Millisecond))
+	case closed > 0:
+		return fmt.Sprintf("%q is closed for another %s after an unclean loss: %q had it since %s", e.Holder.Name,
+			closed.Truncate(time.Millisecond), e.Holder.Owner, e.Holder.Since.UTC().Format(time.RFC3339))
+	case e.Holder.Token == 0:
 		return fmt.Sprintf("%q is held by another", e.Holder.Name)
 	}
 	return fmt.Sprintf("%q is held by %q since %s, for another %s unless renewed", e.Holder.Name, e.Holder.Owner,

@@ -46,7 +46,9 @@ type Lease struct {
 	Since     time.Time         // of the grant, by the store's clock
 	TTL       time.Duration     // what each renewal restarts
 	Left      time.Duration     // what the holder may still count on: max(0, ExpiresIn − grace)
-	ExpiresIn time.Duration     // until the name is free unless renewed: Left and the grace
+	ExpiresIn time.Duration     // until it is over unless renewed: Left and the grace
+	Delay     time.Duration     // its lock-delay: for how long its name is closed after it, should it end uncleanly
+	Closed    time.Duration     // > 0: it is over, nobody has it, and its name is closed for so long still
 	Metadata  map[string]string // nil if empty
 
 	// MaxHold is for how long it may be renewed in all since its grant, HoldLeft what is left of that; both 0 where nothing
@@ -61,6 +63,14 @@ func (l Lease) Bounded(maxHold, left time.Duration) Lease {
 		l.TTL = min(l.TTL, l.HoldLeft)
 	}
 	return l
+}
+
+// FreeIn is when the name is free that l has, or had, unless it is renewed or released.
+func (l Lease) FreeIn() time.Duration {
+	if l.Closed > 0 {
+		return l.Closed
+	}
+	return l.ExpiresIn + l.Delay
 }
 
 // Grace is how long a store keeps a name taken after the lease on it ran out: max(10 % of ttl,

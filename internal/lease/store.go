@@ -18,6 +18,14 @@ import (
 // asks again. Whatever frees a name (Release, ForceRelease, Undo, expiry) hands it to the first who is
 // present, with a new token, in the same step: while anybody present waits, no name is free, so nobody
 // overtakes. A hand-over that is not taken up within Unclaimed is passed on.
+//
+// # Lock-delay
+//
+// A lease with a lock-delay that ends uncleanly, because it ran out or was forced, leaves its name closed for so long:
+// nobody is granted it, and then the line goes on. The lease itself ends as it would without: nothing renews,
+// repeats or releases it any more, and its lease id waits like any other. Release and Undo are clean, as is a hand-over
+// that nobody took up: the name is free at once, after Undo also while it is closed. The delay is that of the grant,
+// whatever renewals and repetitions come later. Where a closed name is shown, it is with the lease as it was and Lease.Closed.
 type Store interface {
 	// Acquire executes an acquisition once and answers at once. If the name is free, and after whoever
 	// is in line for it, it is granted with a new token. If a.ID holds it already, the lease is answered as it stands (token, owner,
@@ -43,7 +51,7 @@ type Store interface {
 	//
 	// ctx's deadline is part of the meaning: the execution takes no effect after it, however late
 	// it arrives at the store. Errors: *HeldError, ErrSuperseded, ErrLost, ErrUnknown,
-	// ErrUnavailable, ErrGrantsRefused, ErrStoreFull, ErrLineFull.
+	// ErrUnavailable, ErrGrantsRefused, ErrStoreFull, ErrLineFull; *InvalidError if a.LockDelay is more than the store can keep.
 	Acquire(ctx context.Context, a Acquisition) (Lease, error)
 
 	// Undo takes back an execution that nobody was told of, or that waits in vain: it frees the name if it
@@ -68,7 +76,7 @@ type Store interface {
 	// as soon as Start has returned.
 	Start(calls []*Call)
 
-	// ForceRelease frees a name that is held with exactly r.Token and answers the lease as it was.
+	// ForceRelease frees a name that is held with exactly r.Token, or closes it for its lock-delay, and answers the lease as it was.
 	// The next token is larger than r.Token also if the store's clock stands still. Whoever listens
 	// (see Forced) is told.
 	// Errors: *TokenError, ErrUnknown, ErrUnavailable.
@@ -178,7 +186,7 @@ type Outcome int
 // A release changes something only if it finds Held.
 const (
 	Held        Outcome = iota + 1 // the lease was in force and is released
-	Gone                           // the name was free
+	Gone                           // the name was free, or closed
 	HeldByOther                    // the name belongs to another lease
 )
 
@@ -207,7 +215,7 @@ type GetRequest struct {
 // Standing is what stands on a name.
 type Standing struct {
 	Held    bool
-	Lease   Lease    // if Held
+	Lease   Lease    // if Held, or if the name is closed: then Lease.Closed is set
 	Waiters []Waiter // the first ones present in line, in order
 	Waiting int      // how many are present in line
 	// Nodes of OfNodes have the lease, where a quorum keeps it; a bare quorum bears no more failures. Else 0.
@@ -238,8 +246,8 @@ func (r ListRequest) Selects(name string) bool {
 	return Under(name, r.Prefix) && (r.Shows == nil || r.Shows(name))
 }
 
-// Page is some of the leases in force, in no order, possibly none although more follow. A lease
-// that stood throughout all pages is on at least one of them.
+// Page is some of the leases in force, and of those whose names are closed after them, in no order, possibly none although
+// more follow. A lease that stood throughout all pages is on at least one of them.
 type Page struct {
 	Leases []Lease
 	Next   string // "" on the last page

@@ -33,7 +33,7 @@ func (s *Store) acquireLocked(a lease.Acquisition, deadline, now time.Time) (lea
 		return lease.Lease{}, fmt.Errorf("%w: too late by %s", lease.ErrUnavailable, now.Sub(deadline))
 	}
 	e := s.findLocked(a.Name, now)
-	mine := e != nil && e.id == a.ID
+	mine := e != nil && e.isOf(a.ID)
 	switch {
 	case a.Told != 0 && !(mine && e.token == a.Told):
 		return lease.Lease{}, lease.ErrLost
@@ -70,7 +70,7 @@ func (s *Store) acquireFreeLocked(a lease.Acquisition, p *place, now time.Time) 
 	return e.restarted(a.TTL, a.MaxHold, now), nil
 }
 
-// refuseLocked answers why a cannot have the name that e holds, and gives it its place in line, or has
+// refuseLocked answers why a cannot have the name that e holds or keeps closed, and gives it its place in line, or has
 // it step aside; a wait that is not a's to end goes on. p is the place that it has or nil.
 func (s *Store) refuseLocked(a lease.Acquisition, p *place, e *entry, now time.Time) error {
 	held := &lease.HeldError{Holder: e.lease(now)}

@@ -19,7 +19,9 @@ type entry struct {
 	metadata  map[string]string // never written to
 	granted   time.Time         // on the clock that does not step, as over
 	ttl       time.Duration     // the largest that was set
-	over      time.Time         // when the name is free: the end of the grace
+	delay     time.Duration     // for how long the name is closed after it, if it ends uncleanly
+	over      time.Time         // the end of the grace; of a closed name, the end of the delay
+	closed    bool              // it has ended uncleanly: nobody has it, and its name is closed until over
 	from      *place            // that it had in line; nil if it never waited
 	at        int               // its place in Store.expiry
 }
@@ -30,16 +32,25 @@ func (e *entry) Due() time.Time { return e.over }
 // Moved implements due.Item.
 func (e *entry) Moved(to int) { e.at = to }
 
-// inForceAt reports whether e still stands, its grace included.
-func (e *entry) inForceAt(now time.Time) bool { return now.Before(e.over) }
+// standsAt reports whether e is in force, its grace included, or keeps its name closed.
+func (e *entry) standsAt(now time.Time) bool { return now.Before(e.over) }
+
+// isOf reports whether id has e.
+func (e *entry) isOf(id lease.ID) bool { return e.id == id && !e.closed }
 
 // lease is e as anybody may see it.
 func (e *entry) lease(now time.Time) lease.Lease {
-	expiresIn := e.over.Sub(now)
-	return lease.Lease{
+	l := lease.Lease{
 		Name: e.name, Token: e.token, Owner: e.owner, Principal: e.principal, Since: wall(e.granted), TTL: e.ttl,
-		Left: max(0, expiresIn-lease.Grace(e.ttl)), ExpiresIn: expiresIn, Metadata: maps.Clone(e.metadata),
+		Delay: e.delay, Metadata: maps.Clone(e.metadata),
 	}
+	if e.closed {
+		l.Closed = e.over.Sub(now)
+		return l
+	}
+	l.ExpiresIn = e.over.Sub(now)
+	l.Left = max(0, l.ExpiresIn-lease.Grace(e.ttl))
+	return l
 }
 
 // restarted is e as its holder is told after a ttl was set, which may be less than the lease's own.
@@ -66,15 +77,16 @@ func (e *entry) event(kind lease.EventKind, now time.Time) lease.Event {
 // wall is now for people: without the monotonic clock, in UTC.
 func wall(now time.Time) time.Time { return now.Round(0).UTC() }
 
-// findLocked answers the lease in force on name, or nil. One that has run out is ended by the way, so
-// that the answer may be the lease of who was next in line.
+// findLocked answers what stands on name, or nil. What is over is ended by the way, so that the answer may be the
+// lease of who was next in line.
 func (s *Store) findLocked(name string, now time.Time) *entry {
-	e := s.held[name]
-	if e != nil && !e.inForceAt(now) {
+	for {
+		e := s.held[name]
+		if e == nil || e.standsAt(now) {
+			return e
+		}
 		s.expireLocked(e, now)
-		e = s.held[name]
 	}
-	return e
 }
 
 // grantLocked grants a free name with a token larger than all before, on whatever name. from is the
@@ -86,7 +98,7 @@ func (s *Store) grantLocked(a lease.Acquisition, from *place, now time.Time) (*e
 	}
 	e := &entry{
 		name: a.Name, id: a.ID, tag: a.Tag, token: token, owner: a.Owner, principal: a.Principal, metadata: copied(a.Metadata),
-		granted: now, ttl: a.TTL, over: now.Add(a.TTL + lease.Grace(a.TTL)), from: from,
+		granted: now, ttl: a.TTL, delay: a.LockDelay, over: now.Add(a.TTL + lease.Grace(a.TTL)), from: from,
 	}
 	s.last = token
 	s.held[a.Name] = e
@@ -116,15 +128,36 @@ func (s *Store) restartLocked(e *entry, ttl, maxHold time.Duration, now time.Tim
 	}
 }
 
-// freeLocked ends e, which happened as the event says, and hands the name to who is next.
+// freeLocked ends e, which is in force, as the event says, and hands the name to who is next.
 func (s *Store) freeLocked(e *entry, happened lease.Event, now time.Time) {
+	s.tellLocked(happened)
+	s.openLocked(e, now)
+}
+
+// openLocked takes e out of the books and hands the name to who is next.
+func (s *Store) openLocked(e *entry, now time.Time) {
 	delete(s.held, e.name)
 	s.expiry.Remove(e.at)
 	s.granted.remove(e.token)
-	s.tellLocked(happened)
 	s.handOverLocked(e.name, now)
 }
 
+// expireLocked does what is due at e.over, whenever that is noticed: the lease has run out, or the delay after it is over.
 func (s *Store) expireLocked(e *entry, now time.Time) {
-	s.freeLocked(e, e.event(lease.EventExpired, now), now)
+	if e.closed {
+		s.openLocked(e, now)
+		return
+	}
+	s.loseLocked(e, e.event(lease.EventExpired, now), e.over, now)
+}
+
+// loseLocked ends e, which is in force, uncleanly, as of at: its name is closed for its lock-delay, if it has one.
+func (s *Store) loseLocked(e *entry, happened lease.Event, at, now time.Time) {
+	if e.delay == 0 {
+		s.freeLocked(e, happened, now)
+		return
+	}
+	e.closed, e.over = true, at.Add(e.delay)
+	s.expiry.Fix(e.at)
+	s.tellLocked(happened)
 }

@@ -153,7 +153,7 @@ func agree(t *testing.T, s *Store, want model) {
 		}
 	}
 	for name, e := range s.held {
-		if _, ok := want[name]; ok != e.inForceAt(now) {
+		if _, ok := want[name]; ok != e.standsAt(now) {
 			t.Errorf("%q: in force is %t, want %t", name, !ok, ok)
 		}
 	}

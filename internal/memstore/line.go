@@ -99,7 +99,7 @@ func (s *Store) queueLocked(a lease.Acquisition, p *place, now time.Time) (*plac
 		p.Metadata = copied(a.Metadata)
 		s.addLocked(p)
 	} else {
-		p.Tag, p.TTL, p.Turn, p.Until = replaced(p.Tag, a.Tag), a.TTL, a.Turn, a.Until
+		p.Tag, p.TTL, p.LockDelay, p.Turn, p.Until = replaced(p.Tag, a.Tag), a.TTL, a.LockDelay, a.Turn, a.Until
 		s.keepLocked(p, a.Until)
 	}
 	if absent {

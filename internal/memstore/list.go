@@ -25,7 +25,7 @@ func (s *Store) List(_ context.Context, r lease.ListRequest) (lease.Page, error)
 	last := after
 	for _, slot := range rest[:work] {
 		e := slot.lease
-		if e != nil && e.inForceAt(now) && r.Selects(e.name) {
+		if e != nil && e.standsAt(now) && r.Selects(e.name) {
 			if len(page.Leases) == r.Size {
 				// One more than fits: the next page begins with it.
 				page.Next = s.pages.token(last)

@@ -23,7 +23,7 @@ import (
 // stands still while the machine is suspended, so that leases then last longer, never less long.
 type Store struct {
 	mu      sync.Mutex
-	held    map[string]*entry // by name; some may be expired
+	held    map[string]*entry // by name; some may be expired, and some names closed
 	expiry  due.Heap[*entry]  // the same, by when they are over
 	granted journal           // the same, by token
 	pages   pages             // of List
@@ -68,7 +68,7 @@ func (s *Store) unlock(now time.Time) {
 	}
 }
 
-// forgetLocked ends up to most leases and as many places that are over, and reports whether there are
+// forgetLocked ends up to most leases and delays, and as many places, that are over, and reports whether there are
 // more such leases.
 func (s *Store) forgetLocked(most int, now time.Time) (more bool) {
 	for range most {
@@ -80,7 +80,7 @@ func (s *Store) forgetLocked(most int, now time.Time) (more bool) {
 	}
 	for range most {
 		e, ok := s.expiry.First()
-		if !ok || e.inForceAt(now) {
+		if !ok || e.standsAt(now) {
 			return false
 		}
 		s.expireLocked(e, now)
@@ -94,7 +94,7 @@ func (s *Store) Get(_ context.Context, r lease.GetRequest) (lease.Standing, erro
 	defer s.unlock(now)
 	var standing lease.Standing
 	if e := s.findLocked(r.Name, now); e != nil {
-		standing.Held, standing.Lease = true, e.lease(now)
+		standing.Held, standing.Lease = !e.closed, e.lease(now)
 	}
 	standing.Waiters, standing.Waiting = s.lines[r.Name].show(r.Waiters)
 	return standing, nil
@@ -105,7 +105,7 @@ func (s *Store) Renew(_ context.Context, r lease.Renewal) (lease.Lease, error) {
 	now := s.lock()
 	defer s.unlock(now)
 	e := s.findLocked(r.Name, now)
-	if e == nil || e.id != r.ID {
+	if e == nil || !e.isOf(r.ID) {
 		return lease.Lease{}, fmt.Errorf("renew %q: %w", r.Name, lease.ErrLost)
 	}
 	ttl := r.TTL
@@ -122,7 +122,7 @@ func (s *Store) Release(_ context.Context, r lease.ReleaseRequest) (lease.Releas
 	defer s.unlock(now)
 	e := s.findLocked(r.Name, now)
 	switch {
-	case e == nil:
+	case e == nil || e.closed:
 		return lease.Released{Outcome: lease.Gone, Repeat: true}, nil
 	case e.id != r.ID:
 		return lease.Released{Outcome: lease.HeldByOther, Repeat: true}, nil
@@ -154,7 +154,7 @@ func (s *Store) ForceRelease(_ context.Context, r lease.ForceRequest) (lease.Lea
 	now := s.lock()
 	defer s.unlock(now)
 	e := s.findLocked(r.Name, now)
-	if e == nil {
+	if e == nil || e.closed {
 		return lease.Lease{}, &lease.TokenError{Name: r.Name, Token: r.Token}
 	}
 	was := e.lease(now)
@@ -163,12 +163,12 @@ func (s *Store) ForceRelease(_ context.Context, r lease.ForceRequest) (lease.Lea
 	}
 	forced := e.event(lease.EventForced, now)
 	forced.By, forced.Reason = r.By, r.Reason
-	s.freeLocked(e, forced, now) // s.last is no less than its token: the next one is larger
+	s.loseLocked(e, forced, now, now) // s.last is no less than its token: the next one is larger
 	return was, nil
 }
 
-// Expire ends the lease on name as though its time and its grace had run out, and reports whether
-// there was one. It is for tests, ours and those of the users of lockdtest.
+// Expire ends the lease on name as though its time and its grace had run out, or the delay for which the name is closed
+// after one, and reports whether there was either. It is for tests, ours and those of the users of lockdtest.
 func (s *Store) Expire(name string) bool {
 	now := s.lock()
 	defer s.unlock(now)
@@ -176,6 +176,7 @@ func (s *Store) Expire(name string) bool {
 	if e == nil {
 		return false
 	}
+	e.over = now
 	s.expireLocked(e, now)
 	return true
 }

@@ -36,6 +36,12 @@ func testStore(t *testing.T, asked func(*Store) lease.Store) {
 					t.Fatalf("Expire(%q) = false, want a lease there", name)
 				}
 			},
+			Open: func(t *testing.T, name string) {
+				t.Helper()
+				if standing, _ := s.Get(t.Context(), lease.GetRequest{Name: name}); standing.Lease.Closed == 0 || !s.Expire(name) {
+					t.Fatalf("Get(%q) = %+v, want it closed", name, standing)
+				}
+			},
 			Grace:  func(t *testing.T, name string) { t.Helper(); s.grace(t, name) },
 			Age:    func(t *testing.T, name string, by time.Duration) { t.Helper(); s.age(t, name, by) },
 			Forget: func(t *testing.T, name string, id lease.ID) { t.Helper(); s.forget(t, name, id) },

@@ -35,7 +35,11 @@ func (s *Store) undoOnce(u lease.Undoing) time.Duration {
 		return left
 	}
 	if e := s.findLocked(u.Name, now); e != nil && e.id == u.ID && e.tag == u.Tag {
-		s.freeLocked(e, e.event(lease.EventReleased, now), now)
+		if e.closed { // it is over, which was told
+			s.openLocked(e, now)
+		} else {
+			s.freeLocked(e, e.event(lease.EventReleased, now), now)
+		}
 		if e.from != nil && u.KeepPlace {
 			s.returnLocked(e, now)
 		}

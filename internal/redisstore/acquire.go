@@ -30,10 +30,10 @@ func (s *Store) acquired(op *operation, got settled) (lease.Lease, error) {
 		return lease.Lease{}, s.failed("acquire", a.Name, got.err)
 	}
 	if token := got.reply.Number(0); token != 0 {
-		whole := time.Duration(op.px) * time.Millisecond
+		delay := time.Duration(op.px-px(a.TTL)) * time.Millisecond
 		l := lease.Lease{
 			Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(got.at),
-			TTL: a.TTL, Left: a.TTL, ExpiresIn: whole, Metadata: metadata(a.Metadata),
+			TTL: a.TTL, Left: a.TTL, ExpiresIn: time.Duration(px(a.TTL)) * time.Millisecond, Delay: delay, Metadata: metadata(a.Metadata),
 		}
 		return boundedAt(l, a.MaxHold, got.at), nil
 	}
@@ -97,7 +97,7 @@ func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, er
 	}
 	began := time.Now()
 	answer, err := s.runLine(ctx, queueScript, a.Name, string(a.ID), a.Tag.Attempt, a.Tag.Exec, int64(a.Told),
-		a.TTL.Milliseconds(), px(a.TTL), payload, s.clock.At(deadline), ends, a.MaxHold.Milliseconds(), beats)
+		a.TTL.Milliseconds(), appendPX(nil, a), payload, s.clock.At(deadline), ends, a.MaxHold.Milliseconds(), beats)
 	if err != nil {
 		return lease.Lease{}, s.failed("acquire", a.Name, err)
 	}
@@ -108,7 +108,7 @@ func (s *Store) queue(ctx context.Context, a lease.Acquisition) (lease.Lease, er
 		if beats == 1 {
 			s.beatAt(began)
 		}
-		s.alarms.arm(a.Name, held.Holder.ExpiresIn)
+		s.alarms.arm(a.Name, held.Holder.FreeIn())
 	}
 	return granted, err
 }

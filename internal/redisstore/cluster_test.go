@@ -87,13 +87,13 @@ func TestCluster(t *testing.T) {
 func clusterSubject(t *testing.T, c *redisproc.Cluster, url string, direct *redis.ClusterClient) leasetest.Subject {
 	c.Flush()
 	s := open(t, url)
-	expireIn := func(t *testing.T, name string, left func(ttl time.Duration) time.Duration) {
+	expireIn := func(t *testing.T, name string, left func(l lease.Lease) time.Duration) {
 		t.Helper()
 		standing, err := s.Get(soon(t), lease.GetRequest{Name: name})
-		if err != nil || !standing.Held {
+		if err != nil || !standing.Held && standing.Lease.Closed == 0 {
 			t.Fatalf("Get(%q) = %+v, %v, want a lease", name, standing, err)
 		}
-		if err := direct.PExpire(t.Context(), s.of(name).keys.lock(name), left(standing.Lease.TTL)).Err(); err != nil {
+		if err := direct.PExpire(t.Context(), s.of(name).keys.lock(name), left(standing.Lease)).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +101,11 @@ func clusterSubject(t *testing.T, c *redisproc.Cluster, url string, direct *redi
 		Store:  s,
 		Beside: func(t *testing.T) lease.Store { return open(t, url) },
 		Expire: func(t *testing.T, name string) {
-			expireIn(t, name, func(time.Duration) time.Duration { return 0 })
+			expireIn(t, name, func(l lease.Lease) time.Duration { return l.Delay })
+			s.of(name).promote(name)
+		},
+		Open: func(t *testing.T, name string) {
+			expireIn(t, name, func(lease.Lease) time.Duration { return 0 })
 			s.of(name).promote(name)
 		},
 		Age: func(t *testing.T, name string, by time.Duration) {
@@ -119,7 +123,7 @@ func clusterSubject(t *testing.T, c *redisproc.Cluster, url string, direct *redi
 			}
 		},
 		Grace: func(t *testing.T, name string) {
-			expireIn(t, name, func(ttl time.Duration) time.Duration { return lease.Grace(ttl) / 2 })
+			expireIn(t, name, func(l lease.Lease) time.Duration { return l.Delay + lease.Grace(l.TTL)/2 })
 		},
 	}
 }

@@ -36,13 +36,13 @@ func TestContract(t *testing.T) {
 	leasetest.Run(t, func(t *testing.T) leasetest.Subject {
 		r := redisproc.Shared(t)
 		s, direct := open(t, r.URL()), client(t, r)
-		expireIn := func(t *testing.T, name string, left func(ttl time.Duration) time.Duration) {
+		expireIn := func(t *testing.T, name string, left func(l lease.Lease) time.Duration) {
 			t.Helper()
 			standing, err := s.Get(soon(t), lease.GetRequest{Name: name})
-			if err != nil || !standing.Held {
+			if err != nil || !standing.Held && standing.Lease.Closed == 0 {
 				t.Fatalf("Get(%q) = %+v, %v, want a lease", name, standing, err)
 			}
-			if err := direct.PExpire(t.Context(), s.keys.lock(name), left(standing.Lease.TTL)).Err(); err != nil {
+			if err := direct.PExpire(t.Context(), s.keys.lock(name), left(standing.Lease)).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -50,7 +50,11 @@ func TestContract(t *testing.T) {
 			Store:  s,
 			Beside: func(t *testing.T) lease.Store { return open(t, r.URL()) },
 			Expire: func(t *testing.T, name string) {
-				expireIn(t, name, func(time.Duration) time.Duration { return 0 })
+				expireIn(t, name, func(l lease.Lease) time.Duration { return l.Delay })
+				s.promote(name)
+			},
+			Open: func(t *testing.T, name string) {
+				expireIn(t, name, func(lease.Lease) time.Duration { return 0 })
 				s.promote(name)
 			},
 			Forget: func(t *testing.T, name string, id lease.ID) {
@@ -64,7 +68,7 @@ func TestContract(t *testing.T) {
 				}
 			},
 			Grace: func(t *testing.T, name string) {
-				expireIn(t, name, func(ttl time.Duration) time.Duration { return lease.Grace(ttl) / 2 })
+				expireIn(t, name, func(l lease.Lease) time.Duration { return l.Delay + lease.Grace(l.TTL)/2 })
 			},
 			Age: func(t *testing.T, name string, by time.Duration) {
 				t.Helper()

@@ -68,6 +68,9 @@ func (h *hub) take(text string) {
 	if (e.Kind == lease.EventForced || e.Kind == lease.EventAsked) && h.forced != nil {
 		h.forced(e)
 	}
+	if e.Kind == lease.EventForced && m.PX > 0 {
+		h.store.of(e.Name).closed(e.Name, m.px())
+	}
 	if e.Kind == lease.EventAsked {
 		return // nothing has happened to the name
 	}

@@ -81,12 +81,21 @@ func (s *Store) handed(name string, began time.Time, r reply) {
 		}
 	case "THEIRS":
 		s.alarms.arm(name, r.Millis(2)) // whoever it was given to, and whoever waits: it must not end here
+	case "CLOSED":
+		s.alarms.arm(name, r.Millis(1)) // also if those who wait do so elsewhere: their servers may not hear of it
 	case "AGAIN":
 		s.alarms.arm(name, 0)
 	case "UNCONFIRMED":
 		s.alarms.arm(name, healAfter) // it is told when it is asked for again, and confirmed then
 	case "STANDS":
 		s.alarms.arm(name, promoteAgain)
+	}
+}
+
+// closed is told that a name was closed for so long: whoever waits would look only when the lease was to be over.
+func (s *Store) closed(name string, opensIn time.Duration) {
+	if s.waiters.waits(name) {
+		s.alarms.arm(name, opensIn)
 	}
 }
 
@@ -168,16 +177,18 @@ func (s *Store) lookAtHolder(name string, found reply, waits bool) {
 	if lined := found.Number(3) == 1; err != nil || !waits && !lined {
 		return
 	}
-	if here, twice := s.waiters.untold(name, id, tag, l.Token); twice {
+	if l.Closed > 0 { // the id is nobody's, though who had it may wait again
+	} else if here, twice := s.waiters.untold(name, id, tag, l.Token); twice {
 		s.askFor(name, id)
 	} else if here {
 		s.alarms.arm(name, healAfter)
 		return
 	}
-	if l.ExpiresIn <= 0 {
-		l.ExpiresIn = longestLook // made permanent by hand
+	in := l.FreeIn()
+	if in <= 0 {
+		in = longestLook // made permanent by hand
 	}
-	s.alarms.arm(name, min(l.ExpiresIn, longestLook))
+	s.alarms.arm(name, min(in, longestLook))
 }
 
 // told is given what another process tells of a hand-over to this one, by message or in a note.

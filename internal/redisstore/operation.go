@@ -42,7 +42,7 @@ const roomForTexts = 384
 
 // acquiring is an ACQUIRE of batch.lua. Later than notAfter, in µs of Redis's TIME, it does nothing.
 func (s *Store) acquiring(a lease.Acquisition, notAfter int64) (*operation, error) {
-	op := &operation{name: a.Name, told: int64(a.Told), px: px(a.TTL), notAfter: notAfter}
+	op := &operation{name: a.Name, told: int64(a.Told), px: px(a.TTL) + max(0, a.LockDelay.Milliseconds()), notAfter: notAfter}
 	var room [roomForTexts]byte
 	b := s.keys.appendLock(room[:0], a.Name)
 	lock := len(b)
@@ -53,7 +53,7 @@ func (s *Store) acquiring(a lease.Acquisition, notAfter int64) (*operation, erro
 	b = append(b, a.Tag.Exec...)
 	tag := len(b)
 	b = append(strconv.AppendInt(b, a.TTL.Milliseconds(), 10), '|')
-	b = strconv.AppendInt(b, op.px, 10)
+	b = appendPX(b, a)
 	times := len(b)
 	b, err := appendPayload(b, a)
 	all := string(b)

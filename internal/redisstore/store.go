@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -190,7 +191,7 @@ func decodeStanding(name string, holder, line reply) (lease.Standing, error) {
 		if err != nil {
 			return lease.Standing{}, err
 		}
-		standing.Held, standing.Lease = true, l
+		standing.Held, standing.Lease = l.Closed == 0, l
 	}
 	for i := 1; i+2 < len(line); i += 3 {
 		var p payload
@@ -260,5 +261,14 @@ func (s *Store) lookAtEach(ctx context.Context, names []string) (found []lease.L
 	return found, foreign
 }
 
-// px is what a lock key of ttl is set to expire after, in milliseconds: the grace is the store's.
+// px is what a lock key of ttl is set to expire after, in milliseconds, but for a lock-delay: the grace is the store's.
 func px(ttl time.Duration) int64 { return (ttl + lease.Grace(ttl)).Milliseconds() }
+
+// appendPX appends the px of a's lock, and its lock-delay if it has one: see scripts/value.lua.
+func appendPX(b []byte, a lease.Acquisition) []byte {
+	b = strconv.AppendInt(b, px(a.TTL), 10)
+	if delay := a.LockDelay.Milliseconds(); delay > 0 {
+		b = strconv.AppendInt(append(b, '+'), delay, 10)
+	}
+	return b
+}

@@ -77,6 +77,7 @@ type lock struct {
 	token int64
 	ttl   time.Duration
 	px    time.Duration
+	delay time.Duration // of which the key's expiry is later than px; 0 while what was handed over is not taken up
 	since time.Time
 	payload
 }
@@ -93,10 +94,17 @@ func decodeLock(value string) (lock, error) {
 		}
 	}
 	var numbers [4]int64
+	var delay int64
 	for i := range numbers {
 		text, after, more := strings.Cut(rest, "|")
 		if !more {
 			return lock{}, errForeign
+		}
+		if i == 2 {
+			var err error
+			if text, delay, err = splitPX(text); err != nil {
+				return lock{}, fmt.Errorf("%w (%w)", errForeign, err)
+			}
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -108,6 +116,7 @@ func decodeLock(value string) (lock, error) {
 		token: numbers[0],
 		ttl:   time.Duration(numbers[1]) * time.Millisecond,
 		px:    time.Duration(numbers[2]) * time.Millisecond,
+		delay: time.Duration(delay) * time.Millisecond,
 		since: time.UnixMicro(numbers[3]),
 	}
 	if err := l.payload.decode(rest); err != nil {
@@ -116,16 +125,35 @@ func decodeLock(value string) (lock, error) {
 	return l, nil
 }
 
+// splitPX takes the lock-delay off px, see scripts/value.lua.
+func splitPX(text string) (px string, delay int64, err error) {
+	if px, _, untaken := strings.Cut(text, "~"); untaken {
+		return px, 0, nil
+	}
+	px, after, delayed := strings.Cut(text, "+")
+	if delayed {
+		delay, err = strconv.ParseInt(after, 10, 64)
+	}
+	return px, delay, err
+}
+
 // lease is the lock as anybody may see it, expiresIn before its key is gone. ttl is what was set by
 // the call that asks, or 0 for the lock's own.
 func (l lock) lease(name string, ttl, expiresIn time.Duration) lease.Lease {
 	if ttl == 0 {
 		ttl = l.ttl
 	}
-	expiresIn = max(expiresIn, 0) // PTTL is negative for a key that somebody made permanent
-	grace := l.px - l.ttl
-	return lease.Lease{
+	seen := lease.Lease{
 		Name: name, Token: lease.Token(l.token), Owner: l.Owner, Principal: l.Principal, Since: l.since,
-		TTL: ttl, Left: max(0, expiresIn-grace), ExpiresIn: expiresIn, Metadata: l.Metadata,
+		TTL: ttl, Delay: l.delay, Metadata: l.Metadata,
 	}
+	switch grace := l.px - l.ttl; {
+	case expiresIn < 0: // PTTL of a key that somebody made permanent
+	case l.delay > 0 && expiresIn <= l.delay:
+		seen.Closed = max(expiresIn, time.Millisecond) // of a key that stands still
+	default:
+		seen.ExpiresIn = expiresIn - l.delay
+		seen.Left = max(0, seen.ExpiresIn-grace)
+	}
+	return seen
 }

@@ -34,12 +34,12 @@ type doubt struct {
 
 // runsOut is when nothing is left of an execution of a that took effect by deadline. It may have its name at once, or
 // be handed it until its wait is over, however long Redis cannot be asked meanwhile, and has it for a ttl and the
-// grace then.
+// grace then; after which the name is closed until it is undone.
 func runsOut(a lease.Acquisition, deadline time.Time) time.Time {
 	if a.Until.After(deadline) {
 		deadline = a.Until
 	}
-	return deadline.Add(a.TTL + lease.Grace(a.TTL))
+	return deadline.Add(a.TTL + lease.Grace(a.TTL) + a.LockDelay)
 }
 
 // waiter is one who waits. Its fields are guarded by waiters.mu, but for a, which stays as it is.

@@ -14,7 +14,7 @@ type message struct {
 	Name    string `json:"name"`
 	At      int64  `json:"at,string"` // Redis's TIME in µs
 	Token   int64  `json:"token,string"`
-	PX      int64  `json:"px,string"`     // acquired: ms until the key expires; asked: until the lease is forced
+	PX      int64  `json:"px,string"`     // acquired: ms until the lease is over; asked: until it is forced; forced: until the name is open
 	Ticket  int64  `json:"ticket,string"` // if there is one
 	Payload string `json:"payload"`       // of the lock or of the place in line
 	By      string `json:"by"`            // forced and asked only, as Reason

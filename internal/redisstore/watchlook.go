@@ -84,7 +84,9 @@ func (v *vigil) see(ctx context.Context, leases []seen) error {
 	}
 	by := make(map[string]lease.Lease, len(found))
 	for _, l := range found {
-		by[l.Name] = l
+		if l.Closed == 0 {
+			by[l.Name] = l
+		}
 	}
 	for i := range leases {
 		leases[i].now = by[leases[i].name]

@@ -93,7 +93,7 @@ func (r *round) granted(a lease.Acquisition, token int64) (lease.Lease, error) {
 		switch {
 		case !s.has() || s.said.Kind != ballot.Stands:
 		case s.value == nil:
-			left, hold = append(left, whole), append(hold, a.MaxHold)
+			left, hold = append(left, whole+a.LockDelay), append(hold, a.MaxHold)
 		default:
 			left, hold = append(left, s.value.left), append(hold, s.holdLeft(a.MaxHold))
 			if stood == nil || s.value.since.Before(stood.since) {
@@ -107,7 +107,7 @@ func (r *round) granted(a lease.Acquisition, token int64) (lease.Lease, error) {
 	}
 	l := lease.Lease{
 		Name: a.Name, Token: lease.Token(token), Owner: a.Owner, Principal: a.Principal, Since: time.UnixMicro(r.ask.since),
-		TTL: a.TTL, Left: a.TTL, ExpiresIn: whole,
+		TTL: a.TTL, Left: a.TTL, ExpiresIn: whole, Delay: a.LockDelay,
 	}
 	if len(a.Metadata) > 0 {
 		l.Metadata = a.Metadata

@@ -34,14 +34,14 @@ func TestContract(t *testing.T) {
 		servers := redisproc.SharedNodes(t, 3)
 		urls := restricted(t, servers) // what is tested is tested with the rights of docs/operations.md
 		s := openingAt(t, urls, callTimeout)
-		expireIn := func(t *testing.T, name string, left func(ttl time.Duration) time.Duration) {
+		expireIn := func(t *testing.T, name string, left func(l lease.Lease) time.Duration) {
 			t.Helper()
 			found, err := s.look(name, time.Now().Add(callTimeout))
 			if err != nil || found == nil {
 				t.Fatalf("look(%q) = %v, %v, want a lease", name, found, err)
 			}
 			each(t, servers, func(c *redis.Client) error {
-				return c.PExpire(t.Context(), s.keys.lock(name), left(found.lease.TTL)).Err()
+				return c.PExpire(t.Context(), s.keys.lock(name), left(found.lease)).Err()
 			})
 		}
 		return leasetest.Subject{
@@ -49,7 +49,11 @@ func TestContract(t *testing.T) {
 			Beside:  func(t *testing.T) lease.Store { return openingAt(t, urls, callTimeout) },
 			OwnLine: true,
 			Expire: func(t *testing.T, name string) {
-				expireIn(t, name, func(time.Duration) time.Duration { return 0 })
+				expireIn(t, name, func(l lease.Lease) time.Duration { return l.Delay })
+				s.lines.freed(name, "")
+			},
+			Open: func(t *testing.T, name string) {
+				expireIn(t, name, func(lease.Lease) time.Duration { return 0 })
 				s.lines.freed(name, "")
 			},
 			Forget: func(t *testing.T, name string, id lease.ID) {
@@ -63,7 +67,7 @@ func TestContract(t *testing.T) {
 				s.lines.forgetLocked(p)
 			},
 			Grace: func(t *testing.T, name string) {
-				expireIn(t, name, func(ttl time.Duration) time.Duration { return lease.Grace(ttl) / 2 })
+				expireIn(t, name, func(l lease.Lease) time.Duration { return l.Delay + lease.Grace(l.TTL)/2 })
 			},
 			Age: func(t *testing.T, name string, by time.Duration) {
 				t.Helper()

@@ -50,7 +50,7 @@ func (s *Store) Undo(ctx context.Context, u lease.Undoing) error {
 // undone takes what the nodes have done, and notes those where the execution can take no more effect.
 func (s *Store) undone(r *round, u lease.Undoing, sure map[int]bool) {
 	var freed []*value
-	next := ""
+	next, opened := "", false
 	for _, seat := range r.seats {
 		if !seat.has() || seat.answer.err != nil || seat.answer.reply.Kind() == "ERROR" {
 			continue
@@ -59,13 +59,15 @@ func (s *Store) undone(r *round, u lease.Undoing, sure map[int]bool) {
 			next = nextOf(seat.answer.reply.Text(1), next)
 			if v, err := decodeValue(seat.answer.reply.Text(2), 0, 0); err == nil {
 				freed = append(freed, v)
+			} else {
+				opened = true // it was over, which was told
 			}
 		}
 		if seat.answer.at > s.sureAt(seat.node, u.Deadline) {
 			sure[seat.node] = true
 		}
 	}
-	if len(freed) == 0 {
+	if len(freed) == 0 && !opened {
 		return
 	}
 	if u.KeepPlace {
@@ -178,12 +180,16 @@ func (s *Store) release(r *round, req lease.ReleaseRequest) (lease.Released, err
 			}
 		}
 	}
-	if held > 0 {
-		r.then(func(seat *seat) { s.releaseAgain(seat, req) })
-		s.lines.released(req.Name, freed, next)
-	}
 	q := ballot.Quorum(len(s.queues))
 	silent := len(r.seats) - held - gone - other
+	if held > 0 {
+		repeated := releasing(req, time.Time{})
+		if held+silent >= q {
+			repeated.kind = kindFollow // it was in force, so its end is clean, wherever it was over by then
+		}
+		r.then(func(seat *seat) { s.releaseAgain(seat, repeated) })
+		s.lines.released(req.Name, freed, next)
+	}
 	switch {
 	case !done && held > 0:
 		return lease.Released{}, fmt.Errorf("release %q: %w: %d of %d nodes have", req.Name, lease.ErrUnknown, held, len(r.seats))
@@ -199,7 +205,7 @@ func (s *Store) release(r *round, req lease.ReleaseRequest) (lease.Released, err
 
 // releaseAgain releases at one node what was released elsewhere: as soon as it answers, and where the lease was not found once
 // more, when no copy of its acquisition can arrive there any more.
-func (s *Store) releaseAgain(seat *seat, req lease.ReleaseRequest) {
+func (s *Store) releaseAgain(seat *seat, repeated ask) {
 	sure := time.Now().Add(callTimeout + s.nodeTimeout(0))
 	paid := func(a answer) (bool, time.Time) {
 		switch {
@@ -211,7 +217,8 @@ func (s *Store) releaseAgain(seat *seat, req lease.ReleaseRequest) {
 		return true, time.Time{}
 	}
 	if done, next := paid(seat.answer); !done {
-		s.owes(seat.node, releasing(req, sure), next, paid)
+		repeated.until = sure
+		s.owes(seat.node, repeated, next, paid)
 	}
 }
 
@@ -227,7 +234,7 @@ func (s *Store) ForceRelease(ctx context.Context, req lease.ForceRequest) (lease
 		return fail(err)
 	}
 	stale := &lease.TokenError{Name: req.Name, Token: req.Token}
-	if held == nil {
+	if held == nil || held.lease.Closed > 0 {
 		return lease.Lease{}, stale
 	}
 	if held.lease.Token != req.Token {

@@ -13,7 +13,7 @@ import (
 // counted as not having it.
 const settleFor = 20 * time.Millisecond
 
-// found is a lease that stands at a quorum.
+// found is a lease that stands at a quorum, or keeps its name closed there.
 type found struct {
 	id    lease.ID
 	lease lease.Lease
@@ -133,7 +133,9 @@ func (s *Store) Get(ctx context.Context, r lease.GetRequest) (lease.Standing, er
 	var standing lease.Standing
 	standing.Waiters, standing.Waiting = s.lines.show(r.Name, r.Waiters)
 	if held != nil {
-		standing.Held, standing.Lease = true, held.lease
+		standing.Held, standing.Lease = held.lease.Closed == 0, held.lease
+	}
+	if standing.Held {
 		standing.Nodes, standing.OfNodes = held.nodes, len(s.queues)
 	}
 	return standing, nil
@@ -145,7 +147,7 @@ func (s *Store) holdsStill(a lease.Acquisition, until time.Time) error {
 	switch {
 	case err != nil:
 		return err
-	case held == nil || held.id != a.ID || held.lease.Token != a.Told:
+	case held == nil || held.id != a.ID || held.lease.Token != a.Told || held.lease.Closed > 0:
 		return lease.ErrLost
 	}
 	return nil

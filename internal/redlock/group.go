@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
 )
 
@@ -208,6 +209,20 @@ func (g *group) noted(i int, s seen, err error) (was lastLook) {
 // whoHas answers which node has a seat, -1 if none. mu is held.
 func (g *group) whoHas(seat string) int {
 	return slices.IndexFunc(g.last, func(l lastLook) bool { return seat != "" && l.seat == seat })
+}
+
+// remembers answers an error if a would keep its name, with its lock-delay, for longer than a node is out that has lost its
+// memory: that one would open the name too early.
+func (g *group) remembers(a lease.Acquisition) error {
+	if a.LockDelay == 0 {
+		return nil
+	}
+	longest := g.longest()
+	if a.TTL+lease.Grace(a.TTL)+a.LockDelay <= longest {
+		return nil
+	}
+	return &lease.InvalidError{Field: "ttl", Problem: fmt.Sprintf("is %s, and the lock-delay of the name %s; want ttl, grace and lock-delay to be "+
+		"%s at most together: a node that loses its memory is out for no longer (see --max-ttl)", a.TTL, a.LockDelay, longest)}
 }
 
 // followLocked takes next for the group's identity, if a quorum of the nodes has it. Who changed the group has kept those of

@@ -31,6 +31,7 @@ const (
 	kindCommit  = "COMMIT"
 	kindRenew   = "RENEW"
 	kindRelease = "RELEASE"
+	kindFollow  = "FOLLOW"
 	kindUndo    = "UNDO"
 	kindForce   = "FORCE"
 	kindLook    = "LOOK"
@@ -57,8 +58,13 @@ func acquiring(a lease.Acquisition, flags string, w wants, until time.Time) (ask
 	body, err := encodePayload(a)
 	tag := string(a.ID) + "|" + strconv.FormatUint(uint64(a.Tag.Attempt), 10) + "|" + a.Tag.Exec
 	since := time.Now().UnixMicro()
-	expiry := strconv.FormatInt(px(a.TTL), 10)
-	rest := "0|" + strconv.FormatInt(a.TTL.Milliseconds(), 10) + "|" + expiry + "|" + strconv.FormatInt(since, 10) + "|" + body
+	times := strconv.FormatInt(px(a.TTL), 10)
+	expiry := times
+	if delay := a.LockDelay.Milliseconds(); delay > 0 {
+		times += "+" + strconv.FormatInt(delay, 10)
+		expiry = strconv.FormatInt(px(a.TTL)+delay, 10)
+	}
+	rest := "0|" + strconv.FormatInt(a.TTL.Milliseconds(), 10) + "|" + times + "|" + strconv.FormatInt(since, 10) + "|" + body
 	return ask{
 		name: a.Name, kind: kindAcquire, late: 3, since: since, ttl: a.TTL, hold: a.MaxHold, until: until,
 		args: []any{tag, flags, int64(0), int64(0), w.mine, w.next, expiry, rest},

@@ -121,7 +121,7 @@ func (x *lines) queueLocked(a lease.Acquisition, p *place, now time.Time) (*plac
 		x.places[whose{a.Name, a.ID}] = p
 		x.waits.Add(p)
 	} else {
-		p.Tag, p.TTL, p.Turn, p.Until, p.handed = replaced(p.Tag, a.Tag), a.TTL, a.Turn, a.Until, false
+		p.Tag, p.TTL, p.LockDelay, p.Turn, p.Until, p.handed = replaced(p.Tag, a.Tag), a.TTL, a.LockDelay, a.Turn, a.Until, false
 		x.keepLocked(p, a.Until)
 	}
 	if absent {

@@ -44,8 +44,8 @@ func (s *Store) repairNow(ctx context.Context, node int, found lease.Renewal, to
 	}
 	for _, seat := range r.seats {
 		if v := seat.value; seat.has() && seat.said.Kind == ballot.Stands && seat.said.Token == token {
-			px := min(v.px, v.left) // it is less where a hold is about to end
-			if px < time.Millisecond {
+			px := min(v.px+v.delay, v.left) // it is less where a hold is about to end
+			if px < v.delay+time.Millisecond {
 				return
 			}
 			now := time.Now()

@@ -199,7 +199,7 @@ func (r *round) read(a reply) (v *value, mine bool, err error) {
 		return v, false, err
 	case len(a) == 1 && r.ask.kind == kindRenew && kind != "NONE":
 		if v, err = decodeValue(kind, 0, 0); v != nil {
-			v.left = v.px
+			v.left = v.px + v.delay
 		}
 		return v, true, err
 	}

@@ -118,6 +118,9 @@ func (s *Store) begin(c *lease.Call) func() lease.Result {
 func (s *Store) beginAcquire(a lease.Acquisition, until time.Time) func() lease.Result {
 	var r *round
 	e, err := s.lines.enter(a)
+	if err == nil {
+		err = s.group.remembers(a)
+	}
 	if err == nil && a.Told == 0 {
 		r, err = s.propose(e.as(a), e.flags, e.wants, until)
 	}

@@ -20,8 +20,8 @@ const (
 	lastPause  = 500 * time.Millisecond
 )
 
-// expiry is when to ask for the name that is held like this.
-func (s *Store) expiry(held lease.Lease) time.Duration { return held.ExpiresIn + about(laterBy) }
+// expiry is when to ask for the name that is held, or closed, like this.
+func (s *Store) expiry(held lease.Lease) time.Duration { return held.FreeIn() + about(laterBy) }
 
 // armLocked has the name asked for in so long, unless it will be before.
 func (x *lines) armLocked(name string, l *line, in time.Duration, now time.Time) {

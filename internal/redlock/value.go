@@ -23,6 +23,7 @@ type value struct {
 	token     int64
 	committed bool
 	ttl, px   time.Duration
+	delay     time.Duration // of which the key's expiry is later than px
 	since     time.Time
 	payload   string
 	left      time.Duration // until the key expires, as the node said beside it
@@ -40,6 +41,8 @@ func decodeValue(text string, set, left time.Duration) (*value, error) {
 		return nil, errForeign
 	}
 	v := &value{id: lease.ID(fields[0]), committed: fields[4] == "1", payload: fields[8], left: max(left, 0), set: set, text: text}
+	var delay string
+	fields[6], delay, _ = strings.Cut(fields[6], "+")
 	for i, to := range []struct {
 		field int
 		set   func(int64)
@@ -55,6 +58,13 @@ func decodeValue(text string, set, left time.Duration) (*value, error) {
 		}
 		to.set(n)
 	}
+	if delay != "" {
+		n, err := strconv.ParseInt(delay, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%w (lock-delay: %w)", errForeign, err)
+		}
+		v.delay = time.Duration(n) * time.Millisecond
+	}
 	return v, nil
 }
 
@@ -68,13 +78,20 @@ func (v *value) lease(name string, token int64, expiresIn time.Duration) (lease.
 	if ttl == 0 {
 		ttl = v.ttl
 	}
-	return lease.Lease{
+	l := lease.Lease{
 		Name: name, Token: lease.Token(token), Owner: p.Owner, Principal: p.Principal, Since: v.since, TTL: ttl,
-		Left: max(0, expiresIn-(v.px-v.ttl)), ExpiresIn: expiresIn, Metadata: p.Metadata,
-	}, nil
+		Delay: v.delay, Metadata: p.Metadata,
+	}
+	if v.delay > 0 && expiresIn <= v.delay {
+		l.Closed = max(expiresIn, time.Millisecond)
+		return l, nil
+	}
+	l.ExpiresIn = expiresIn - v.delay
+	l.Left = max(0, l.ExpiresIn-(v.px-v.ttl))
+	return l, nil
 }
 
-// px is what a lock key of ttl is set to expire after, in milliseconds: the grace is the store's.
+// px is what a lock key of ttl is set to expire after, in milliseconds, but for a lock-delay: the grace is the store's.
 func px(ttl time.Duration) int64 { return (ttl + lease.Grace(ttl)).Milliseconds() }
 
 func encodePayload(a lease.Acquisition) (string, error) {

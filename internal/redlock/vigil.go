@@ -225,7 +225,7 @@ func (v *vigil) list(ctx context.Context) {
 		cancel()
 		v.of.mu.Lock()
 		for _, l := range page.Leases {
-			if v.book[l.Name] == nil && v.covers(l.Name) {
+			if l.Closed == 0 && v.book[l.Name] == nil && v.covers(l.Name) {
 				e := lease.Event{Kind: lease.EventAcquired, Name: l.Name, Token: l.Token, Owner: l.Owner, Principal: l.Principal}
 				v.book[l.Name] = &entry{lease: e, due: time.Now().Add(l.ExpiresIn)}
 			}
@@ -268,7 +268,7 @@ func (v *vigil) lookAtDue() {
 		case v.book[e.lease.Name] != e: // it has ended meanwhile
 		case err != nil:
 			e.due = now.Add(callTimeout)
-		case found != nil && found.lease.Token == e.lease.Token:
+		case found != nil && found.lease.Token == e.lease.Token && found.lease.Closed == 0:
 			e.due, e.over = now.Add(max(found.lease.ExpiresIn, vigilEvery)), time.Time{}
 		case e.over.IsZero():
 			e.over = now

@@ -145,7 +145,7 @@ func (s Subject) free(t *testing.T, name string) {
 
 // identity is what no renewal and no retry changes about a lease.
 func identity(l lease.Lease) lease.Lease {
-	l.TTL, l.Left, l.ExpiresIn, l.MaxHold, l.HoldLeft = 0, 0, 0, 0, 0
+	l.TTL, l.Left, l.ExpiresIn, l.Closed, l.MaxHold, l.HoldLeft = 0, 0, 0, 0, 0, 0
 	return l
 }
 

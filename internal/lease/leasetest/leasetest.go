@@ -28,9 +28,13 @@ type Subject struct {
 	OwnLine bool
 
 	// Expire makes the lease on name run out now, grace and all, and has the store notice as it would
-	// in time: the name is free, or goes to who is first in line, perhaps a moment later. On Redis,
-	// PEXPIRE its key 0 and promote. It fails the test if there is no lease on name.
+	// in time: the name is free, or goes to who is first in line, perhaps a moment later; or is closed for the lease's
+	// lock-delay. On Redis, PEXPIRE its key to that, else 0, and promote. It fails the test if there is no lease on name.
 	Expire func(t *testing.T, name string)
+
+	// Open ends the delay for which name is closed after a lease, and has the store notice as it would in time. On Redis,
+	// PEXPIRE its key 0 and promote. It fails the test if name is not closed.
+	Open func(t *testing.T, name string)
 
 	// Forget ends the keeping of the place that id, who is away, has in the line of name. It fails the
 	// test if there is none.
@@ -72,6 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"Hold", holdTests},
 		{"Release", releaseTests},
 		{"Force", forceTests},
+		{"LockDelay", delayTests},
 		{"Tokens", tokenTests},
 		{"Get", getTests},
 		{"List", listTests},

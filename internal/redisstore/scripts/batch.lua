@@ -12,7 +12,8 @@
 --
 -- Then each operation brings its keys and arguments. For one name there are either ACQUIREs, which are done in
 -- their order, or one of the others:
---   ACQUIRE  lock, line  tag (<lease id>|<attempt>|<exec>), told (token, or 0), <ttl>|<px>, px, not_after, payload
+--   ACQUIRE  lock, line  tag (<lease id>|<attempt>|<exec>), told (token, or 0), <ttl>|<px>, in how many ms the key
+--                        expires: px and the lock-delay; not_after, payload. Of <px> with a lock-delay see value.lua
 --   RENEW    lock        lease id, ttl (0: the lease's own), px
 --   RELEASE  lock, line  lease id
 -- Before an ACQUIRE or a RENEW there may be, without keys,
@@ -23,7 +24,7 @@
 -- Returns {nonce, TIME in microseconds or '' if it was not needed, reply of each operation}. A reply of ACQUIRE is one of
 --   token                                     granted, as asked for, at TIME
 --   {GRANTED, value, ttl ms, expires in ms}   held by this lease id already
---   {HELD, value, expires in ms}              another lease is in force
+--   {HELD, value, expires in ms}              another lease is in force, or the name is closed after one
 --   {LINE}                                    nothing was done: the name has a line, see queue.lua
 --   {SUPERSEDED} {LOST} {LATE} {REFUSED}      nothing was written
 --   {SKEW, difference in microseconds}        nothing was written
@@ -31,11 +32,11 @@
 -- of RENEW, which never creates and never shortens
 --   value                                     its own ttl and grace were set again: nearly always
 --   {RENEWED, value, ttl ms that was set, expires in ms}
---   {LOST}                                    the name is free or another's
+--   {LOST}                                    the name is free, closed or another's
 -- of RELEASE, which never touches another's
 --   1                                         was held by this lease id, granted to its first attempt and no other
 --   {HELD, attempt, exec}                     was held by this lease id, with this tag
---   {GONE}                                    the name was free
+--   {GONE}                                    the name was free or closed
 --   {OTHER}                                   the name is another's
 --   {LINE}                                    nothing was done: the name has a line, see free.lua
 --
@@ -63,13 +64,13 @@ end
 local function name_of(key) return string.sub(key, BEFORE_NAME + 1) end
 
 -- answered answers an ACQUIRE that is not granted anew.
-local function answered(key, value, line, hold, tag, told, times, px)
+local function answered(key, value, line, hold, tag, told, times)
   local id, attempt, exec = string.match(tag, '^(%x+)|(%d+)|([%x*]+)$')
-  local lock = value and parse(value)
+  local lock = value and standing(key, value)
   if lock and lock.id == id then
-    local ttl = tonumber(string.match(times, '^%d+'))
+    local ttl, px = string.match(times, '^(%d+)|(%d+)')
     return again(key, value, lock, {
-      attempt = tonumber(attempt), exec = exec, told = told, ttl = ttl, px = tonumber(px), hold = hold, now = now,
+      attempt = tonumber(attempt), exec = exec, told = told, ttl = tonumber(ttl), px = tonumber(px), hold = hold, now = now,
     })
   end
   if told ~= '0' then return {'LOST'} end -- once told, never granted anew
@@ -85,31 +86,36 @@ local function is_of(id, value)
   return value and find(value, id, 1, true) == 1 and byte(value, #id + 1) == BAR
 end
 
+-- has_delay reports whether value may be a lease's with a lock-delay. Else, which is nearly always, it need not be parsed.
+local function has_delay(value) return find(value, '+', 1, true) or find(value, '~', 1, true) end
+
 -- Only a ttl larger than ever before writes the value. Where that is refused the lease's own ttl is set, and
 -- answered instead.
 local function renew(key, value, hold, id, ttl, px)
   local at, own_ttl, own_px = is_of(id, value) and #id + 1, nil, nil -- at: of the bar behind id, attempt, exec, token
   for _ = 1, 3 do at = at and find(value, '|', at + 1, true) end
-  if at then own_ttl, own_px = match(value, '^|(%d+)|(%d+)|%d+|', at) end
-  if not own_ttl then return {'LOST'} end
-  local most = hold and rest_of_hold(parse(value).since, hold, now)
-  if most and most >= tonumber(ttl == '0' and own_ttl or ttl) then most = nil end
-  if not most and (ttl == '0' or ttl == own_ttl) then
+  if at and not hold then own_ttl, own_px = match(value, '^|(%d+)|(%d+)|%d+|', at) end -- none if it has a lock-delay
+  if own_ttl and (ttl == '0' or ttl == own_ttl) then
     local reply = redis.pcall('PEXPIRE', key, own_px)
     return failed(reply) and {'ERROR', reply.err} or value
   end
-  local lock = parse(value)
-  ttl, px = tonumber(ttl), tonumber(px)
-  if most then ttl, px = most, most + (px - ttl) end
-  if ttl > lock.ttl then
+  local lock = at and standing(key, value)
+  if not lock or lock.id ~= id then return {'LOST'} end
+  local delay = lock.untaken and 0 or lock.delay
+  own_ttl, own_px = lock.ttl, lock.px + delay
+  if ttl == '0' then ttl, px = lock.ttl, lock.px else ttl, px = tonumber(ttl), tonumber(px) end
+  local most = hold and rest_of_hold(lock.since, hold, now)
+  if most and most < ttl then ttl, px = most, most + (px - ttl) end
+  if ttl > own_ttl then
     lock.ttl, lock.px = ttl, px
+    px = px + delay
     local longer = format(lock)
     local reply = redis.pcall('SET', key, longer, 'PX', string.format('%.0f', px))
     if not failed(reply) then return {'RENEWED', longer, ttl, px} end
-    ttl, px = tonumber(own_ttl), tonumber(own_px)
+    ttl, px = own_ttl, own_px
   else
-    px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
-    local left = px_left(key)
+    px = own_px - (own_ttl - ttl) -- the grace is the lease's
+    local left = ttl < own_ttl and px_left(key) or 0
     if left >= px or px < 1 then return {'RENEWED', value, math.max(ttl, 0), left} end
   end
   local reply = redis.pcall('PEXPIRE', key, string.format('%.0f', px))
@@ -122,6 +128,10 @@ local function release(n, k, who)
   local is_mine = is_of(who, value)
   if line and (is_mine or not value) then return {'LINE'} end
   if not value then return {'GONE'} end
+  if has_delay(value) then
+    local lock = standing(key, value)
+    if lock and lock.id == NOBODY then return {'GONE'} end
+  end
   if not is_mine then return {'OTHER'} end
   local reply, tag = 1, #who + 1
   if find(value, '|1|', tag, true) ~= tag or byte(value, tag + 3) == STAR then
@@ -191,7 +201,10 @@ if #grants > 0 then
       replies[n], failures[key] = failure, failure
     else
       replies[n], current[key] = token, value -- a number is answered with all its digits
-      if watched then note_acquired(name_of(key), now, parse(value), tonumber(px)) end
+      if watched then
+        local lock = parse(value)
+        note_acquired(name_of(key), now, lock, lock.px)
+      end
     end
   end
 end
@@ -201,7 +214,7 @@ for i = 1, #later, 3 do
   local n, k, a = later[i], later[i + 1], later[i + 2]
   local key = KEYS[k]
   local value = current[key] or stored[k]
-  replies[n] = failures[key] or answered(key, value, stored[k + 1], holds[n], unpack(ARGV, a + 1, a + 4)) -- tag, told, times, px
+  replies[n] = failures[key] or answered(key, value, stored[k + 1], holds[n], unpack(ARGV, a + 1, a + 3)) -- tag, told, times
   if replies[n][1] == 'GRANTED' then current[key] = replies[n][2] end
 end
 

@@ -9,7 +9,7 @@
 --
 -- Reply of RELEASE:
 --   {HELD, attempt, exec}            was held by this lease id, with this tag, and is its no more
---   {GONE}                           the name was free
+--   {GONE}                           the name was free, or closed
 --   {OTHER}                          the name is another's
 -- Reply of FORCE:
 --   {FORCED, value, expired in ms}   the lease as it was
@@ -17,11 +17,13 @@
 --   {STALE}                          nobody holds the name
 --
 -- Freeing comes first: it works when Redis is out of memory, and after the DEL Redis refuses nothing
--- for want of memory any more.
+-- for want of memory any more. A forced lease with a lock-delay is over as if it had run out: only the delay is left of
+-- the key's expiry. Then nobody is handed the name before that is over.
 local WHAT, WHO, BY, REASON = unpack(ARGV, HEAD + 1, HEAD + 4)
 
 local function release()
   if not value then return answer({'GONE'}, hand_over()) end
+  if lock and lock.id == NOBODY then return answer({'GONE'}) end
   if not lock or lock.id ~= WHO then return answer({'OTHER'}) end
   redis.call('DEL', LOCK)
   if line then forget(WHO) end
@@ -39,13 +41,19 @@ end
 
 local function force()
   if not value then return answer({'STALE'}, hand_over()) end
+  if lock and lock.id == NOBODY then return answer({'STALE'}) end
   local was, left = value, redis.call('PTTL', LOCK)
   if not lock or lock.token ~= WHO then return answer({'STALE', was, left}) end
-  redis.call('DEL', LOCK)
+  local closes = lock.delay > 0 and not lock.untaken
+  if closes then
+    redis.call('PEXPIRE', LOCK, whole(lock.delay))
+  else
+    redis.call('DEL', LOCK)
+  end
   if line then forget(lock.id) end
   use_a_token_up()
-  note('forced', NAME, now, {token = lock.token, payload = lock.payload, by = BY, reason = REASON})
-  return answer({'FORCED', was, left}, hand_over())
+  note('forced', NAME, now, {token = lock.token, payload = lock.payload, by = BY, reason = REASON, px = closes and whole(lock.delay) or nil})
+  return answer({'FORCED', was, left}, closes and {'CLOSED', lock.delay} or hand_over())
 end
 
 if WHAT == 'FORCE' then return force() end

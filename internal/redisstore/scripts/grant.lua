@@ -32,7 +32,7 @@ local function set(key, value, ...)
 end
 
 -- again answers an acquire of what its lease id holds already: the same lease, its ttl restarted, within what is left
--- of its hold at op.now if op.hold is given; never shortened.
+-- of its hold at op.now if op.hold is given; never shortened. The lock-delay is that of the grant.
 local function again(key, value, lock, op)
   if op.told ~= '0' and op.told ~= lock.token then return {'LOST'} end
   if op.attempt < lock.attempt then return {'SUPERSEDED'} end
@@ -44,12 +44,18 @@ local function again(key, value, lock, op)
   local ttl, px, failure = op.ttl, op.px, nil
   local most = op.hold and rest_of_hold(lock.since, op.hold, op.now)
   if most and most < ttl then ttl, px = most, most + (px - ttl) end
-  local left = px
+  local left
   if ttl >= lock.ttl then
     lock.ttl, lock.px = ttl, px
+    px = px + lock.delay
+    left = px
   else
-    px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
+    px = ttl + (lock.px - lock.ttl) + lock.delay -- the grace is the lease's
     left = math.max(px, px_left(key))
+  end
+  if lock.untaken then
+    lock.untaken = false
+    redis.pcall('PEXPIRE', key, string.format('%.0f', lock.px)) -- a write that is never refused: nor is what follows it
   end
   local restarts = left == px and px >= 1 -- it is less when a hold has been over for long
   local changed = format(lock)

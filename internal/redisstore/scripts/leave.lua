@@ -22,10 +22,11 @@ if e and not matches(e) then e = nil end
 local score = e and redis.call('ZSCORE', QUEUE, ID)
 local present = score and tonumber(score) >= 0
 
-local held = lock and lock.id == ID and matches(lock) and lock.token ~= TOLD
+-- Nobody was told of the lease, so its end is clean, whenever that comes.
+local held = lock and (lock.was or lock.id) == ID and matches(lock) and lock.token ~= TOLD
 if held then
   redis.call('DEL', LOCK)
-  if watched then note_released(NAME, now, lock) end
+  if watched and not lock.was then note_released(NAME, now, lock) end
 end
 if e and KEEP ~= '1' then
   forget(ID)

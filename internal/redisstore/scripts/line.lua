@@ -16,15 +16,16 @@
 -- the hand-over what became of a name that was found or made free:
 --   {MINE, value, expires in ms}     granted to a waiter of the caller
 --   {THEIRS, value, expires in ms}   granted to a waiter of another instance, which has been told
+--   {CLOSED, for how many ms}        the name is closed since just now
 --   {NOBODY}                         nobody is present in line
 --   {AGAIN}                          many who have gone were set aside, and who is next is not known yet
 --   {STANDS, text}                   the line stands, and nobody could be granted
---   {}                               the name is held
+--   {}                               the name is held, or closed
 --
 -- A waiter has an entry in waiters, and a place in queue. The score of a place is its ticket while the
 -- waiter is present; minus the end of the place, in microseconds, while it is away. An entry is
 --   <attempt>|<exec>|<instance>|<ttl>|<px>|<ends>|<ticket>|<since>|<payload>
--- ends being when the wait is over, in microseconds of TIME. A waiter that is handed the lease is away,
+-- px being <px>+<delay> where there is to be a lock-delay, and ends when the wait is over, in microseconds of TIME. A waiter that is handed the lease is away,
 -- so that it has its old place if it never hears of that.
 --
 -- What another instance is handed is told in its channel, as <lease id>|<attempt>|<exec>|<name>, and
@@ -42,7 +43,7 @@ local MAX_GIVEN = 1000 -- given is a hint, and no longer than this
 
 local value, line, fence, watched = unpack(redis.call('MGET', LOCK, LINE, FENCE, WATCHED))
 local now = now_us()
-local lock = value and parse(value)
+local lock = value and standing(LOCK, value)
 
 -- The marker of a line: <last ticket>|<end>, end being a moment, in microseconds, at which no wait and
 -- no place kept after it is left. The keys of the line expire then, and the marker a second later, so
@@ -74,18 +75,19 @@ local function expire_line(till)
 end
 
 local function parse_entry(id, text)
-  local attempt, exec, instance, ttl, px, ends, ticket, since, payload =
-    string.match(text, '^(%d+)|([%x*]+)|(%x+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')
+  local attempt, exec, instance, ttl, times, ends, ticket, since, payload =
+    string.match(text, '^(%d+)|([%x*]+)|(%x+)|(%d+)|(%d+%+?%d*)|(%d+)|(%d+)|(%d+)|(.*)$')
   if not attempt then return nil end
+  local px, delay = split_px(times)
   return {
-    id = id, attempt = tonumber(attempt), exec = exec, instance = instance, ttl = tonumber(ttl), px = tonumber(px),
+    id = id, attempt = tonumber(attempt), exec = exec, instance = instance, ttl = tonumber(ttl), px = px, delay = delay,
     ends = tonumber(ends), ticket = ticket, since = since, payload = payload,
   }
 end
 
 local function format_entry(e)
-  return string.format('%.0f|%s|%s|%.0f|%.0f|%.0f|%s|%s|%s',
-    e.attempt, e.exec, e.instance, e.ttl, e.px, e.ends, e.ticket, e.since, e.payload)
+  return string.format('%.0f|%s|%s|%.0f|%s|%.0f|%s|%s|%s',
+    e.attempt, e.exec, e.instance, e.ttl, spell_px(e.px, e.delay), e.ends, e.ticket, e.since, e.payload)
 end
 
 -- Whether a client lives is its instance's business; whether an instance does, its beat and its channel say.
@@ -199,36 +201,38 @@ local function first()
   return nil, {'AGAIN'}
 end
 
--- grant sets the lock for e, or answers why not.
+-- grant sets the lock for e, or answers why not. px is for how long it is to stand until it is taken up; nil: it is.
+-- It answers in how many ms the key expires, too.
 local function grant(e, px)
   local token, problem = raise_fence(FENCE, fence, 1, now)
   if not token then return nil, problem end
   fence = whole(token)
   local granted = {
-    id = e.id, attempt = e.attempt, exec = e.exec, token = fence, ttl = e.ttl, px = e.px,
-    since = whole(now), payload = e.payload,
+    id = e.id, attempt = e.attempt, exec = e.exec, token = fence, ttl = e.ttl, px = e.px, delay = e.delay,
+    untaken = px ~= nil, since = whole(now), payload = e.payload,
   }
-  local failure = set(LOCK, format(granted), 'NX', 'PX', whole(px))
+  local expires = px or e.px + e.delay
+  local failure = set(LOCK, format(granted), 'NX', 'PX', whole(expires))
   if failure then return nil, failure[2] end
   lock, value = granted, format(granted)
-  if watched then note_acquired(NAME, now, lock, px, e.ticket) end
-  return value
+  if watched then note_acquired(NAME, now, lock, px or e.px, e.ticket) end
+  return value, expires
 end
 
 -- give grants the free name to e, who is present. To a waiter of another instance for a moment only:
 -- that instance makes it a whole ttl when it takes it up.
 local function give(e, last)
   local mine = e.instance == CALLER
-  local px = mine and e.px or UNCLAIMED
+  local px = not mine and UNCLAIMED or nil
   if come_back[e.instance] then
-    px = math.min(px, math.ceil(come_back[e.instance] / 1000))
+    px = math.min(px or e.px, math.ceil(come_back[e.instance] / 1000))
     note_up(BEATS, now)
   end
-  local granted, problem = grant(e, px)
-  if not granted then return {'STANDS', problem} end
+  local granted, expires = grant(e, px)
+  if not granted then return {'STANDS', expires} end
   keep(e.id, now + KEEP_PLACE)
   if last then settle() end
-  if mine then return {'MINE', value, px} end
+  if mine then return {'MINE', value, expires} end
   local told = string.format('%s|%.0f|%s|%s', e.id, e.attempt, e.exec, NAME)
   local count = redis.pcall('HLEN', GIVEN)
   if type(count) == 'number' and count < MAX_GIVEN then
@@ -236,7 +240,7 @@ local function give(e, last)
     redis.pcall('PEXPIRE', GIVEN, whole(KEEP_PLACE / 1000))
   end
   redis.pcall('PUBLISH', CHANNELS .. e.instance, told)
-  return {'THEIRS', value, px}
+  return {'THEIRS', value, expires}
 end
 
 -- hand_over grants the free name to the first in line.

@@ -5,7 +5,7 @@
 --   ARGV[9]           lease id
 --   ARGV[10], [11]    attempt, exec: the tag
 --   ARGV[12]          told: token, or 0
---   ARGV[13], [14]    ttl, px, milliseconds
+--   ARGV[13], [14]    ttl, px, milliseconds; <px>+<delay> with a lock-delay
 --   ARGV[15]          payload
 --   ARGV[16]          not_after, microseconds of TIME: later than this nothing is written
 --   ARGV[17]          ends, microseconds of TIME: when the wait is over; 0 asks for no place and gives up one that was had,
@@ -15,7 +15,7 @@
 --
 -- Reply, as batch.lua's of ACQUIRE:
 --   {GRANTED, value, ttl ms, expires in ms}
---   {HELD, value, expires in ms, place, ticket}   place and ticket that the lease id has, or had; or 0
+--   {HELD, value, expires in ms, place, ticket}   another lease is in force, or the name is closed after one; place and ticket that the lease id has, or had; or 0
 --   {SUPERSEDED} {LOST} {LATE} {REFUSED} {SKEW, difference in microseconds} {FULL}
 --   {AGAIN}                                       ask again: see line.lua
 --   {ERROR, text}
@@ -24,9 +24,10 @@ local LINE_SLACK = 5000000 -- us: the keys of a line are let live for so much lo
 local id, attempt, exec, told, ttl, px, payload, not_after, ends, hold, beat_due = unpack(ARGV, HEAD + 1, HEAD + 11)
 local op = {
   id = id, attempt = tonumber(attempt), exec = exec, told = told, instance = CALLER, ttl = tonumber(ttl),
-  px = tonumber(px), ends = tonumber(ends), since = whole(now), payload = payload,
+  ends = tonumber(ends), since = whole(now), payload = payload,
   hold = hold ~= '0' and tonumber(hold) or nil, now = now,
 }
+op.px, op.delay = split_px(px)
 local waits = op.ends > 0
 
 if now > tonumber(not_after) then return answer({'LATE'}) end
@@ -70,13 +71,13 @@ if not lock then
     return answer(last[1] == 'AGAIN' and last or {'ERROR', last[2]})
   end
   if not head or e and tonumber(e.ticket) <= tonumber(head.ticket) then
-    local granted, problem = grant(op, op.px)
-    if not granted then return answer({'ERROR', problem}) end
+    local granted, expires = grant(op)
+    if not granted then return answer({'ERROR', expires}) end
     if e then
       forget(op.id)
       if not head or head.id == op.id and last then settle() end
     end
-    return answer({'GRANTED', granted, op.ttl, op.px})
+    return answer({'GRANTED', granted, op.ttl, expires})
   end
   present = present and not set_aside[op.id]
   handed = give(head, last)
@@ -84,7 +85,7 @@ if not lock then
 end
 local left = handed and handed[3] or redis.call('PTTL', LOCK)
 
--- Another holds the name.
+-- Another holds the name, or it is closed.
 if not e and not waits then return answer({'HELD', value, left, 0, '0'}, handed) end
 
 local place

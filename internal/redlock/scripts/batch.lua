@@ -17,11 +17,13 @@
 --   COMMIT   lease id, token that was reported, token of the lease
 --   RENEW    lease id, ttl (0: the lease's own), px
 --   RELEASE  lease id
+--   FOLLOW   lease id: RELEASE of a lease that other nodes have released in time, also where it is over by now
 --   UNDO     lease id, attempt, exec: the tag, compared. An exec has 16 digits, and more for one of its executions alone
 --   FORCE    lease id, proposal, notice
 --   LOOK
 -- Before an ACQUIRE or a RENEW there may be, without keys,
 --   HOLD     for how long the lease may be renewed in all since its grant: no ttl that is set reaches beyond that
+-- px of ACQUIRE is in how many ms the key expires, the lock-delay included; that of RENEW is without.
 -- Times are milliseconds, but for not_after, microseconds of this node's TIME, and since. Later than not_after an
 -- ACQUIRE does nothing.
 --
@@ -33,13 +35,14 @@
 -- {nonce, TIME, {fence, how many listen to events, reply of each operation}}. A reply of ACQUIRE is one of
 --   token                                granted: what this node gave
 --   {STANDS, value, ttl ms, left ms}     the lease id had it already; its ttl was restarted, and never shortened
---   {HELD, value, left ms}               another lease stands here
+--   {HELD, value, left ms}               another lease stands here, or the name is closed after one, perhaps the same
 --   {FREE} {WANTED}                      free, and not granted: it may not be; another instance is next
 --   {SUPERSEDED} {LATE} {SKEW, µs}       nothing was written
--- of COMMIT    {STANDS, value, ttl ms, left ms} {NONE}: what was reported does not stand any more
+-- of COMMIT    {STANDS, value, ttl ms, left ms} {NONE}: what was reported does not stand any more, or is over
 -- of RENEW     value: its own ttl was set, nearly always; {STANDS, value, ttl ms that was set, left ms} {NONE, FREE or HELD}
--- of RELEASE   1: held, by its first attempt, nobody wants it nor watches; {HELD, attempt, exec, want, value} {GONE} {OTHER}
--- of UNDO      {UNDONE, want, value} {NONE}
+-- of RELEASE and FOLLOW
+--              1: held, by its first attempt, nobody wants it nor watches; {HELD, attempt, exec, want, value} {GONE} {OTHER}
+-- of UNDO      {UNDONE, want, value; '' if it was over} {NONE}
 -- of FORCE     {FORCED} {NONE}
 -- of LOOK      {HELD, value, left ms} {FREE}
 -- and of each  {ERROR, text}: nothing was written, but perhaps the fence.
@@ -120,6 +123,13 @@ local function free(name)
   name.freed = true
 end
 
+-- over reports whether the lease that stands there, a lock, is over, and the name closed. Undoing what nobody was told of is
+-- the only thing that finds it still.
+local function over(name)
+  local lock = holder(name)
+  return lock and lock.delay > 0 and left(name) <= lock.delay
+end
+
 -- foreign answers an error if what stands there is no lock.
 local function foreign(name) return name.value and not holder(name) and {'ERROR', FOREIGN} end
 
@@ -175,7 +185,7 @@ local function within(lock, ttl, px)
   return ttl, px
 end
 
--- again restarts the ttl of a lease that the asking lease id has, and never shortens it.
+-- again restarts the ttl of a lease that the asking lease id has, and never shortens it. The lock-delay is that of the grant.
 local function again(name, lock, attempt, exec, ttl, px)
   if attempt < lock.attempt then return {'SUPERSEDED'} end
   if attempt > lock.attempt then
@@ -187,11 +197,13 @@ local function again(name, lock, attempt, exec, ttl, px)
     lock.exec = '*' -- replayed: no undo can tell the executions apart, so none may match
   end
   ttl, px = within(lock, ttl, px)
-  local stands = px
+  local stands
   if ttl >= lock.ttl then
     lock.ttl, lock.px = ttl, px
+    px = px + lock.delay
+    stands = px
   else
-    px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
+    px = ttl + (lock.px - lock.ttl) + lock.delay -- the grace is the lease's
     stands = math.max(px, left(name))
   end
   put(name, lock, stands == px and px >= 1 and px or nil)
@@ -206,8 +218,9 @@ function do_.ACQUIRE(name, tag, flags, proposal, not_after, wanter, next_wanter,
     local problem = foreign(name)
     if problem then return problem end
     local id, attempt, exec = match(tag, '^(%x+)|(%d+)|([%x*]+)$')
-    if name.lock.id == id then
-      return again(name, name.lock, tonumber(attempt), exec, tonumber(match(rest, '^0|(%d+)|')), tonumber(px))
+    if name.lock.id == id and not over(name) then
+      local ttl, own_px = match(rest, '^0|(%d+)|(%d+)')
+      return again(name, name.lock, tonumber(attempt), exec, tonumber(ttl), tonumber(own_px))
     end
     local ms = left(name)
     if wanter ~= '' then note_want(name, match(wanter, '^%x+'), wanter, ms) end
@@ -220,7 +233,7 @@ function do_.ACQUIRE(name, tag, flags, proposal, not_after, wanter, next_wanter,
     me, mine = match(wanter, '^(%x+)|(%d+)$')
     insists = find(flags, 'I', 1, true)
     local first = name.want and wants(name)[1]
-    local since = mine or match(rest, '^0|%d+|%d+|(%d+)|')
+    local since = mine or match(rest, '^0|%d+|%d+%+?%d*|(%d+)|')
     if first and not insists and first.instance ~= me and first.since < tonumber(since) then return {'WANTED'} end
   end
   local proposed = tonumber(proposal)
@@ -235,7 +248,7 @@ end
 
 function do_.COMMIT(name, id, reported, token)
   local lock = holder(name)
-  if not lock or lock.id ~= id or lock.token ~= reported then return foreign(name) or {'NONE'} end
+  if not lock or lock.id ~= id or lock.token ~= reported or over(name) then return foreign(name) or {'NONE'} end
   if tonumber(reported) > tonumber(token) then return {'NONE'} end -- something was granted or forced here since
   raise(tonumber(token))
   lock.token, lock.committed = token, '1'
@@ -245,20 +258,21 @@ end
 
 function do_.RENEW(name, id, ttl, px)
   local lock = holder(name)
-  if not lock or lock.id ~= id then return foreign(name) or {'NONE', lock and 'HELD' or 'FREE'} end
+  if not lock or lock.id ~= id or over(name) then return foreign(name) or {'NONE', lock and 'HELD' or 'FREE'} end
   ttl, px = tonumber(ttl), tonumber(px)
   if ttl == 0 then ttl, px = lock.ttl, lock.px end
   ttl, px = within(lock, ttl, px)
   if ttl == lock.ttl then
-    name.px, name.write = lock.px, name.write or 'EXPIRE'
+    name.px, name.write = lock.px + lock.delay, name.write or 'EXPIRE'
     return name.value
   end
   if ttl > lock.ttl then
     lock.ttl, lock.px = ttl, px
+    px = px + lock.delay
     put(name, lock, px)
     return {'STANDS', name.value, ttl, px}
   end
-  px = ttl + (lock.px - lock.ttl) -- the grace is the lease's
+  px = ttl + (lock.px - lock.ttl) + lock.delay -- the grace is the lease's
   local ms = left(name)
   if ms < px then -- so it is no less than 1
     name.px, name.write = px, name.write or 'EXPIRE'
@@ -267,7 +281,7 @@ function do_.RENEW(name, id, ttl, px)
   return {'STANDS', name.value, math.max(ttl, 0), ms}
 end
 
-function do_.RELEASE(name, id)
+function do_.FOLLOW(name, id)
   if not name.value then return {'GONE'} end
   if not has(name, id) then return foreign(name) or {'OTHER'} end
   local value, tag = name.value, #id + 1
@@ -283,9 +297,15 @@ function do_.UNDO(name, id, attempt, exec)
   if not lock or lock.id ~= id or lock.attempt ~= tonumber(attempt) or exec == '*' then return {'NONE'} end
   local known = #exec > EXEC and lock.exec or string.sub(lock.exec, 1, EXEC)
   if known ~= exec then return {'NONE'} end
-  local value = name.value
+  local value = over(name) and '' or name.value
   free(name)
   return {'UNDONE', next_of(name), value}
+end
+
+function do_.RELEASE(name, id)
+  local delayed = name.value and find(name.value, '+', 1, true) -- nearly always not, and then nothing need be parsed
+  if delayed and over(name) then return {'GONE'} end
+  return do_.FOLLOW(name, id)
 end
 
 -- A force uses a token up that is newer than the forced one, so that what is protected can be told of it; and so that
@@ -293,9 +313,14 @@ end
 function do_.FORCE(name, id, proposal, notice)
   local token = math.max(fence + 1, tonumber(proposal))
   if token < MAX_TOKEN then raise(token) end
-  if not has(name, id) then return foreign(name) or {'NONE'} end
-  free(name)
+  if not has(name, id) or over(name) then return foreign(name) or {'NONE'} end
   name.notice = notice
+  local lock = holder(name)
+  if lock and lock.delay > 0 then
+    name.px, name.write = lock.delay, name.write or 'EXPIRE' -- as if it had run out
+  else
+    free(name)
+  end
   return {'FORCED'}
 end
 
@@ -304,7 +329,7 @@ function do_.LOOK(name)
   return {'FREE'}
 end
 
-local arguments = {ACQUIRE = 8, COMMIT = 3, RENEW = 3, RELEASE = 1, UNDO = 3, FORCE = 3, LOOK = 0}
+local arguments = {ACQUIRE = 8, COMMIT = 3, RENEW = 3, RELEASE = 1, FOLLOW = 1, UNDO = 3, FORCE = 3, LOOK = 0}
 local replies = {}
 local k, a, n = 3, 8, 0
 while a <= #ARGV do

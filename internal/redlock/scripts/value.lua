@@ -6,7 +6,8 @@
 --   token          what this node gave, or what was committed
 --   committed      1 if a second round has written the token of the lease here, else 0
 --   ttl            milliseconds, the largest that was ever set
---   px             milliseconds, ttl and grace: what the key's expiry is set to
+--   px             milliseconds, ttl and grace: what the key's expiry is set to. With a lock-delay <px>+<delay>: the expiry is later by that,
+--                  and when no more than the delay is left of it the lease is over and nobody's at this node, and the name closed
 --   since          microseconds of the granting lockd's clock, the same on all nodes
 --   payload        the rest; the scripts never look into it
 --
@@ -16,18 +17,19 @@
 local FOREIGN = 'the lock key holds something that lockd did not write'
 
 local function parse(value)
-  local id, attempt, exec, token, committed, ttl, px, since, payload =
-    string.match(value, '^(%x+)|(%d+)|([%x*]+)|(%d+)|([01])|(%d+)|(%d+)|(%d+)|(.*)$')
+  local id, attempt, exec, token, committed, ttl, px, delay, since, payload =
+    string.match(value, '^(%x+)|(%d+)|([%x*]+)|(%d+)|([01])|(%d+)|(%d+)%+?(%d*)|(%d+)|(.*)$')
   if not id then return nil end
   return {
     id = id, attempt = tonumber(attempt), exec = exec, token = token, committed = committed,
-    ttl = tonumber(ttl), px = tonumber(px), since = since, payload = payload,
+    ttl = tonumber(ttl), px = tonumber(px), delay = tonumber(delay) or 0, since = since, payload = payload,
   }
 end
 
 local function format(lock)
-  return string.format('%s|%.0f|%s|%s|%s|%.0f|%.0f|%s|%s',
-    lock.id, lock.attempt, lock.exec, lock.token, lock.committed, lock.ttl, lock.px, lock.since, lock.payload)
+  local delay = lock.delay > 0 and string.format('+%.0f', lock.delay) or ''
+  return string.format('%s|%.0f|%s|%s|%s|%.0f|%.0f%s|%s|%s',
+    lock.id, lock.attempt, lock.exec, lock.token, lock.committed, lock.ttl, lock.px, delay, lock.since, lock.payload)
 end
 
 local function whole(n) return string.format('%.0f', n) end
