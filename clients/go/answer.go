@@ -131,11 +131,13 @@ func heldError(name string, held *lockdv1.Held) *HeldError {
 		return &HeldError{Name: name, Position: int(held.GetPlace())}
 	}
 	if holder.GetToken() == 0 { // we may not know who
-		return &HeldError{Name: name, Position: int(held.GetPlace()), ExpiresIn: held.GetExpiresIn().AsDuration()}
+		return &HeldError{
+			Name: name, Position: int(held.GetPlace()), ExpiresIn: held.GetExpiresIn().AsDuration(), ClosedFor: holder.GetClosedFor().AsDuration(),
+		}
 	}
 	return &HeldError{
 		Name: name, Owner: holder.GetOwner(), Token: holder.GetToken(), Position: int(held.GetPlace()),
-		Since: holder.GetSince().AsTime(), ExpiresIn: held.GetExpiresIn().AsDuration(),
+		Since: holder.GetSince().AsTime(), ExpiresIn: held.GetExpiresIn().AsDuration(), ClosedFor: holder.GetClosedFor().AsDuration(),
 	}
 }
 

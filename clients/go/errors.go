@@ -59,12 +59,21 @@ type HeldError struct {
 	Token     int64         // of the lease in force; 0 if lockd did not say
 	Since     time.Time     // of its grant, by the store's clock
 	ExpiresIn time.Duration // until the name would have been free without a renewal
-	Position  int           // the caller's place in line, 1 being next; 0: not in line, or lockd did not say
+	// ClosedFor is set if nobody held the name: the lease ran out, or was ended by force, and the name stayed closed for so
+	// long still. Owner, Token and Since are those of the lease that was lost.
+	ClosedFor time.Duration
+	Position  int // the caller's place in line, 1 being next; 0: not in line, or lockd did not say
 }
 
 func (e *HeldError) Error() string {
 	text := fmt.Sprintf("lockd: %q is held by another", e.Name)
-	if e.Token != 0 {
+	switch {
+	case e.ClosedFor > 0:
+		text = fmt.Sprintf("lockd: %q is closed for another %s after an unclean loss", e.Name, e.ClosedFor.Truncate(time.Millisecond))
+		if e.Token != 0 {
+			text += fmt.Sprintf(" by %q, who had it since %s", e.Owner, e.Since.UTC().Format(time.RFC3339))
+		}
+	case e.Token != 0:
 		text = fmt.Sprintf("lockd: %q is held by %q since %s, for another %s unless renewed",
 			e.Name, e.Owner, e.Since.UTC().Format(time.RFC3339), e.ExpiresIn.Truncate(time.Millisecond))
 	}

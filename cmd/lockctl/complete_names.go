@@ -63,7 +63,7 @@ func (s *server) held(ctx context.Context, typed string) []string {
 				return
 			}
 			for _, lease := range page.GetLeases() {
-				if strings.HasPrefix(lease.GetName(), typed) && typeable(lease.GetName()) {
+				if lease.GetClosedFor() == nil && strings.HasPrefix(lease.GetName(), typed) && typeable(lease.GetName()) {
 					names = append(names, lease.GetName())
 				}
 			}

@@ -136,7 +136,13 @@ func saidOnce(text string) string {
 // describeHeld says who stands in the way, since when and for how much longer, and how far one has got.
 func describeHeld(held *lockd.HeldError) string {
 	text := fmt.Sprintf("%s is held by another", plain(held.Name))
-	if held.Token != 0 {
+	switch {
+	case held.ClosedFor > 0:
+		text = fmt.Sprintf("%s is closed for %s after an unclean loss", plain(held.Name), rounded(held.ClosedFor))
+		if held.Token != 0 {
+			text += fmt.Sprintf(" by %s (token %d), who had it since %s", plain(held.Owner), held.Token, held.Since.UTC().Format(time.RFC3339))
+		}
+	case held.Token != 0:
 		text = fmt.Sprintf("%s is held by %s (token %d) since %s, for another %s unless renewed",
 			plain(held.Name), plain(held.Owner), held.Token, held.Since.UTC().Format(time.RFC3339), rounded(held.ExpiresIn))
 	}

@@ -13,7 +13,8 @@ import (
 
 const getHelp = `Get shows who holds NAME: owner, token, since when and for how much longer, and who stands in line for it:
 the first 100, in order, and how many there are. Where a quorum keeps leases, it also shows on how many of the nodes the
-lease stands. A free name is no error.`
+lease stands. Of a name that stays closed after a lease that ran out or was ended by force, it shows for how long, and whose lease
+that was. A free name is no error.`
 
 func newGet(to *server) *cobra.Command {
 	var out output
@@ -52,9 +53,15 @@ func get(ctx context.Context, to *server, name string) (*lockdv1.GetResponse, er
 
 // showStanding shows the holder and, if anybody waits, the line.
 func showStanding(s *screen, resp *lockdv1.GetResponse, now time.Time) (err error) {
-	if resp.GetHeld() {
+	closed := resp.GetLease().GetClosedFor().AsDuration()
+	switch {
+	case resp.GetHeld():
 		err = s.pairs(append(leaseRows(resp.GetLease()), nodesRow(resp)...))
-	} else {
+	case closed > 0:
+		if err = s.printf("%s is closed for %s after an unclean loss; it was held by\n", plain(resp.GetName()), rounded(closed)); err == nil {
+			err = s.pairs(leaseRows(resp.GetLease()))
+		}
+	default:
 		err = s.printf("%s is free\n", plain(resp.GetName()))
 	}
 	if err != nil || resp.GetWaiterCount() == 0 {
@@ -89,19 +96,27 @@ func nodesRow(resp *lockdv1.GetResponse) [][2]cell {
 	return [][2]cell{{{text: "nodes"}, at}}
 }
 
+// leftCell is what is left of a lease, or for how long its name is closed after it.
+func leftCell(l *lockdv1.Lease) cell {
+	left := l.GetTtlLeft().AsDuration()
+	switch closed := l.GetClosedFor().AsDuration(); {
+	case closed > 0:
+		return cell{text: "closed " + rounded(closed), style: warned}
+	case left <= 0:
+		return cell{text: rounded(left), style: warned}
+	}
+	return cell{text: rounded(left)}
+}
+
 // leaseRows are a lease, a line for each thing that is known of it.
 func leaseRows(l *lockdv1.Lease) [][2]cell {
-	left := cell{text: rounded(l.GetTtlLeft().AsDuration())}
-	if l.GetTtlLeft().AsDuration() <= 0 {
-		left.style = warned
-	}
 	rows := [][2]cell{
 		{{text: "name"}, {text: plain(l.GetName())}},
 		{{text: "owner"}, {text: plain(l.GetOwner())}},
 		{{text: "token"}, number(l.GetToken())},
 		{{text: "since"}, {text: l.GetSince().AsTime().Format(time.RFC3339)}},
 		{{text: "ttl"}, {text: l.GetTtl().AsDuration().String()}},
-		{{text: "left"}, left},
+		{{text: "left"}, leftCell(l)},
 	}
 	if principal := l.GetPrincipal(); principal != "" {
 		rows = append(rows, [2]cell{{text: "principal"}, {text: plain(principal)}})

@@ -23,6 +23,11 @@ func (g *gets) Get(context.Context, *lockdv1.GetRequest) (*lockdv1.GetResponse, 
 	return g.answer, nil
 }
 
+// List answers the same lease.
+func (g *gets) List(context.Context, *lockdv1.ListRequest) (*lockdv1.ListResponse, error) {
+	return &lockdv1.ListResponse{Leases: []*lockdv1.Lease{g.answer.GetLease()}}, nil
+}
+
 // The line is shown in order, with what is not in the answer counted.
 func TestGetShowsTheLine(t *testing.T) {
 	t.Parallel()
@@ -79,5 +84,32 @@ func TestGetShowsOnHowManyNodesALeaseStands(t *testing.T) {
 	addr = serve(t, &gets{answer: &lockdv1.GetResponse{Name: "job", Held: true, Lease: answer.GetLease()}})
 	if _, out, _ := here(t, addr, "get", "job"); strings.Contains(out, "nodes") {
 		t.Errorf("lockctl get where no quorum keeps leases: %s, want nothing about nodes", out)
+	}
+}
+
+// A closed name is not free: get and ls show for how long it is closed, and whose lease that was.
+func TestGetAndListShowAClosedName(t *testing.T) {
+	t.Parallel()
+	lost := &lockdv1.Lease{
+		Name: "job", Token: 7, Owner: "me", Since: timestamppb.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
+		Ttl: durationpb.New(time.Minute), TtlLeft: durationpb.New(0), ClosedFor: durationpb.New(12 * time.Second),
+	}
+	addr := serve(t, &gets{answer: &lockdv1.GetResponse{Name: "job", Lease: lost}})
+	want := `job is closed for 12s after an unclean loss; it was held by
+name   job
+owner  me
+token  7
+since  2026-01-02T03:04:05Z
+ttl    1m0s
+left   closed 12s
+`
+	if code, out, text := here(t, addr, "get", "job"); code != exitOK || out != want {
+		t.Errorf("lockctl get: %d, %s%s, want %s", code, text, out, want)
+	}
+	if _, out, _ := here(t, addr, "get", "job", "-o", "jsonl"); !strings.Contains(out, `"held":false`) || !strings.Contains(out, `"closedFor":"12s"`) {
+		t.Errorf("lockctl get -o jsonl: %s, want nobody to hold it, and closedFor", out)
+	}
+	if _, out, _ := here(t, addr, "ls"); !strings.Contains(out, "closed 12s") {
+		t.Errorf("lockctl ls: %s, want it closed for 12s", out)
 	}
 }

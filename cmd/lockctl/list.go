@@ -19,7 +19,8 @@ const listPage = 500
 const listHelp = `Ls lists the leases in force, by name: all of them, or those on PREFIX and below it ("a/b" selects "a/b"
 and "a/b/c", not "a/bc"; "a/b/" is the same).
 
-LEFT is what the holder may still count on; 0s is the grace that follows, in which the name is still taken.`
+LEFT is what the holder may still count on; 0s is the grace that follows, in which the name is still taken. "closed 12s" is for
+how long the name stays closed after a lease that ran out or was ended by force: nobody has it.`
 
 func newList(to *server) *cobra.Command {
 	var out output
@@ -103,10 +104,7 @@ func leasesView(leases []*lockdv1.Lease, now time.Time) view {
 		table: func(s *screen) error {
 			rows := make([][]cell, len(leases))
 			for i, l := range leases {
-				left := cell{text: rounded(l.GetTtlLeft().AsDuration())}
-				if l.GetTtlLeft().AsDuration() <= 0 {
-					left.style = warned
-				}
+				left := leftCell(l)
 				rows[i] = []cell{{text: plain(l.GetName())}, number(l.GetToken()), moment(l.GetSince(), now), left, {text: plain(l.GetOwner())}}
 			}
 			return s.table([]column{{title: "NAME"}, {title: "TOKEN"}, {title: "SINCE"}, {title: "LEFT"}, {title: "OWNER", least: leastOwner}}, rows)

@@ -131,21 +131,22 @@ type standing struct {
 	owner  string // ours
 	holder string // "" if not known
 	since  time.Time
-	place  int    // ours, 0 if not known
-	ticket int64  // ours, 0 if not known
-	away   string // why nothing is known of late; "" if it is
+	place  int           // ours, 0 if not known
+	ticket int64         // ours, 0 if not known
+	away   string        // why nothing is known of late; "" if it is
+	closed time.Duration // for how long the name was, when last looked at; 0: it was not
 }
 
 // hear takes what lockd has said of itself.
 func (s *standing) hear(held lockd.HeldError) {
-	s.holder, s.since, s.place, s.away = held.Owner, held.Since, held.Position, ""
+	s.holder, s.since, s.place, s.away, s.closed = held.Owner, held.Since, held.Position, "", held.ClosedFor
 }
 
 // see takes what a look has shown. The ticket that is ours bears our owner, as others' may; of these we
 // are the last that is no further back than we were told to be.
 func (s *standing) see(resp *lockdv1.GetResponse) {
-	s.away = ""
-	if !resp.GetHeld() {
+	s.away, s.closed = "", resp.GetLease().GetClosedFor().AsDuration()
+	if !resp.GetHeld() && s.closed == 0 {
 		return // it is changing hands
 	}
 	s.holder, s.since = resp.GetLease().GetOwner(), resp.GetLease().GetSince().AsTime()
@@ -166,18 +167,24 @@ func (s *standing) see(resp *lockdv1.GetResponse) {
 // text is what there is to say in so many columns, "" if nothing is known. Of what is too long the name goes
 // first, which whoever waits has typed, then since when; the holder is cut; the place stays.
 func (s *standing) text(now time.Time, width int) string {
-	if s.away != "" {
-		return s.textAway(width)
+	place := ""
+	switch {
+	case s.away != "" && s.place > 0:
+		return s.textWithout(s.away, fmt.Sprintf(", you were %s in line", ordinal(s.place)), width)
+	case s.away != "":
+		return s.textWithout(s.away, "", width)
+	case s.place > 0:
+		place = fmt.Sprintf(", you are %s in line", ordinal(s.place))
+	}
+	if s.closed > 0 {
+		return s.textWithout(fmt.Sprintf("closed for %s after an unclean loss", rounded(s.closed)), place, width)
 	}
 	if s.holder == "" && s.place == 0 {
 		return ""
 	}
-	holder, since, place := "another", "", ""
+	holder, since := "another", ""
 	if s.holder != "" {
 		holder, since = plain(s.holder), " since "+clock(s.since, now)
-	}
-	if s.place > 0 {
-		place = fmt.Sprintf(", you are %s in line", ordinal(s.place))
 	}
 	const recognisable = 14 // columns of a holder
 	for _, form := range []struct{ before, after string }{
@@ -196,16 +203,12 @@ func (s *standing) text(now time.Time, width int) string {
 	return clip("waiting"+place, width)
 }
 
-// textAway is text while nobody says how things stand.
-func (s *standing) textAway(width int) string {
-	place := ""
-	if s.place > 0 {
-		place = fmt.Sprintf(", you were %s in line", ordinal(s.place))
-	}
-	for _, text := range []string{"waiting for " + strconv.Quote(s.name) + ": " + s.away + place, "waiting: " + s.away + place} {
+// textWithout is text while there is no holder to be named: why, and the place.
+func (s *standing) textWithout(why, place string, width int) string {
+	for _, text := range []string{"waiting for " + strconv.Quote(s.name) + ": " + why + place, "waiting: " + why + place} {
 		if columns(text) <= width {
 			return text
 		}
 	}
-	return clip("waiting: "+s.away, width)
+	return clip("waiting: "+why, width)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/spf13/pflag"
@@ -51,6 +52,31 @@ func TestStandingFollowsItsOwnTicket(t *testing.T) {
 		if got, want := s.text(now, 200), `waiting for "job": `+step.want; got != want {
 			t.Errorf("it says %s, want %s", got, want)
 		}
+	}
+}
+
+// While the name is closed nobody is said to hold it, and for how long is; then who holds it is said again.
+func TestStandingWhileTheNameIsClosed(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 12, 30, 0, 0, time.Local)
+	s := standing{name: "job", owner: "me"}
+	s.hear(lockd.HeldError{Name: "job", Owner: "alice", Since: now, Position: 3, ClosedFor: 12 * time.Second})
+	for width, want := range map[int]string{
+		90: `waiting for "job": closed for 12s after an unclean loss, you are 3rd in line`,
+		70: `waiting: closed for 12s after an unclean loss, you are 3rd in line`,
+		44: `waiting: closed for 12s after an unclean loss`[:44],
+	} {
+		if got := s.text(now, width); got != want {
+			t.Errorf("in %d columns it says %s, want %s", width, got, want)
+		}
+	}
+	s.see(&lockdv1.GetResponse{Name: "job", Lease: &lockdv1.Lease{Owner: "alice", ClosedFor: durationpb.New(7 * time.Second)}})
+	if got := s.text(now, 90); !strings.Contains(got, "closed for 7s") {
+		t.Errorf("later it says %s, want what is left of it", got)
+	}
+	s.see(&lockdv1.GetResponse{Name: "job", Held: true, Lease: &lockdv1.Lease{Owner: "bob", Since: timestamppb.New(now)}})
+	if got := s.text(now, 90); !strings.Contains(got, "held by bob") {
+		t.Errorf("when it is held again it says %s, want the holder", got)
 	}
 }
 

@@ -157,8 +157,9 @@ func masked(caller *auth.Caller, err error) error {
 }
 
 func maskedHeld(held *lease.HeldError) *lease.HeldError {
+	h := held.Holder
 	return &lease.HeldError{
-		Holder: lease.Lease{Name: held.Holder.Name, ExpiresIn: held.Holder.ExpiresIn}, Place: held.Place, Ticket: held.Ticket,
+		Holder: lease.Lease{Name: h.Name, ExpiresIn: h.ExpiresIn, Delay: h.Delay, Closed: h.Closed}, Place: held.Place, Ticket: held.Ticket,
 	}
 }
 

@@ -170,9 +170,12 @@ func badRequest(err *lease.InvalidError) *errdetails.BadRequest {
 // encodeHolder says who is in the way; without metadata if, in very many small pieces, they are too
 // long for a trailer. Get answers them whole.
 func encodeHolder(holder lease.Lease) *lockdv1.Held {
-	held := &lockdv1.Held{Lease: &lockdv1.Lease{Name: holder.Name}, ExpiresIn: durationpb.New(holder.ExpiresIn)}
-	if holder.Token == 0 {
-		return held // who it is is not for the caller
+	held := &lockdv1.Held{Lease: &lockdv1.Lease{Name: holder.Name}, ExpiresIn: durationpb.New(holder.FreeIn())}
+	if holder.Token == 0 { // who it is is not for the caller
+		if holder.Closed > 0 {
+			held.Lease.ClosedFor = durationpb.New(holder.Closed)
+		}
+		return held
 	}
 	held.Lease = encodeLease(holder)
 	if proto.Size(held) > maxHeld {
@@ -189,9 +192,12 @@ func encodeHeld(err *lease.HeldError) *lockdv1.Held {
 }
 
 // retryAfter is when asking again makes sense: when the name falls free, but no later than in a
-// second, since a holder may release long before.
+// second, since a holder may release long before; of a closed name, not before it is open.
 func retryAfter(holder lease.Lease) *errdetails.RetryInfo {
-	return retryIn(max(0, min(holder.ExpiresIn, time.Second)))
+	if holder.Closed > 0 {
+		return retryIn(holder.Closed)
+	}
+	return retryIn(max(0, min(holder.FreeIn(), time.Second)))
 }
 
 func retryIn(d time.Duration) *errdetails.RetryInfo {

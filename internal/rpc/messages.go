@@ -76,6 +76,9 @@ func (m *leaseMessage) of(l lease.Lease) *lockdv1.Lease {
 	if l.MaxHold > 0 {
 		m.lease.MaxHold, m.lease.HoldEndsIn = durationpb.New(l.MaxHold), durationpb.New(l.HoldLeft)
 	}
+	if l.Closed > 0 {
+		m.lease.ClosedFor = durationpb.New(l.Closed)
+	}
 	return &m.lease
 }
 
@@ -130,7 +133,7 @@ func encodeStanding(name string, s lease.Standing) *lockdv1.GetResponse {
 	reply := &lockdv1.GetResponse{
 		Name: name, Held: s.Held, WaiterCount: int64(s.Waiting), Waiters: make([]*lockdv1.Waiter, len(s.Waiters)),
 	}
-	if s.Held {
+	if s.Held || s.Lease.Closed > 0 {
 		reply.Lease, reply.Nodes, reply.OfNodes = encodeLease(s.Lease), int32(s.Nodes), int32(s.OfNodes)
 	}
 	for i, w := range s.Waiters {

@@ -313,7 +313,10 @@ type Lease struct {
 	// by Acquire, Renew and Get.
 	MaxHold *durationpb.Duration `protobuf:"bytes,9,opt,name=max_hold,json=maxHold,proto3" json:"max_hold,omitempty"`
 	// What is left of that, by the store's clock; 0 when it is over. No ttl reaches beyond it.
-	HoldEndsIn    *durationpb.Duration `protobuf:"bytes,10,opt,name=hold_ends_in,json=holdEndsIn,proto3" json:"hold_ends_in,omitempty"`
+	HoldEndsIn *durationpb.Duration `protobuf:"bytes,10,opt,name=hold_ends_in,json=holdEndsIn,proto3" json:"hold_ends_in,omitempty"`
+	// Set if nobody has it any more: it ran out, or was ended by force, and by the server's policy its name stays closed after
+	// that, for so long still. Nobody is granted it until then, in line or not; ttl_left is 0.
+	ClosedFor     *durationpb.Duration `protobuf:"bytes,11,opt,name=closed_for,json=closedFor,proto3" json:"closed_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -418,12 +421,21 @@ func (x *Lease) GetHoldEndsIn() *durationpb.Duration {
 	return nil
 }
 
+func (x *Lease) GetClosedFor() *durationpb.Duration {
+	if x != nil {
+		return x.ClosedFor
+	}
+	return nil
+}
+
 // Held says who stands in the way. It is a detail of LEASE_HELD and TOKEN_NOT_IN_FORCE.
 type Held struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The lease in force; its name alone, and token 0, if the caller may not know whose it is.
+	// The lease in force; its name alone, and token 0, if the caller may not know whose it is. With closed_for set nobody
+	// holds the name, and this is the lease that was lost.
 	Lease *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
-	// Until the name is free unless the lease is renewed; longer than the lease's ttl_left by a grace.
+	// Until the name is free unless the lease is renewed; longer than the lease's ttl_left by a grace, and by the lock-delay if
+	// its name has one. The same as closed_for where that is set.
 	ExpiresIn *durationpb.Duration `protobuf:"bytes,2,opt,name=expires_in,json=expiresIn,proto3" json:"expires_in,omitempty"`
 	// The caller's place in line, 1 being next; 0 if it does not stand in line. As last looked at.
 	Place int64 `protobuf:"varint,3,opt,name=place,proto3" json:"place,omitempty"`
@@ -1068,7 +1080,8 @@ type GetResponse struct {
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Whether a lease is in force.
 	Held bool `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
-	// The lease in force; absent when the name is free.
+	// The lease in force, or, while the name is closed, the one that was lost (then held is false, and closed_for is set in it);
+	// absent when the name is free.
 	Lease *Lease `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
 	// Who stands in line, in order: the first 100.
 	Waiters []*Waiter `protobuf:"bytes,4,rep,name=waiters,proto3" json:"waiters,omitempty"`
@@ -1228,7 +1241,8 @@ func (x *ListRequest) GetPageToken() string {
 
 type ListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Up to page_size leases, possibly none although more pages follow.
+	// Up to page_size leases, possibly none although more pages follow: those in force, and, with closed_for set, those after
+	// which names are closed.
 	Leases []*Lease `protobuf:"bytes,1,rep,name=leases,proto3" json:"leases,omitempty"`
 	// Pass it on for the next page; empty: this was the last.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -3176,7 +3190,7 @@ var File_proto_lockd_v1_lockd_proto protoreflect.FileDescriptor
 
 const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\n" +
-	"\x1aproto/lockd/v1/lockd.proto\x12\blockd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x03\n" +
+	"\x1aproto/lockd/v1/lockd.proto\x12\blockd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x04\n" +
 	"\x05Lease\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x03R\x05token\x12\x14\n" +
@@ -3189,7 +3203,9 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\bmax_hold\x18\t \x01(\v2\x19.google.protobuf.DurationR\amaxHold\x12;\n" +
 	"\fhold_ends_in\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"holdEndsIn\x1a;\n" +
+	"holdEndsIn\x128\n" +
+	"\n" +
+	"closed_for\x18\v \x01(\v2\x19.google.protobuf.DurationR\tclosedFor\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +
@@ -3500,84 +3516,85 @@ var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
 	43, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
 	46, // 4: lockd.v1.Lease.max_hold:type_name -> google.protobuf.Duration
 	46, // 5: lockd.v1.Lease.hold_ends_in:type_name -> google.protobuf.Duration
-	3,  // 6: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
-	46, // 7: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
-	0,  // 8: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
-	45, // 9: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
-	46, // 10: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
-	46, // 11: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
-	44, // 12: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
-	3,  // 13: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
-	46, // 14: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
-	46, // 15: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
-	3,  // 16: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
-	1,  // 17: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
-	3,  // 18: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
-	6,  // 19: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
-	3,  // 20: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
-	3,  // 21: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
-	46, // 22: lockd.v1.RequestReleaseRequest.force_in:type_name -> google.protobuf.Duration
-	3,  // 23: lockd.v1.RequestReleaseResponse.lease:type_name -> lockd.v1.Lease
-	27, // 24: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
-	2,  // 25: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
-	45, // 26: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
-	29, // 27: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
-	30, // 28: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
-	31, // 29: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
-	7,  // 30: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
-	9,  // 31: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
-	11, // 32: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
-	33, // 33: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
-	34, // 34: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
-	36, // 35: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
-	37, // 36: lockd.v1.SessionResponse.release_requested:type_name -> lockd.v1.ReleaseRequested
-	38, // 37: lockd.v1.SessionResponse.hold_ending:type_name -> lockd.v1.HoldEnding
-	8,  // 38: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
-	10, // 39: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
-	12, // 40: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
-	35, // 41: lockd.v1.Answer.error:type_name -> lockd.v1.Error
-	4,  // 42: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
-	4,  // 43: lockd.v1.Error.held:type_name -> lockd.v1.Held
-	5,  // 44: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
-	46, // 45: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
-	5,  // 46: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
-	46, // 47: lockd.v1.ReleaseRequested.force_in:type_name -> google.protobuf.Duration
-	46, // 48: lockd.v1.HoldEnding.hold_ends_in:type_name -> google.protobuf.Duration
-	46, // 49: lockd.v1.HoldEnding.max_hold:type_name -> google.protobuf.Duration
-	45, // 50: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	41, // 51: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
-	42, // 52: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
-	46, // 53: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	45, // 54: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
-	7,  // 55: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
-	9,  // 56: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
-	11, // 57: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
-	13, // 58: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
-	15, // 59: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
-	17, // 60: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	25, // 61: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
-	28, // 62: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
-	19, // 63: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
-	21, // 64: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	23, // 65: lockd.v1.AdminService.RequestRelease:input_type -> lockd.v1.RequestReleaseRequest
-	39, // 66: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	8,  // 67: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	10, // 68: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	12, // 69: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	14, // 70: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	16, // 71: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	18, // 72: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	26, // 73: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
-	32, // 74: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
-	20, // 75: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
-	22, // 76: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	24, // 77: lockd.v1.AdminService.RequestRelease:output_type -> lockd.v1.RequestReleaseResponse
-	40, // 78: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	67, // [67:79] is the sub-list for method output_type
-	55, // [55:67] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	46, // 6: lockd.v1.Lease.closed_for:type_name -> google.protobuf.Duration
+	3,  // 7: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
+	46, // 8: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
+	0,  // 9: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
+	45, // 10: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
+	46, // 11: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
+	46, // 12: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
+	44, // 13: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
+	3,  // 14: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
+	46, // 15: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
+	46, // 16: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
+	3,  // 17: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
+	1,  // 18: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
+	3,  // 19: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
+	6,  // 20: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
+	3,  // 21: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
+	3,  // 22: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
+	46, // 23: lockd.v1.RequestReleaseRequest.force_in:type_name -> google.protobuf.Duration
+	3,  // 24: lockd.v1.RequestReleaseResponse.lease:type_name -> lockd.v1.Lease
+	27, // 25: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
+	2,  // 26: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
+	45, // 27: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
+	29, // 28: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
+	30, // 29: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
+	31, // 30: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
+	7,  // 31: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
+	9,  // 32: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
+	11, // 33: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
+	33, // 34: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
+	34, // 35: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
+	36, // 36: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
+	37, // 37: lockd.v1.SessionResponse.release_requested:type_name -> lockd.v1.ReleaseRequested
+	38, // 38: lockd.v1.SessionResponse.hold_ending:type_name -> lockd.v1.HoldEnding
+	8,  // 39: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
+	10, // 40: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
+	12, // 41: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
+	35, // 42: lockd.v1.Answer.error:type_name -> lockd.v1.Error
+	4,  // 43: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
+	4,  // 44: lockd.v1.Error.held:type_name -> lockd.v1.Held
+	5,  // 45: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
+	46, // 46: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
+	5,  // 47: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
+	46, // 48: lockd.v1.ReleaseRequested.force_in:type_name -> google.protobuf.Duration
+	46, // 49: lockd.v1.HoldEnding.hold_ends_in:type_name -> google.protobuf.Duration
+	46, // 50: lockd.v1.HoldEnding.max_hold:type_name -> google.protobuf.Duration
+	45, // 51: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	41, // 52: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
+	42, // 53: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
+	46, // 54: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
+	45, // 55: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
+	7,  // 56: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
+	9,  // 57: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
+	11, // 58: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
+	13, // 59: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
+	15, // 60: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
+	17, // 61: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
+	25, // 62: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	28, // 63: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	19, // 64: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
+	21, // 65: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	23, // 66: lockd.v1.AdminService.RequestRelease:input_type -> lockd.v1.RequestReleaseRequest
+	39, // 67: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	8,  // 68: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	10, // 69: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	12, // 70: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	14, // 71: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	16, // 72: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	18, // 73: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	26, // 74: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	32, // 75: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	20, // 76: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
+	22, // 77: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	24, // 78: lockd.v1.AdminService.RequestRelease:output_type -> lockd.v1.RequestReleaseResponse
+	40, // 79: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	68, // [68:80] is the sub-list for method output_type
+	56, // [56:68] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_proto_lockd_v1_lockd_proto_init() }
