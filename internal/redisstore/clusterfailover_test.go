@@ -12,6 +12,7 @@ import (
 
 // A store that nobody asks for anything sees what becomes of a Cluster's nodes all the same.
 func TestClusterFailover(t *testing.T) {
+	t.Parallel()
 	c := redisproc.StartCluster(t)
 	for _, s := range c.Servers {
 		c.Do(s, "CONFIG", "SET", "cluster-require-full-coverage", "no")

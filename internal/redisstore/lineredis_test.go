@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/test/redisproc"
@@ -182,8 +183,14 @@ func TestForeignKeysInALine(t *testing.T) {
 			holder := asking("job")
 			acquire(t, a, holder)
 			queued(t, b, "job")
-			c.Del(t.Context(), key)
-			c.RPush(t.Context(), key, "by hand")
+			_, err := c.TxPipelined(t.Context(), func(p redis.Pipeliner) error { // or a beat may come in between
+				p.Del(t.Context(), key)
+				p.RPush(t.Context(), key, "by hand")
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := a.Acquire(soon(t), waiting("job").Acquisition); err == nil {
 				t.Error("Acquire = a lease, want a refusal or a place")
 			}

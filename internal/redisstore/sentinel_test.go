@@ -17,6 +17,7 @@ import (
 
 // What is wrong with the sentinels is said at the start, with what would be right.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	g := redisproc.StartGroup(t, 1)
 	addrs := strings.TrimSuffix(strings.TrimPrefix(g.URL(), "redis://"), "?master="+g.Name)
 	for _, test := range []struct{ name, url, says string }{

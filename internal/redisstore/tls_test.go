@@ -99,14 +99,23 @@ func TestTLSRefuses(t *testing.T) {
 			}
 		})
 	}
-	_, err := Open(t.Context(), Config{URL: "rediss://" + plain.Addr(), Secrets: secrets(t, redisconn.SecretFiles{CA: by.CA})})
-	if !errors.Is(err, redisconn.ErrUnreachable) || !strings.Contains(err.Error(), "want its TLS port") {
-		t.Errorf("Open of a plain port = %v, want redisconn.ErrUnreachable and what is probably wrong", err)
-	}
-	_, err = Open(t.Context(), Config{URL: "redis://" + address})
-	if !errors.Is(err, redisconn.ErrUnreachable) || !strings.Contains(err.Error(), "want rediss://") {
-		t.Errorf("Open of a TLS port in plaintext = %v, want redisconn.ErrUnreachable and what is probably wrong", err)
-	}
+	t.Run("the wrong port", func(t *testing.T) { // which is tried for 4 s
+		for _, test := range []struct{ name, url, says string }{
+			{"TLS to a plain one", "rediss://" + plain.Addr(), "want its TLS port"},
+			{"plaintext to a TLS one", "redis://" + address, "want rediss://"},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				t.Parallel()
+				c := Config{URL: test.url}
+				if strings.HasPrefix(test.url, "rediss") {
+					c.Secrets = secrets(t, redisconn.SecretFiles{CA: by.CA})
+				}
+				if _, err := Open(t.Context(), c); !errors.Is(err, redisconn.ErrUnreachable) || !strings.Contains(err.Error(), test.says) {
+					t.Errorf("Open = %v, want redisconn.ErrUnreachable and %q", err, test.says)
+				}
+			})
+		}
+	})
 	if n, _ := client(t, r).DBSize(t.Context()).Result(); n != 0 {
 		t.Errorf("%d keys were written, want none", n)
 	}

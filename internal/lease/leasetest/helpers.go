@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,24 @@ func again(a lease.Acquisition, attempt uint32) lease.Acquisition {
 // undoing names a for Undo. Its deadline is over, so that Undo tries once and is sure.
 func undoing(a lease.Acquisition) lease.Undoing {
 	return lease.Undoing{Name: a.Name, ID: a.ID, Tag: a.Tag, Deadline: time.Now().Add(-time.Second)}
+}
+
+// together has do done with each number below n, several at once: of names that have nothing to do with one another, and
+// so many that one after the other they would wait for a store's answers most of the time.
+func together(t *testing.T, n int, do func(t *testing.T, i int)) {
+	t.Helper()
+	const atOnce = 8
+	var all sync.WaitGroup
+	for first := range atOnce {
+		all.Go(func() {
+			t.Run(fmt.Sprint(first), func(t *testing.T) {
+				for i := first; i < n; i += atOnce {
+					do(t, i)
+				}
+			})
+		})
+	}
+	all.Wait()
 }
 
 func call(t *testing.T) (context.Context, context.CancelFunc) {

@@ -88,13 +88,12 @@ func testLineOtherNames(t *testing.T, s Subject) {
 func testLineFull(t *testing.T, s Subject) {
 	holder := claim("job")
 	s.granted(t, holder)
-	a, _ := waiting(claim("job"))
-	for range lease.MaxLine - 1 {
-		a.ID, a.Tag = newID(), newTag(1)
+	together(t, lease.MaxLine-1, func(t *testing.T, _ int) {
+		a, _ := waiting(claim("job"))
 		if _, err := s.acquire(t, a); !errors.As(err, new(*lease.HeldError)) {
 			t.Fatalf("Acquire(a place in line) = %v, want *HeldError", err)
 		}
-	}
+	})
 	last := s.queued(t, claim("job"))
 	if last.place != lease.MaxLine {
 		t.Errorf("the last one got place %d, want %d", last.place, lease.MaxLine)

@@ -42,7 +42,9 @@ type lineStory struct {
 // X sends attempt 1 at s and attempt 2 at other.
 func runLineOrders(t *testing.T, s, other Subject, steps []step) {
 	t.Helper()
-	permute(steps, 0, func(order []step) {
+	orders := ordersOf(steps, nil)
+	together(t, len(orders), func(t *testing.T, i int) {
+		order := orders[i]
 		name := string(order)
 		x, y := claim(name), claim(name)
 		x.Owner, y.Owner = "X", "Y"

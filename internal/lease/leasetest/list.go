@@ -174,9 +174,7 @@ func testListPrefix(t *testing.T, s Subject) {
 // Whatever the size of the pages, together they have every lease, and none has more than its size.
 func testListPageSizes(t *testing.T, s Subject) {
 	const leases = 150
-	for i := range leases {
-		s.granted(t, claim(fmt.Sprintf("job/%d", i)))
-	}
+	together(t, leases, func(t *testing.T, i int) { s.granted(t, claim(fmt.Sprintf("job/%d", i))) })
 	for _, size := range []int{1, 2, 7, leases - 1, leases, leases + 1, lease.MaxPageSize} {
 		if got := s.list(t, "", size, nil); len(got) != leases {
 			t.Errorf("List, pages of %d: %d leases, want %d", size, len(got), leases)
@@ -206,10 +204,8 @@ func testListStandingLeases(t *testing.T, s Subject) {
 				}
 				others = others[n:]
 			}
-			for i := range 6 {
-				if page < 40 {
-					s.granted(t, claim(fmt.Sprintf("new/%d/%d/%d", size, page, i)))
-				}
+			if page < 40 {
+				together(t, 6, func(t *testing.T, i int) { s.granted(t, claim(fmt.Sprintf("new/%d/%d/%d", size, page, i))) })
 			}
 			for _, a := range standing[:3] {
 				if _, err := s.renew(t, lease.Renewal{Name: a.Name, ID: a.ID}); err != nil {

@@ -59,12 +59,12 @@ type story struct {
 // runOrders drives every order of steps that is possible, and after each step looks whether those
 // who were told of a lease still hold it.
 func runOrders(t *testing.T, s Subject, first, second uint32, steps []step, possible func([]step) bool) {
-	orders := 0
-	permute(steps, 0, func(order []step) {
-		if possible != nil && !possible(order) {
-			return
-		}
-		orders++
+	orders := ordersOf(steps, possible)
+	if len(orders) == 0 {
+		t.Fatal("no order is possible")
+	}
+	together(t, len(orders), func(t *testing.T, i int) {
+		order := orders[i]
 		name := string(order)
 		x := claim(name)
 		run := story{Subject: s, x1: again(x, first), x2: again(x, second), y: claim(name)}
@@ -77,9 +77,16 @@ func runOrders(t *testing.T, s Subject, first, second uint32, steps []step, poss
 			t.Errorf("order %s: %s", name, strings.Join(run.violations, "; "))
 		}
 	})
-	if orders == 0 {
-		t.Fatal("no order was driven")
-	}
+}
+
+// ordersOf are the orders of steps that are possible; nil says that all are.
+func ordersOf(steps []step, possible func([]step) bool) (all [][]step) {
+	permute(steps, 0, func(order []step) {
+		if possible == nil || possible(order) {
+			all = append(all, slices.Clone(order))
+		}
+	})
+	return all
 }
 
 // take does one step and notes who was told what.
