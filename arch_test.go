@@ -46,7 +46,7 @@ var rooms = []room{
 	{"internal/metrics", []string{"internal/lease", "internal/redisconn", "github.com/prometheus/client_golang", "google.golang.org/grpc/codes"}, "what is counted is told by those who do it: it knows no store and no wire"},
 	{"internal/audit", nil, "a record is kept of whatever it is told: standard library only"},
 	{"internal/auth", []string{"internal/lease", "github.com/golang-jwt/jwt/v5", "go.yaml.in/yaml/v3"}, "who somebody is and may do is said without the wire, and without a store"},
-	{"internal/rpc", with(grpcAPI, "internal/audit", "internal/auth", "internal/lease", "proto/lockd/v1", "go.uber.org/zap", "github.com/grpc-ecosystem/go-grpc-middleware/v2"),
+	{"internal/rpc", with(grpcAPI, "internal/audit", "internal/auth", "internal/lease", "proto/lockd/v1", "go.uber.org/zap", "github.com/grpc-ecosystem/go-grpc-middleware/v2", "golang.org/x/net/http2"),
 		"how it is spoken knows no store, or every store would have its own wire"},
 	{"clients/go", with(grpcAPI, "proto/lockd/v1", "golang.org/x/sys"), "importers of the client get the wire and nothing of the server"},
 	{"clients/go/fence", nil, "the check on the resource's side is for everybody: standard library only"},

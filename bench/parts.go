@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/lockd/lockd/bench/access"
 	"github.com/lockd/lockd/bench/goal"
 	"github.com/lockd/lockd/bench/keepalive"
 	"github.com/lockd/lockd/bench/line"
@@ -32,6 +33,7 @@ var parts = []part{
 	{"line", "64 workers wanting one name: possession, fairness, hand-over; ten thousand waiters", measureLine},
 	{"keepalive", "ten thousand leases that one client holds, beside etcd", measureKeepalive},
 	{"many", "a million leases in one Redis: what an acquisition costs then, memory, Get and List", measureMany},
+	{"access", "what identities, policy, limits and audit cost a pair at 64 workers", measureAccess},
 	{"unary", "unary calls, as other languages use them, beside calls that do nothing", measureUnary},
 }
 
@@ -68,4 +70,11 @@ func measureUnary(m *machine.Machine, s settings) (result, error) {
 		return unary.Measure(m, 1, time.Second, os.Stderr)
 	}
 	return unary.Measure(m, s.rounds, 1500*time.Millisecond, os.Stderr)
+}
+
+func measureAccess(m *machine.Machine, s settings) (result, error) {
+	if s.short {
+		return access.Measure(m, 1, 500*time.Millisecond, os.Stderr)
+	}
+	return access.Measure(m, max(9, s.rounds), 1500*time.Millisecond, os.Stderr)
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"strings"
 
 	lockd "github.com/lockd/lockd/clients/go"
 )
@@ -10,6 +11,18 @@ type lockdClient struct{ *lockd.Client }
 
 func openLockd(target string) (Client, error) {
 	c, err := lockd.Dial(target)
+	if err != nil {
+		return nil, err
+	}
+	return lockdClient{c}, nil
+}
+
+// WithToken is a target at which a client of the kind Known shows the token in a file.
+func WithToken(addr, file string) string { return addr + " " + file }
+
+func openKnown(target string) (Client, error) {
+	addr, file, _ := strings.Cut(target, " ")
+	c, err := lockd.Dial(addr, lockd.WithTokenFile(file))
 	if err != nil {
 		return nil, err
 	}

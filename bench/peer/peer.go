@@ -23,6 +23,7 @@ const (
 	Rueidislock Kind = "rueidislock"
 	Etcd        Kind = "etcd"
 
+	Known     Kind = "lockd, access" // of a target that WithToken answers
 	Unary     Kind = "lockd, unary calls"
 	NullUnary Kind = "null unary calls"
 	Floor     Kind = "null unary calls and PINGs"
@@ -56,6 +57,8 @@ func Open(kind Kind, target, redis string) (Client, error) {
 	switch kind {
 	case Lockd:
 		return openLockd(target)
+	case Known:
+		return openKnown(target)
 	case GoRedis, Pipelined:
 		return openGoRedis(redis, kind == Pipelined)
 	case Redsync:

@@ -6,7 +6,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/auth"
 )
 
@@ -72,12 +71,11 @@ func (r *reloader) prepareGuard(values map[string]value, minTTL time.Duration) (
 		return nil, err
 	}
 	return func() {
-		replace()
+		recordFiles(r.audit, replace())
 		fields := []zap.Field{}
 		if until := r.guard.Expires(); !until.IsZero() {
 			fields = append(fields, zap.String("certificate_until", until.UTC().Format(time.RFC3339)))
 		}
-		r.audit.Note(audit.Record{What: "files", Outcome: "replaced", Why: "certificates, tokens and policy have been read again"})
 		r.log.Info("certificates, tokens and policy have been read again", fields...)
 	}, nil
 }

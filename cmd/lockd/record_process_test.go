@@ -77,3 +77,41 @@ func TestLockdDoesNotStartWithoutItsAuditLog(t *testing.T) {
 		t.Errorf("lockd ends with %d and says %s, want %d and why", code, log.String(), exitOther)
 	}
 }
+
+// Of each file of access that was replaced there is a record that says in short what it holds now, and of each reload that was
+// refused one that says why; with no token in it, and as one line whatever stands in a file.
+func TestWhatAReloadDidIsRecorded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit")
+	m := startMutual(t, "--audit-log", path)
+	m.readAgain(t, func() {
+		replace(t, m.policy, twoTeams+"limits:\n  - {who: token:a, leases: 7}\nrevoked: [token:old]\n")
+	})
+	m.readAgain(t, func() { replace(t, m.tokens, tokenLine("a", "canary-a")+tokenLine("c", "canary-c")) })
+	next := m.by.Sign(t, "lockd")
+	m.readAgain(t, func() { replace(t, m.cert, content(t, next.Cert)); replace(t, m.key, content(t, next.Key)) })
+	replace(t, m.policy, "rules: []\n\"x\\e[2Jy\": \"a\\nb\"\n")
+	hangUp(t, m.Server, `msg="not reloaded, nothing has changed"`)
+	m.Stop()
+	want := []string{
+		"lockd policy replaced: 5 rules, 1 limits, 1 revoked, names under 0 prefixes",
+		"lockd token-file replaced: 2 tokens; added token:c; removed token:b",
+		"lockd tls-cert replaced: good until ", "lockd tls-key replaced: read again", "lockd reload refused: --tls-cert, ",
+	}
+	text := content(t, path)
+	var got []string
+	for line := range strings.Lines(text) {
+		var r map[string]string
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		got = append(got, fmt.Sprintf("%s %s %s: %s", r["who"], r["what"], r["outcome"], r["why"]))
+	}
+	for i, record := range want {
+		if i >= len(got) || !strings.HasPrefix(got[i], record) {
+			t.Fatalf("the records are\n%s\nwant each to begin as in\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if len(got) != len(want) || strings.Contains(text, "canary") || strings.ContainsAny(text, "\x1b\r\t") {
+		t.Errorf("the record has %d lines, or a secret, or a control character:\n%q", len(got), text)
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/auth"
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/redisconn"
@@ -116,6 +117,7 @@ func (r *reloader) keepMaxTTL(next *config) error {
 func (r *reloader) refuse(err error) {
 	for problem := range strings.SplitSeq(err.Error(), "\n") {
 		r.log.Error("not reloaded, nothing has changed", zap.String("problem", problem))
+		recordRefusal(r.audit, problem)
 	}
 }
 
@@ -139,6 +141,7 @@ func (r *reloader) prepare(ctx context.Context, values map[string]value) (commit
 	}
 	return func() {
 		replace()
+		r.audit.Note(audit.Record{What: "redis-secrets", Outcome: "replaced", Who: itself, Why: "passwords and certificates of redis have been read again"})
 		r.log.Info("passwords and certificates have been read again; new connections to redis use them")
 	}, nil
 }

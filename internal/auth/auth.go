@@ -64,7 +64,8 @@ type Guard struct {
 
 // state is what the files said. It is not changed any more, but that it remembers what it found out.
 type state struct {
-	print hash // of the files
+	print    hash            // of the files
+	contents map[string]hash // of each, by setting
 
 	serving *tls.Certificate // nil: plaintext
 	clients *x509.CertPool   // nil: certificates are no identity
@@ -93,7 +94,7 @@ func Open(s Settings, minTTL time.Duration) (*Guard, error) {
 }
 
 func (s Settings) read(now time.Time, minTTL time.Duration) (*state, error) {
-	read := &state{print: s.print()} // before they are read: what changes meanwhile is noticed
+	read := &state{print: s.print(), contents: s.contents()} // before they are read: what changes meanwhile is noticed
 	var wrong [5]error
 	read.serving, wrong[0] = readPair(s.Cert, s.Key, now)
 	read.clients, wrong[1] = readAuthorities(s.ClientCA, now)
@@ -106,18 +107,20 @@ func (s Settings) read(now time.Time, minTTL time.Duration) (*state, error) {
 	return read, nil
 }
 
-// Prepare reads and checks all files again, as Open does. Nothing has changed until commit is called, which cannot fail.
-func (g *Guard) Prepare(minTTL time.Duration) (commit func(), err error) {
+// Prepare reads and checks all files again, as Open does. Nothing has changed until commit is called, which cannot fail, and
+// says what has.
+func (g *Guard) Prepare(minTTL time.Duration) (commit func() []Change, err error) {
 	next, err := g.settings.read(time.Now(), minTTL)
 	if err != nil {
 		return nil, err
 	}
-	return func() {
+	return func() []Change {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.current.Store(next)
+		before := g.current.Swap(next)
 		close(g.changed)
 		g.changed = make(chan struct{})
+		return next.changes(before)
 	}, nil
 }
 

@@ -116,6 +116,7 @@ func admit(c calling, method string, req any) error {
 func (a *around) admitUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	if c := callingOf(ctx); c.caller != nil {
 		if err := admit(c, info.FullMethod, req); err != nil {
+			charge(ctx, 1)
 			return nil, err
 		}
 	}
@@ -129,6 +130,7 @@ func (a *around) admitStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 		return next(srv, stream)
 	}
 	if err := admit(c, info.FullMethod, nil); err != nil {
+		charge(stream.Context(), 1)
 		return err
 	}
 	return next(srv, &admittedStream{stream, c})

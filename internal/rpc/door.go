@@ -18,8 +18,10 @@ type door struct {
 
 	mu     sync.Mutex
 	open   int
-	from   map[netip.Addr]int // by address, where there is one
-	turned int                // away since it was last said
+	from   map[netip.Addr]*origin // by address, where there is one
+	tidied time.Time
+	late   late
+	turned int // away since it was last said
 	said   time.Time
 }
 
@@ -31,14 +33,29 @@ func (d *door) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		addr := addressOf(conn)
-		if d.enter(addr) {
-			return &entered{Conn: conn, leave: sync.OnceFunc(func() { d.leave(addr) })}, nil
+		from, at := d.enter(addr)
+		switch {
+		case from == nil:
+			turnAway(conn)
+		case at.IsZero():
+			d.late.keep(conn)
+		default:
+			return &entered{Conn: conn, from: from, at: at, leave: sync.OnceFunc(func() { d.leave(from) })}, nil
 		}
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // nothing of it is kept in the kernel either
-		}
-		_ = conn.Close()
 	}
+}
+
+// Close implements net.Listener.
+func (d *door) Close() error {
+	d.late.end()
+	return d.Listener.Close()
+}
+
+func turnAway(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // nothing of it is kept in the kernel either
+	}
+	_ = conn.Close()
 }
 
 // addressOf answers where a connection comes from; the zero value if it says nothing, as sockets of this machine do.
@@ -50,24 +67,49 @@ func addressOf(conn net.Conn) netip.Addr {
 	return at.AddrPort().Addr().Unmap()
 }
 
-// enter counts a connection in, unless there are too many.
-func (d *door) enter(addr netip.Addr) bool {
+// enter counts a connection in and answers where it is from, nil if there are too many, and when its handshake may begin; if it
+// would not in time, it is not counted, and the time is zero.
+func (d *door) enter(addr netip.Addr) (from *origin, at time.Time) {
 	b := d.gate.bounds.Load()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	full := b.Connections > 0 && d.open >= b.Connections
-	if full || b.FromOne > 0 && addr.IsValid() && d.from[addr] >= b.FromOne {
+	from = d.from[addr]
+	if full || b.FromOne > 0 && from != nil && from.open >= b.FromOne {
 		d.turnedLocked(addr, full)
-		return false
+		return nil, at
+	}
+	if from == nil {
+		from = new(origin)
+		if addr.IsValid() {
+			d.rememberLocked(addr, from)
+		}
+	}
+	now := time.Now()
+	wait, ok := from.queue(now)
+	if !ok {
+		d.turnedLocked(addr, false)
+		return from, at
 	}
 	d.open++
-	if addr.IsValid() {
-		if d.from == nil {
-			d.from = make(map[netip.Addr]int)
-		}
-		d.from[addr]++
+	from.open++
+	return from, now.Add(wait)
+}
+
+// rememberLocked notes an address, and now and then forgets those that nothing needs to be known of any more.
+func (d *door) rememberLocked(addr netip.Addr, from *origin) {
+	if d.from == nil {
+		d.from = make(map[netip.Addr]*origin)
 	}
-	return true
+	if now := time.Now(); now.Sub(d.tidied) >= time.Second {
+		d.tidied = now
+		for addr, from := range d.from {
+			if from.calm(now) {
+				delete(d.from, addr)
+			}
+		}
+	}
+	d.from[addr] = from // last: until it is counted it is calm
 }
 
 // turnedLocked says that somebody was turned away, the first time and then every ten seconds at most.
@@ -80,21 +122,18 @@ func (d *door) turnedLocked(addr netip.Addr, full bool) {
 	d.turned, d.said = 0, time.Now()
 }
 
-func (d *door) leave(addr netip.Addr) {
+func (d *door) leave(from *origin) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open--
-	if !addr.IsValid() {
-		return
-	}
-	if d.from[addr]--; d.from[addr] == 0 {
-		delete(d.from, addr)
-	}
+	from.open--
 }
 
 // entered is a connection that was counted.
 type entered struct {
 	net.Conn
+	from  *origin
+	at    time.Time // when its handshake may begin
 	leave func()
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -96,5 +97,53 @@ func TestWhatIsWorthItIsRecorded(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the record (-want +got):\n%s", diff)
+	}
+}
+
+// What somebody was denied is recorded with who asked, on unary calls and on each operation of a session, and whatever they call
+// themselves or ask for is one line that moves no cursor.
+func TestDenialsAreRecordedAndInert(t *testing.T) {
+	g := newGuarded(t)
+	path := filepath.Join(t.TempDir(), "audit")
+	log, err := audit.Open(path, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, memstore.New(), quiet, g.asks, func(s *subject) { s.around.access.audit = log })
+	const nasty = "team-b/x\n{\"what\":\"forged\"}\x1b[2J\u202e\u0085\u2028"
+	_, _ = s.leases.Acquire(as(t.Context(), "a"), &lockdv1.AcquireRequest{Name: nasty, LeaseId: id1, Owner: nasty})
+	_, _ = s.leases.Get(as(t.Context(), "nobody"), &lockdv1.GetRequest{Name: nasty})
+	_, _ = s.admin.ForceRelease(as(t.Context(), "a"), &lockdv1.ForceReleaseRequest{Name: "team-a/x", Token: 1, Reason: nasty, By: nasty})
+	k := sessionAs(t, s, "a")
+	k.answer(k.do(&lockdv1.AcquireRequest{Name: nasty, LeaseId: id1, Owner: nasty}))
+	k.answer(k.do(&lockdv1.RenewRequest{Name: "team-b/x", LeaseId: id1}))
+	k.answer(k.do(&lockdv1.ReleaseRequest{Name: "team-b/x", LeaseId: id1}))
+	k.hangUp()
+	if err := log.Close(); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [][4]string
+	for line := range bytes.Lines(text) {
+		var r map[string]string
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		got = append(got, [4]string{r["who"], r["what"], r["outcome"], r["name"]})
+	}
+	want := [][4]string{
+		{"token:a", "acquire", "PERMISSION_DENIED", nasty}, {"", "Get", "UNAUTHENTICATED", nasty}, {"token:a", "force-release", "PERMISSION_DENIED", "team-a/x"},
+		{"token:a", "acquire", "PERMISSION_DENIED", nasty}, {"token:a", "Renew", "PERMISSION_DENIED", "team-b/x"}, {"token:a", "Release", "PERMISSION_DENIED", "team-b/x"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the record (-want +got):\n%s", diff)
+	}
+	for _, r := range string(text) {
+		if r != '\n' && !unicode.IsPrint(r) {
+			t.Errorf("the record has %U in it", r)
+		}
 	}
 }

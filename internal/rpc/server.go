@@ -4,8 +4,8 @@
 // Handlers decode, call the Lessor and encode. What all calls have in common stands around them, in
 // interceptors for unary calls and streams alike: one error switch (errors.go), the access log
 // (log.go), recovery from panics and a bound on every call (interceptors.go), and the question who may make it
-// (admission.go). Limits on what a
-// client may send or hold are grpc-go settings (settings.go).
+// (admission.go). Limits on what a client may send or hold are grpc-go settings (settings.go); what is asked for nothing
+// slows the connection and the address that it comes from (origin.go).
 //
 // The package knows no store. It listens on what it is given, and who may call what is an auth.Guard's to say.
 package rpc

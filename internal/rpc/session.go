@@ -161,6 +161,7 @@ func (x *session) allow(n int, vital bool) error {
 	var over *lease.LimitError
 	if errors.As(err, &over) {
 		x.rest = max(x.rest, over.RetryIn)
+		charge(x.ctx, n)
 	}
 	return err
 }

@@ -40,9 +40,9 @@ const (
 
 // settings are the options of the gRPC server, interceptors included.
 func settings(a *around) []grpc.ServerOption {
-	speaks := insecure.NewCredentials()
+	speaks := speaking{insecure.NewCredentials(), a.ending}
 	if tls := a.guard.TLS("h2"); tls != nil {
-		speaks = speaking{credentials.NewTLS(tls)}
+		speaks.TransportCredentials = credentials.NewTLS(tls)
 	}
 	return []grpc.ServerOption{
 		grpc.Creds(speaks),

@@ -215,7 +215,7 @@ func (a *around) limitUnary(ctx context.Context, req any, info *grpc.UnaryServer
 		err = a.gate.ask(v, own, 1, vital[info.FullMethod], now)
 	}
 	if err != nil {
-		a.holdUp(v, err)
+		a.holdUp(ctx, v, err)
 		return nil, err
 	}
 	return next(ctx, req)
@@ -231,7 +231,7 @@ func (a *around) limitStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 		err = a.gate.ask(v, own, 1, vital[info.FullMethod], now)
 	}
 	if err != nil {
-		a.holdUp(v, err)
+		a.holdUp(stream.Context(), v, err)
 		return err
 	}
 	return next(srv, stream)
@@ -239,7 +239,8 @@ func (a *around) limitStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 
 // holdUp waits for a moment before v hears that it asks too much, also if it does not want to hear it any more: as long as
 // the call stands, it counts among those that its connection may have.
-func (a *around) holdUp(v *visitor, err error) {
+func (a *around) holdUp(ctx context.Context, v *visitor, err error) {
+	charge(ctx, 1)
 	var over *lease.LimitError
 	if !errors.As(err, &over) || !a.gate.heldUp(v, 1) {
 		return

@@ -201,7 +201,7 @@ func TestARefusalIsHeldUp(t *testing.T) {
 		a := newAround(Config{Log: zap.NewNop(), Bounds: Bounds{}})
 		defer a.endStreams()
 		v, began := a.gate.visitor("a"), time.Now()
-		a.holdUp(v, &lease.LimitError{RetryIn: time.Minute})
+		a.holdUp(t.Context(), v, &lease.LimitError{RetryIn: time.Minute})
 		if took := time.Since(began); took != holdUp {
 			t.Errorf("a refusal comes after %s, want %s", took, holdUp)
 		}
