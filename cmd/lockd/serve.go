@@ -116,6 +116,7 @@ type process struct {
 	http   *http.Server
 	ready  *readiness
 	live   *reloader
+	self   self
 
 	serving sync.WaitGroup
 	failed  chan error    // why a server ended by itself
@@ -130,19 +131,20 @@ func newProcess(c config, store lease.Store, h host) *process {
 	if c.guard != nil {
 		lessor.TermsFrom(c.guard.Terms)
 	}
+	p := &process{host: h, store: store, lessor: lessor, failed: make(chan error, 2), files: make(chan struct{})}
 	server := rpc.NewServer(rpc.Config{
 		Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection, Guard: c.guard,
-		Meter: func(method string, stream bool) rpc.Meter { return h.metrics.Method(method, stream) },
+		Meter:    func(method string, stream bool) rpc.Meter { return h.metrics.Method(method, stream) },
+		Diagnose: p.diagnose,
 	})
+	p.self = newSelf(c, server.Bounds)
 	ready := newReadiness(server.SetServing, h.log, lessor.Status().Refusal)
 	live := newReloader(h, lessor, c)
 	live.bounds = server.SetBounds
 	probes := newHTTP(h.log)
 	probes.TLSConfig = c.guard.TLS("h2", "http/1.1")
-	return &process{
-		host: h, store: store, lessor: lessor, rpc: server, ready: ready, live: live,
-		http: probes, failed: make(chan error, 2), files: make(chan struct{}),
-	}
+	p.rpc, p.ready, p.live, p.http = server, ready, live, probes
+	return p
 }
 
 // run serves until ctx ends or a listener fails, then ends everything. It reloads settings when it is told to.

@@ -113,6 +113,9 @@ func (l *Lessor) SetLimits(limits Limits) {
 	}
 }
 
+// Limits answers those in force.
+func (l *Lessor) Limits() Limits { return l.limits.Load().Limits }
+
 // checkTTL cuts ttl to whole milliseconds and checks its bounds.
 func (l Limits) checkTTL(ttl time.Duration) (time.Duration, error) {
 	whole := ttl.Truncate(time.Millisecond)

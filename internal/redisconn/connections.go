@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Connections makes every connection and knows those that are open, so that all can be dropped when one of them is
@@ -112,21 +113,32 @@ func (c *Connections) Reach(ctx context.Context, address string, secret *Secret)
 
 // Try answers whether secret would let us in where we were last. Errors: why not.
 func (c *Connections) Try(ctx context.Context, secret *Secret) error {
-	address := c.LeadTo()
+	client := c.visitor(c.LeadTo(), secret)
+	defer client.Close()
+	return client.Ping(ctx).Err()
+}
+
+// Visitor is a client of one connection to whoever is at address, whatever that is, and of no use for leases. Close it.
+func (c *Connections) Visitor(address string) *redis.Client {
+	client := c.visitor(address, c.target.Secrets.Now())
+	client.AddHook(c.Hook(func(string) {}))
+	return client
+}
+
+func (c *Connections) visitor(address string, secret *Secret) *redis.Client {
 	username, password := c.target.username, c.target.password
 	if secret.Password != "" {
 		password = secret.Password
 	}
-	client := redis.NewClient(&redis.Options{
-		Addr: address, Username: username, Password: password, Protocol: 2, MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: CallTimeout, ReadTimeout: CallTimeout, WriteTimeout: CallTimeout, DisableIdentity: true,
+	return redis.NewClient(&redis.Options{
+		Addr: address, Username: username, Password: password, DB: c.target.DB, Protocol: 2, MaxRetries: -1, DialerRetries: 1,
+		ContextTimeoutEnabled: true, DialTimeout: CallTimeout, ReadTimeout: CallTimeout, WriteTimeout: CallTimeout, DisableIdentity: true,
+		PoolSize: 1, PipelinePoolSize: -1, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		Dialer: func(ctx context.Context, _, address string) (net.Conn, error) {
 			conn, _, err := c.Reach(ctx, address, secret)
 			return conn, err
 		},
 	})
-	defer client.Close()
-	return client.Ping(ctx).Err()
 }
 
 // DropAll closes every connection. Calls under way fail with an unknown outcome, which they would

@@ -56,8 +56,7 @@ func (c checked) unfit() string {
 func (s *Store) firstCheck(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, openFor)
 	defer cancel()
-	var last error  // that says more than that the time was over
-	var hint string // whichever try gave rise to it
+	var last error // that says more than that the time was over
 	for {
 		found, err := s.check(ctx)
 		if err == nil && found.partly != "" {
@@ -87,11 +86,8 @@ func (s *Store) firstCheck(ctx context.Context) error {
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}
-		if tls := s.target.TLSHint(err); tls != "" {
-			hint = tls
-		}
 		if !sleep(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%w at %s: %w%s", redisconn.ErrUnreachable, s.address, last, hint)
+			return fmt.Errorf("%w at %s: %w%s", redisconn.ErrUnreachable, s.address, last, s.target.TLSHint(last))
 		}
 	}
 }
@@ -160,6 +156,7 @@ func (s *Store) accept(found checked) {
 	}
 	if runs := before.runs(); runs != "" && runs != found.runs() {
 		s.notice(fmt.Sprintf("redis at %s was restarted or replaced", s.address))
+		s.restarted.Store(time.Now().UnixNano())
 		s.loseAll() // it may have forgotten the last who took a place
 	}
 }

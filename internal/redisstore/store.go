@@ -52,6 +52,7 @@ type Store struct {
 	refusal        atomic.Pointer[string] // why nothing new is granted, as last checked; never nil
 	desynchronised atomic.Int64
 	found          atomic.Pointer[checked] // as last checked; never nil
+	restarted      atomic.Int64            // when a check last found another run of Redis than before, in ns since 1970; 0: none has
 
 	instance string // this process, for the line: random, new at every start
 	waiters  *waiters

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/lockd/lockd/internal/auth"
+	"github.com/lockd/lockd/internal/diagnosis"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -32,6 +33,8 @@ type adminService struct {
 	lockdv1.UnsafeAdminServiceServer
 	lessor  *lease.Lessor
 	process process
+
+	diagnose func(context.Context) diagnosis.Report // nil: nothing is looked at
 }
 
 func (s *adminService) ForceRelease(ctx context.Context, req *lockdv1.ForceReleaseRequest) (*lockdv1.ForceReleaseResponse, error) {
@@ -79,4 +82,12 @@ func (s *adminService) Status(context.Context, *lockdv1.StatusRequest) (*lockdv1
 		Version: s.process.version, Instance: s.process.instance, Started: timestamppb.New(s.process.started),
 		Store: encodeStatus(s.lessor.Status()),
 	}, nil
+}
+
+func (s *adminService) Diagnose(ctx context.Context, _ *lockdv1.DiagnoseRequest) (*lockdv1.DiagnoseResponse, error) {
+	var report diagnosis.Report
+	if s.diagnose != nil {
+		report = s.diagnose(ctx)
+	}
+	return encodeReport(report), nil
 }

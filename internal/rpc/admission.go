@@ -37,6 +37,7 @@ var admissions = map[string]admission{
 	lockdv1.AdminService_ForceRelease_FullMethodName:   {verb: auth.Force},
 	lockdv1.AdminService_RequestRelease_FullMethodName: {verb: auth.Force},
 	lockdv1.AdminService_Status_FullMethodName:         {verb: auth.Admin},
+	lockdv1.AdminService_Diagnose_FullMethodName:       {verb: auth.Admin},
 	lockdv1.AuthService_CanI_FullMethodName:            {},
 
 	// They say nothing of anybody's leases.

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/lockd/lockd/internal/diagnosis"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -210,6 +211,20 @@ func encodeStatus(s lease.Status) *lockdv1.StoreStatus {
 		if !n.OutUntil.IsZero() {
 			reply.Nodes[i].OutUntil = timestamppb.New(n.OutUntil)
 		}
+	}
+	return reply
+}
+
+func encodeReport(r diagnosis.Report) *lockdv1.DiagnoseResponse {
+	reply := &lockdv1.DiagnoseResponse{Made: int32(r.Made)}
+	for _, f := range r.Findings {
+		reply.Findings = append(reply.Findings, &lockdv1.Finding{
+			Check: f.Check, Severity: lockdv1.Finding_Severity(f.Severity), Subject: clip(f.Subject, maxText),
+			Problem: clip(f.Problem, maxText), Endangers: f.Endangers, Remedy: f.Remedy,
+		})
+	}
+	for _, u := range r.Unchecked {
+		reply.Unchecked = append(reply.Unchecked, &lockdv1.Unchecked{Check: u.Check, Subject: clip(u.Subject, maxText), Why: clip(u.Why, maxText)})
 	}
 	return reply
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/lockd/lockd/internal/audit"
 	"github.com/lockd/lockd/internal/auth"
+	"github.com/lockd/lockd/internal/diagnosis"
 	"github.com/lockd/lockd/internal/lease"
 	lockdv1 "github.com/lockd/lockd/proto/lockd/v1"
 )
@@ -39,6 +40,9 @@ type Config struct {
 	Reflection bool          // whether the services describe themselves (grpc.reflection.v1)
 	Guard      *auth.Guard   // who may call, and what is shown over TLS; nil: everybody, and plaintext
 	Meter      NewMeter      // makes what measures a method's calls; nil: nobody does
+
+	// Diagnose looks for what endangers leases, within 2.5 s; nil: nothing is looked at.
+	Diagnose func(context.Context) diagnosis.Report
 }
 
 // Server serves a Lessor over gRPC. It is safe for concurrent use and serves once: after Shutdown
@@ -66,7 +70,7 @@ func NewServer(c Config) *Server {
 
 	is := newProcess(c.Version)
 	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor, process: is, sessions: s.sessions, access: a.access, gate: a.gate})
-	register(s.grpc, lockdv1.AdminService_ServiceDesc, &adminService{lessor: c.Lessor, process: is})
+	register(s.grpc, lockdv1.AdminService_ServiceDesc, &adminService{lessor: c.Lessor, process: is, diagnose: c.Diagnose})
 	register(s.grpc, lockdv1.AuthService_ServiceDesc, authService{})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	if c.Reflection {
@@ -78,6 +82,9 @@ func NewServer(c Config) *Server {
 
 // SetBounds puts bounds in force for whatever is asked from now on. What is open stays open.
 func (s *Server) SetBounds(b Bounds) { s.around.gate.bounds.Store(&b) }
+
+// Bounds answers those in force.
+func (s *Server) Bounds() Bounds { return *s.around.gate.bounds.Load() }
 
 // Serve accepts connections on l until Shutdown and closes l. It returns nil after Shutdown, or why l
 // failed.

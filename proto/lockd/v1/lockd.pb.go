@@ -287,6 +287,61 @@ func (Event_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{24, 0}
 }
 
+type Finding_Severity int32
+
+const (
+	Finding_SEVERITY_UNSPECIFIED Finding_Severity = 0
+	// It costs something, or may surprise somebody.
+	Finding_NOTE Finding_Severity = 1
+	// A failure, or time, is enough to break a promise.
+	Finding_WARNING Finding_Severity = 2
+	// Leases are not granted, or a promise does not hold, now.
+	Finding_CRITICAL Finding_Severity = 3
+)
+
+// Enum value maps for Finding_Severity.
+var (
+	Finding_Severity_name = map[int32]string{
+		0: "SEVERITY_UNSPECIFIED",
+		1: "NOTE",
+		2: "WARNING",
+		3: "CRITICAL",
+	}
+	Finding_Severity_value = map[string]int32{
+		"SEVERITY_UNSPECIFIED": 0,
+		"NOTE":                 1,
+		"WARNING":              2,
+		"CRITICAL":             3,
+	}
+)
+
+func (x Finding_Severity) Enum() *Finding_Severity {
+	p := new(Finding_Severity)
+	*p = x
+	return p
+}
+
+func (x Finding_Severity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Finding_Severity) Descriptor() protoreflect.EnumDescriptor {
+	return file_proto_lockd_v1_lockd_proto_enumTypes[3].Descriptor()
+}
+
+func (Finding_Severity) Type() protoreflect.EnumType {
+	return &file_proto_lockd_v1_lockd_proto_enumTypes[3]
+}
+
+func (x Finding_Severity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Finding_Severity.Descriptor instead.
+func (Finding_Severity) EnumDescriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{42, 0}
+}
+
 // Lease is what may be known of a lease by anybody. The lease id is never shown.
 type Lease struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3186,6 +3241,257 @@ func (x *NodeStatus) GetOutUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+type DiagnoseRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseRequest) Reset() {
+	*x = DiagnoseRequest{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseRequest) ProtoMessage() {}
+
+func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
+func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{40}
+}
+
+type DiagnoseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was found, the gravest first; none if all is well, as far as could be looked at.
+	Findings []*Finding `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	// What could not be looked at: nothing is known of it.
+	Unchecked []*Unchecked `protobuf:"bytes,2,rep,name=unchecked,proto3" json:"unchecked,omitempty"`
+	// How many checks were made, a check of each server counted by itself.
+	Made          int32 `protobuf:"varint,3,opt,name=made,proto3" json:"made,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseResponse) Reset() {
+	*x = DiagnoseResponse{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseResponse) ProtoMessage() {}
+
+func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseResponse.ProtoReflect.Descriptor instead.
+func (*DiagnoseResponse) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *DiagnoseResponse) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *DiagnoseResponse) GetUnchecked() []*Unchecked {
+	if x != nil {
+		return x.Unchecked
+	}
+	return nil
+}
+
+func (x *DiagnoseResponse) GetMade() int32 {
+	if x != nil {
+		return x.Made
+	}
+	return 0
+}
+
+// Finding is something that endangers leases.
+type Finding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The check's name, as docs/doctor.md has it. It stays the same.
+	Check    string           `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	Severity Finding_Severity `protobuf:"varint,2,opt,name=severity,proto3,enum=lockd.v1.Finding_Severity" json:"severity,omitempty"`
+	// Of what: "redis at 10.0.0.1:6379", "the store", "this lockd". Without secrets.
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// What is wrong with it; reads on after the subject. For people, as the next two.
+	Problem string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	// What that may lead to.
+	Endangers string `protobuf:"bytes,5,opt,name=endangers,proto3" json:"endangers,omitempty"`
+	// What would be right.
+	Remedy        string `protobuf:"bytes,6,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *Finding) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Finding) GetSeverity() Finding_Severity {
+	if x != nil {
+		return x.Severity
+	}
+	return Finding_SEVERITY_UNSPECIFIED
+}
+
+func (x *Finding) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Finding) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Finding) GetEndangers() string {
+	if x != nil {
+		return x.Endangers
+	}
+	return ""
+}
+
+func (x *Finding) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
+// Unchecked is a check that could not be made.
+type Unchecked struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Check   string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	Subject string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Why not, for people.
+	Why           string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unchecked) Reset() {
+	*x = Unchecked{}
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unchecked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unchecked) ProtoMessage() {}
+
+func (x *Unchecked) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_lockd_v1_lockd_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unchecked.ProtoReflect.Descriptor instead.
+func (*Unchecked) Descriptor() ([]byte, []int) {
+	return file_proto_lockd_v1_lockd_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Unchecked) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Unchecked) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Unchecked) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 var File_proto_lockd_v1_lockd_proto protoreflect.FileDescriptor
 
 const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
@@ -3428,7 +3734,28 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\beviction\x18\t \x01(\tR\beviction\x12\x10\n" +
 	"\x03out\x18\n" +
 	" \x01(\tR\x03out\x127\n" +
-	"\tout_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\boutUntil2\xfc\x03\n" +
+	"\tout_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\boutUntil\"\x11\n" +
+	"\x0fDiagnoseRequest\"\x88\x01\n" +
+	"\x10DiagnoseResponse\x12-\n" +
+	"\bfindings\x18\x01 \x03(\v2\x11.lockd.v1.FindingR\bfindings\x121\n" +
+	"\tunchecked\x18\x02 \x03(\v2\x13.lockd.v1.UncheckedR\tunchecked\x12\x12\n" +
+	"\x04made\x18\x03 \x01(\x05R\x04made\"\x8c\x02\n" +
+	"\aFinding\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x126\n" +
+	"\bseverity\x18\x02 \x01(\x0e2\x1a.lockd.v1.Finding.SeverityR\bseverity\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\x12\x1c\n" +
+	"\tendangers\x18\x05 \x01(\tR\tendangers\x12\x16\n" +
+	"\x06remedy\x18\x06 \x01(\tR\x06remedy\"I\n" +
+	"\bSeverity\x12\x18\n" +
+	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04NOTE\x10\x01\x12\v\n" +
+	"\aWARNING\x10\x02\x12\f\n" +
+	"\bCRITICAL\x10\x03\"M\n" +
+	"\tUnchecked\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why2\xfc\x03\n" +
 	"\fLeaseService\x12>\n" +
 	"\aAcquire\x12\x18.lockd.v1.AcquireRequest\x1a\x19.lockd.v1.AcquireResponse\x128\n" +
 	"\x05Renew\x12\x16.lockd.v1.RenewRequest\x1a\x17.lockd.v1.RenewResponse\x12>\n" +
@@ -3440,11 +3767,12 @@ const file_proto_lockd_v1_lockd_proto_rawDesc = "" +
 	"\x05Watch\x12\x16.lockd.v1.WatchRequest\x1a\x17.lockd.v1.WatchResponse0\x01\x12B\n" +
 	"\aSession\x12\x18.lockd.v1.SessionRequest\x1a\x19.lockd.v1.SessionResponse(\x010\x012D\n" +
 	"\vAuthService\x125\n" +
-	"\x04CanI\x12\x15.lockd.v1.CanIRequest\x1a\x16.lockd.v1.CanIResponse2\xef\x01\n" +
+	"\x04CanI\x12\x15.lockd.v1.CanIRequest\x1a\x16.lockd.v1.CanIResponse2\xb2\x02\n" +
 	"\fAdminService\x12M\n" +
 	"\fForceRelease\x12\x1d.lockd.v1.ForceReleaseRequest\x1a\x1e.lockd.v1.ForceReleaseResponse\x12S\n" +
 	"\x0eRequestRelease\x12\x1f.lockd.v1.RequestReleaseRequest\x1a .lockd.v1.RequestReleaseResponse\x12;\n" +
-	"\x06Status\x12\x17.lockd.v1.StatusRequest\x1a\x18.lockd.v1.StatusResponseB/Z-github.com/lockd/lockd/proto/lockd/v1;lockdv1b\x06proto3"
+	"\x06Status\x12\x17.lockd.v1.StatusRequest\x1a\x18.lockd.v1.StatusResponse\x12A\n" +
+	"\bDiagnose\x12\x19.lockd.v1.DiagnoseRequest\x1a\x1a.lockd.v1.DiagnoseResponseB/Z-github.com/lockd/lockd/proto/lockd/v1;lockdv1b\x06proto3"
 
 var (
 	file_proto_lockd_v1_lockd_proto_rawDescOnce sync.Once
@@ -3458,143 +3786,153 @@ func file_proto_lockd_v1_lockd_proto_rawDescGZIP() []byte {
 	return file_proto_lockd_v1_lockd_proto_rawDescData
 }
 
-var file_proto_lockd_v1_lockd_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_proto_lockd_v1_lockd_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_proto_lockd_v1_lockd_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_proto_lockd_v1_lockd_proto_goTypes = []any{
 	(Loss_Cause)(0),                // 0: lockd.v1.Loss.Cause
 	(ReleaseResponse_Outcome)(0),   // 1: lockd.v1.ReleaseResponse.Outcome
 	(Event_Kind)(0),                // 2: lockd.v1.Event.Kind
-	(*Lease)(nil),                  // 3: lockd.v1.Lease
-	(*Held)(nil),                   // 4: lockd.v1.Held
-	(*Loss)(nil),                   // 5: lockd.v1.Loss
-	(*Waiter)(nil),                 // 6: lockd.v1.Waiter
-	(*AcquireRequest)(nil),         // 7: lockd.v1.AcquireRequest
-	(*AcquireResponse)(nil),        // 8: lockd.v1.AcquireResponse
-	(*RenewRequest)(nil),           // 9: lockd.v1.RenewRequest
-	(*RenewResponse)(nil),          // 10: lockd.v1.RenewResponse
-	(*ReleaseRequest)(nil),         // 11: lockd.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),        // 12: lockd.v1.ReleaseResponse
-	(*GetRequest)(nil),             // 13: lockd.v1.GetRequest
-	(*GetResponse)(nil),            // 14: lockd.v1.GetResponse
-	(*ListRequest)(nil),            // 15: lockd.v1.ListRequest
-	(*ListResponse)(nil),           // 16: lockd.v1.ListResponse
-	(*CheckTokenRequest)(nil),      // 17: lockd.v1.CheckTokenRequest
-	(*CheckTokenResponse)(nil),     // 18: lockd.v1.CheckTokenResponse
-	(*CanIRequest)(nil),            // 19: lockd.v1.CanIRequest
-	(*CanIResponse)(nil),           // 20: lockd.v1.CanIResponse
-	(*ForceReleaseRequest)(nil),    // 21: lockd.v1.ForceReleaseRequest
-	(*ForceReleaseResponse)(nil),   // 22: lockd.v1.ForceReleaseResponse
-	(*RequestReleaseRequest)(nil),  // 23: lockd.v1.RequestReleaseRequest
-	(*RequestReleaseResponse)(nil), // 24: lockd.v1.RequestReleaseResponse
-	(*WatchRequest)(nil),           // 25: lockd.v1.WatchRequest
-	(*WatchResponse)(nil),          // 26: lockd.v1.WatchResponse
-	(*Event)(nil),                  // 27: lockd.v1.Event
-	(*SessionRequest)(nil),         // 28: lockd.v1.SessionRequest
-	(*Hello)(nil),                  // 29: lockd.v1.Hello
-	(*Operation)(nil),              // 30: lockd.v1.Operation
-	(*Resumed)(nil),                // 31: lockd.v1.Resumed
-	(*SessionResponse)(nil),        // 32: lockd.v1.SessionResponse
-	(*Welcome)(nil),                // 33: lockd.v1.Welcome
-	(*Answer)(nil),                 // 34: lockd.v1.Answer
-	(*Error)(nil),                  // 35: lockd.v1.Error
-	(*Lost)(nil),                   // 36: lockd.v1.Lost
-	(*ReleaseRequested)(nil),       // 37: lockd.v1.ReleaseRequested
-	(*HoldEnding)(nil),             // 38: lockd.v1.HoldEnding
-	(*StatusRequest)(nil),          // 39: lockd.v1.StatusRequest
-	(*StatusResponse)(nil),         // 40: lockd.v1.StatusResponse
-	(*StoreStatus)(nil),            // 41: lockd.v1.StoreStatus
-	(*NodeStatus)(nil),             // 42: lockd.v1.NodeStatus
-	nil,                            // 43: lockd.v1.Lease.MetadataEntry
-	nil,                            // 44: lockd.v1.AcquireRequest.MetadataEntry
-	(*timestamppb.Timestamp)(nil),  // 45: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 46: google.protobuf.Duration
+	(Finding_Severity)(0),          // 3: lockd.v1.Finding.Severity
+	(*Lease)(nil),                  // 4: lockd.v1.Lease
+	(*Held)(nil),                   // 5: lockd.v1.Held
+	(*Loss)(nil),                   // 6: lockd.v1.Loss
+	(*Waiter)(nil),                 // 7: lockd.v1.Waiter
+	(*AcquireRequest)(nil),         // 8: lockd.v1.AcquireRequest
+	(*AcquireResponse)(nil),        // 9: lockd.v1.AcquireResponse
+	(*RenewRequest)(nil),           // 10: lockd.v1.RenewRequest
+	(*RenewResponse)(nil),          // 11: lockd.v1.RenewResponse
+	(*ReleaseRequest)(nil),         // 12: lockd.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),        // 13: lockd.v1.ReleaseResponse
+	(*GetRequest)(nil),             // 14: lockd.v1.GetRequest
+	(*GetResponse)(nil),            // 15: lockd.v1.GetResponse
+	(*ListRequest)(nil),            // 16: lockd.v1.ListRequest
+	(*ListResponse)(nil),           // 17: lockd.v1.ListResponse
+	(*CheckTokenRequest)(nil),      // 18: lockd.v1.CheckTokenRequest
+	(*CheckTokenResponse)(nil),     // 19: lockd.v1.CheckTokenResponse
+	(*CanIRequest)(nil),            // 20: lockd.v1.CanIRequest
+	(*CanIResponse)(nil),           // 21: lockd.v1.CanIResponse
+	(*ForceReleaseRequest)(nil),    // 22: lockd.v1.ForceReleaseRequest
+	(*ForceReleaseResponse)(nil),   // 23: lockd.v1.ForceReleaseResponse
+	(*RequestReleaseRequest)(nil),  // 24: lockd.v1.RequestReleaseRequest
+	(*RequestReleaseResponse)(nil), // 25: lockd.v1.RequestReleaseResponse
+	(*WatchRequest)(nil),           // 26: lockd.v1.WatchRequest
+	(*WatchResponse)(nil),          // 27: lockd.v1.WatchResponse
+	(*Event)(nil),                  // 28: lockd.v1.Event
+	(*SessionRequest)(nil),         // 29: lockd.v1.SessionRequest
+	(*Hello)(nil),                  // 30: lockd.v1.Hello
+	(*Operation)(nil),              // 31: lockd.v1.Operation
+	(*Resumed)(nil),                // 32: lockd.v1.Resumed
+	(*SessionResponse)(nil),        // 33: lockd.v1.SessionResponse
+	(*Welcome)(nil),                // 34: lockd.v1.Welcome
+	(*Answer)(nil),                 // 35: lockd.v1.Answer
+	(*Error)(nil),                  // 36: lockd.v1.Error
+	(*Lost)(nil),                   // 37: lockd.v1.Lost
+	(*ReleaseRequested)(nil),       // 38: lockd.v1.ReleaseRequested
+	(*HoldEnding)(nil),             // 39: lockd.v1.HoldEnding
+	(*StatusRequest)(nil),          // 40: lockd.v1.StatusRequest
+	(*StatusResponse)(nil),         // 41: lockd.v1.StatusResponse
+	(*StoreStatus)(nil),            // 42: lockd.v1.StoreStatus
+	(*NodeStatus)(nil),             // 43: lockd.v1.NodeStatus
+	(*DiagnoseRequest)(nil),        // 44: lockd.v1.DiagnoseRequest
+	(*DiagnoseResponse)(nil),       // 45: lockd.v1.DiagnoseResponse
+	(*Finding)(nil),                // 46: lockd.v1.Finding
+	(*Unchecked)(nil),              // 47: lockd.v1.Unchecked
+	nil,                            // 48: lockd.v1.Lease.MetadataEntry
+	nil,                            // 49: lockd.v1.AcquireRequest.MetadataEntry
+	(*timestamppb.Timestamp)(nil),  // 50: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 51: google.protobuf.Duration
 }
 var file_proto_lockd_v1_lockd_proto_depIdxs = []int32{
-	45, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
-	46, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	46, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
-	43, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
-	46, // 4: lockd.v1.Lease.max_hold:type_name -> google.protobuf.Duration
-	46, // 5: lockd.v1.Lease.hold_ends_in:type_name -> google.protobuf.Duration
-	46, // 6: lockd.v1.Lease.closed_for:type_name -> google.protobuf.Duration
-	3,  // 7: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
-	46, // 8: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
+	50, // 0: lockd.v1.Lease.since:type_name -> google.protobuf.Timestamp
+	51, // 1: lockd.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	51, // 2: lockd.v1.Lease.ttl_left:type_name -> google.protobuf.Duration
+	48, // 3: lockd.v1.Lease.metadata:type_name -> lockd.v1.Lease.MetadataEntry
+	51, // 4: lockd.v1.Lease.max_hold:type_name -> google.protobuf.Duration
+	51, // 5: lockd.v1.Lease.hold_ends_in:type_name -> google.protobuf.Duration
+	51, // 6: lockd.v1.Lease.closed_for:type_name -> google.protobuf.Duration
+	4,  // 7: lockd.v1.Held.lease:type_name -> lockd.v1.Lease
+	51, // 8: lockd.v1.Held.expires_in:type_name -> google.protobuf.Duration
 	0,  // 9: lockd.v1.Loss.cause:type_name -> lockd.v1.Loss.Cause
-	45, // 10: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
-	46, // 11: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
-	46, // 12: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
-	44, // 13: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
-	3,  // 14: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
-	46, // 15: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
-	46, // 16: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
-	3,  // 17: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
+	50, // 10: lockd.v1.Waiter.since:type_name -> google.protobuf.Timestamp
+	51, // 11: lockd.v1.AcquireRequest.ttl:type_name -> google.protobuf.Duration
+	51, // 12: lockd.v1.AcquireRequest.wait:type_name -> google.protobuf.Duration
+	49, // 13: lockd.v1.AcquireRequest.metadata:type_name -> lockd.v1.AcquireRequest.MetadataEntry
+	4,  // 14: lockd.v1.AcquireResponse.lease:type_name -> lockd.v1.Lease
+	51, // 15: lockd.v1.AcquireResponse.waited:type_name -> google.protobuf.Duration
+	51, // 16: lockd.v1.RenewRequest.ttl:type_name -> google.protobuf.Duration
+	4,  // 17: lockd.v1.RenewResponse.lease:type_name -> lockd.v1.Lease
 	1,  // 18: lockd.v1.ReleaseResponse.outcome:type_name -> lockd.v1.ReleaseResponse.Outcome
-	3,  // 19: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
-	6,  // 20: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
-	3,  // 21: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
-	3,  // 22: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
-	46, // 23: lockd.v1.RequestReleaseRequest.force_in:type_name -> google.protobuf.Duration
-	3,  // 24: lockd.v1.RequestReleaseResponse.lease:type_name -> lockd.v1.Lease
-	27, // 25: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
+	4,  // 19: lockd.v1.GetResponse.lease:type_name -> lockd.v1.Lease
+	7,  // 20: lockd.v1.GetResponse.waiters:type_name -> lockd.v1.Waiter
+	4,  // 21: lockd.v1.ListResponse.leases:type_name -> lockd.v1.Lease
+	4,  // 22: lockd.v1.ForceReleaseResponse.lease:type_name -> lockd.v1.Lease
+	51, // 23: lockd.v1.RequestReleaseRequest.force_in:type_name -> google.protobuf.Duration
+	4,  // 24: lockd.v1.RequestReleaseResponse.lease:type_name -> lockd.v1.Lease
+	28, // 25: lockd.v1.WatchResponse.events:type_name -> lockd.v1.Event
 	2,  // 26: lockd.v1.Event.kind:type_name -> lockd.v1.Event.Kind
-	45, // 27: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
-	29, // 28: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
-	30, // 29: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
-	31, // 30: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
-	7,  // 31: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
-	9,  // 32: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
-	11, // 33: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
-	33, // 34: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
-	34, // 35: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
-	36, // 36: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
-	37, // 37: lockd.v1.SessionResponse.release_requested:type_name -> lockd.v1.ReleaseRequested
-	38, // 38: lockd.v1.SessionResponse.hold_ending:type_name -> lockd.v1.HoldEnding
-	8,  // 39: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
-	10, // 40: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
-	12, // 41: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
-	35, // 42: lockd.v1.Answer.error:type_name -> lockd.v1.Error
-	4,  // 43: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
-	4,  // 44: lockd.v1.Error.held:type_name -> lockd.v1.Held
-	5,  // 45: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
-	46, // 46: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
-	5,  // 47: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
-	46, // 48: lockd.v1.ReleaseRequested.force_in:type_name -> google.protobuf.Duration
-	46, // 49: lockd.v1.HoldEnding.hold_ends_in:type_name -> google.protobuf.Duration
-	46, // 50: lockd.v1.HoldEnding.max_hold:type_name -> google.protobuf.Duration
-	45, // 51: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	41, // 52: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
-	42, // 53: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
-	46, // 54: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
-	45, // 55: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
-	7,  // 56: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
-	9,  // 57: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
-	11, // 58: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
-	13, // 59: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
-	15, // 60: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
-	17, // 61: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
-	25, // 62: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
-	28, // 63: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
-	19, // 64: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
-	21, // 65: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
-	23, // 66: lockd.v1.AdminService.RequestRelease:input_type -> lockd.v1.RequestReleaseRequest
-	39, // 67: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
-	8,  // 68: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
-	10, // 69: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
-	12, // 70: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
-	14, // 71: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
-	16, // 72: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
-	18, // 73: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
-	26, // 74: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
-	32, // 75: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
-	20, // 76: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
-	22, // 77: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
-	24, // 78: lockd.v1.AdminService.RequestRelease:output_type -> lockd.v1.RequestReleaseResponse
-	40, // 79: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
-	68, // [68:80] is the sub-list for method output_type
-	56, // [56:68] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	50, // 27: lockd.v1.Event.at:type_name -> google.protobuf.Timestamp
+	30, // 28: lockd.v1.SessionRequest.hello:type_name -> lockd.v1.Hello
+	31, // 29: lockd.v1.SessionRequest.operations:type_name -> lockd.v1.Operation
+	32, // 30: lockd.v1.SessionRequest.resumed:type_name -> lockd.v1.Resumed
+	8,  // 31: lockd.v1.Operation.acquire:type_name -> lockd.v1.AcquireRequest
+	10, // 32: lockd.v1.Operation.renew:type_name -> lockd.v1.RenewRequest
+	12, // 33: lockd.v1.Operation.release:type_name -> lockd.v1.ReleaseRequest
+	34, // 34: lockd.v1.SessionResponse.welcome:type_name -> lockd.v1.Welcome
+	35, // 35: lockd.v1.SessionResponse.answers:type_name -> lockd.v1.Answer
+	37, // 36: lockd.v1.SessionResponse.lost:type_name -> lockd.v1.Lost
+	38, // 37: lockd.v1.SessionResponse.release_requested:type_name -> lockd.v1.ReleaseRequested
+	39, // 38: lockd.v1.SessionResponse.hold_ending:type_name -> lockd.v1.HoldEnding
+	9,  // 39: lockd.v1.Answer.acquired:type_name -> lockd.v1.AcquireResponse
+	11, // 40: lockd.v1.Answer.renewed:type_name -> lockd.v1.RenewResponse
+	13, // 41: lockd.v1.Answer.released:type_name -> lockd.v1.ReleaseResponse
+	36, // 42: lockd.v1.Answer.error:type_name -> lockd.v1.Error
+	5,  // 43: lockd.v1.Answer.queued:type_name -> lockd.v1.Held
+	5,  // 44: lockd.v1.Error.held:type_name -> lockd.v1.Held
+	6,  // 45: lockd.v1.Error.loss:type_name -> lockd.v1.Loss
+	51, // 46: lockd.v1.Error.retry_in:type_name -> google.protobuf.Duration
+	6,  // 47: lockd.v1.Lost.loss:type_name -> lockd.v1.Loss
+	51, // 48: lockd.v1.ReleaseRequested.force_in:type_name -> google.protobuf.Duration
+	51, // 49: lockd.v1.HoldEnding.hold_ends_in:type_name -> google.protobuf.Duration
+	51, // 50: lockd.v1.HoldEnding.max_hold:type_name -> google.protobuf.Duration
+	50, // 51: lockd.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	42, // 52: lockd.v1.StatusResponse.store:type_name -> lockd.v1.StoreStatus
+	43, // 53: lockd.v1.StoreStatus.nodes:type_name -> lockd.v1.NodeStatus
+	51, // 54: lockd.v1.NodeStatus.clock_skew:type_name -> google.protobuf.Duration
+	50, // 55: lockd.v1.NodeStatus.out_until:type_name -> google.protobuf.Timestamp
+	46, // 56: lockd.v1.DiagnoseResponse.findings:type_name -> lockd.v1.Finding
+	47, // 57: lockd.v1.DiagnoseResponse.unchecked:type_name -> lockd.v1.Unchecked
+	3,  // 58: lockd.v1.Finding.severity:type_name -> lockd.v1.Finding.Severity
+	8,  // 59: lockd.v1.LeaseService.Acquire:input_type -> lockd.v1.AcquireRequest
+	10, // 60: lockd.v1.LeaseService.Renew:input_type -> lockd.v1.RenewRequest
+	12, // 61: lockd.v1.LeaseService.Release:input_type -> lockd.v1.ReleaseRequest
+	14, // 62: lockd.v1.LeaseService.Get:input_type -> lockd.v1.GetRequest
+	16, // 63: lockd.v1.LeaseService.List:input_type -> lockd.v1.ListRequest
+	18, // 64: lockd.v1.LeaseService.CheckToken:input_type -> lockd.v1.CheckTokenRequest
+	26, // 65: lockd.v1.LeaseService.Watch:input_type -> lockd.v1.WatchRequest
+	29, // 66: lockd.v1.LeaseService.Session:input_type -> lockd.v1.SessionRequest
+	20, // 67: lockd.v1.AuthService.CanI:input_type -> lockd.v1.CanIRequest
+	22, // 68: lockd.v1.AdminService.ForceRelease:input_type -> lockd.v1.ForceReleaseRequest
+	24, // 69: lockd.v1.AdminService.RequestRelease:input_type -> lockd.v1.RequestReleaseRequest
+	40, // 70: lockd.v1.AdminService.Status:input_type -> lockd.v1.StatusRequest
+	44, // 71: lockd.v1.AdminService.Diagnose:input_type -> lockd.v1.DiagnoseRequest
+	9,  // 72: lockd.v1.LeaseService.Acquire:output_type -> lockd.v1.AcquireResponse
+	11, // 73: lockd.v1.LeaseService.Renew:output_type -> lockd.v1.RenewResponse
+	13, // 74: lockd.v1.LeaseService.Release:output_type -> lockd.v1.ReleaseResponse
+	15, // 75: lockd.v1.LeaseService.Get:output_type -> lockd.v1.GetResponse
+	17, // 76: lockd.v1.LeaseService.List:output_type -> lockd.v1.ListResponse
+	19, // 77: lockd.v1.LeaseService.CheckToken:output_type -> lockd.v1.CheckTokenResponse
+	27, // 78: lockd.v1.LeaseService.Watch:output_type -> lockd.v1.WatchResponse
+	33, // 79: lockd.v1.LeaseService.Session:output_type -> lockd.v1.SessionResponse
+	21, // 80: lockd.v1.AuthService.CanI:output_type -> lockd.v1.CanIResponse
+	23, // 81: lockd.v1.AdminService.ForceRelease:output_type -> lockd.v1.ForceReleaseResponse
+	25, // 82: lockd.v1.AdminService.RequestRelease:output_type -> lockd.v1.RequestReleaseResponse
+	41, // 83: lockd.v1.AdminService.Status:output_type -> lockd.v1.StatusResponse
+	45, // 84: lockd.v1.AdminService.Diagnose:output_type -> lockd.v1.DiagnoseResponse
+	72, // [72:85] is the sub-list for method output_type
+	59, // [59:72] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_proto_lockd_v1_lockd_proto_init() }
@@ -3619,8 +3957,8 @@ func file_proto_lockd_v1_lockd_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_lockd_v1_lockd_proto_rawDesc), len(file_proto_lockd_v1_lockd_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   42,
+			NumEnums:      4,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
