@@ -94,7 +94,7 @@ func complete(root *cobra.Command, to *server) {
 	byCommand := map[string]completer{
 		"lockctl acquire": firstOf(to.completeName), "lockctl get": firstOf(to.completeName), "lockctl force-release": firstOf(to.completeName), "lockctl request-release": firstOf(to.completeName),
 		"lockctl run": thenFiles(to.completeName),
-		"lockctl ls":  firstOf(to.completePrefix), "lockctl watch": firstOf(to.completePrefix),
+		"lockctl ls":  firstOf(to.completePrefix), "lockctl watch": firstOf(to.completePrefix), "lockctl top": firstOf(to.completePrefix),
 		"lockctl renew": firstOf(completeOwn), "lockctl release": firstOf(completeOwn),
 		"lockctl completion":  firstOf(fixed(shells)),
 		"lockctl context use": firstOf(to.completeContext), "lockctl context show": firstOf(to.completeContext),

@@ -24,6 +24,7 @@ const (
 	exitLost        = 70
 	exitHeld        = 75
 	exitDenied      = 77
+	exitFound       = 78 // by doctor
 	exitNotStarted  = 126
 	exitNotFound    = 127
 	exitSignal      = 128 // and the signal's number
@@ -104,6 +105,15 @@ func explainStatus(st *status.Status) (code int, text string) {
 		return exitOther, "this lockd does not know that request: " + st.Message()
 	}
 	return exitOther, st.Message()
+}
+
+// endsWith reports whether err is one that lockctl ends with this code for.
+func endsWith(err error, code int) bool {
+	if err == nil {
+		return false
+	}
+	is, _ := explain(err)
+	return is == code
 }
 
 // reason is lockd's own word for what went wrong, as listed at the head of lockd.proto, or "".

@@ -25,6 +25,7 @@ var exitCodes = []entry{
 	{"70", `the lease was lost: before the command ended, or before "renew", "release" or "force-release"`},
 	{"75", "not acquired: somebody else holds the name (-E sets another code)"},
 	{"77", "denied"},
+	{"78", `"doctor": something was found`},
 	{"1", "anything else"},
 	{"126", `"run": the command cannot be started`},
 	{"127", `"run": the command was not found`},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -20,31 +22,47 @@ const listHelp = `Ls lists the leases in force, by name: all of them, or those o
 and "a/b/c", not "a/bc"; "a/b/" is the same).
 
 LEFT is what the holder may still count on; 0s is the grace that follows, in which the name is still taken. "closed 12s" is for
-how long the name stays closed after a lease that ran out or was ended by force: nobody has it.`
+how long the name stays closed after a lease that ran out or was ended by force: nobody has it.
+
+Filters add up. --waiting and --sort waiters look at each lease that the other filters leave, a request each, and show
+how many wait for it.`
 
 func newList(to *server) *cobra.Command {
 	var out output
+	var f filter
 	cmd := &cobra.Command{
 		Use:     "ls [PREFIX]",
 		Aliases: []string{"list"},
 		Short:   "List the leases in force",
 		Long:    listHelp,
 		Example: `  lockctl ls
-  lockctl ls orders -o json`,
+  lockctl ls orders -o json
+  lockctl ls --older-than 1h --waiting --sort waiters`,
 		Args: cobra.MaximumNArgs(1),
 	}
+	f.register(cmd)
 	out.register(cmd, asTable, asJSON, asLines, asYAML)
 	out.registerHeaders(cmd)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		prefix, err := prefixOf(args)
+		if err := errors.Join(err, f.check()); err != nil {
+			return err
+		}
+		caller, err := to.connect(cmd.Context())
 		if err != nil {
 			return err
 		}
-		leases, err := list(cmd.Context(), to, prefix)
+		defer caller.close()
+		leases, _, err := caller.list(prefix, 0)
 		if err != nil {
 			return err
 		}
-		return out.print(cmd, leasesView(leases, time.Now()))
+		now := time.Now()
+		shown, err := f.apply(caller, leases, now)
+		if err != nil {
+			return err
+		}
+		return out.print(cmd, leasesView(shown, f.waits(), now))
 	})
 	return cmd
 }
@@ -62,23 +80,19 @@ func prefixOf(args []string) (string, error) {
 }
 
 // list reads all pages. A lease may appear in several, and a name with two of its leases if it changed
-// hands meanwhile: the later one counts.
-func list(ctx context.Context, to *server, prefix string) ([]*lockdv1.Lease, error) {
-	caller, err := to.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer caller.close()
+// hands meanwhile: the later one counts. With most of more than 0 it ends with the page on which there are as many, and more
+// says whether others would follow.
+func (c *caller) list(prefix string, most int) (leases []*lockdv1.Lease, more bool, err error) {
 	latest := make(map[string]*lockdv1.Lease)
 	req := &lockdv1.ListRequest{Prefix: prefix, PageSize: listPage}
-	for more := true; more; more = req.PageToken != "" {
+	for more = true; more && (most <= 0 || len(latest) < most); more = req.PageToken != "" {
 		var page *lockdv1.ListResponse
-		_, err := caller.ask(func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
+		_, err := c.ask(func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (err error) {
 			page, err = lockdv1.NewLeaseServiceClient(conn).List(ctx, req, opts...)
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, lease := range page.GetLeases() {
 			if seen := latest[lease.GetName()]; lease.GetToken() >= seen.GetToken() {
@@ -87,27 +101,49 @@ func list(ctx context.Context, to *server, prefix string) ([]*lockdv1.Lease, err
 		}
 		req.PageToken = page.GetNextPageToken()
 	}
-	leases := slices.Collect(maps.Values(latest))
-	slices.SortFunc(leases, func(a, b *lockdv1.Lease) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return leases, nil
+	return slices.Collect(maps.Values(latest)), more, nil
 }
 
-// leasesView has a lease on each line.
-func leasesView(leases []*lockdv1.Lease, now time.Time) view {
-	lines := make([]any, len(leases))
-	for i, l := range leases {
-		lines[i] = l
+// leasesView has a lease on each line, with how many wait for it if that has been looked at.
+func leasesView(all []inForce, waits bool, now time.Time) view {
+	lines := make([]any, len(all))
+	for i, l := range all {
+		lines[i] = l.lease
+		if waits {
+			lines[i] = counted(l)
+		}
 	}
 	return view{
-		value: map[string]any{"leases": raw(leases)},
+		value: map[string]any{"leases": marshalers(all, waits)},
 		lines: lines,
-		table: func(s *screen) error {
-			rows := make([][]cell, len(leases))
-			for i, l := range leases {
-				left := leftCell(l)
-				rows[i] = []cell{{text: plain(l.GetName())}, number(l.GetToken()), moment(l.GetSince(), now), left, {text: plain(l.GetOwner())}}
-			}
-			return s.table([]column{{title: "NAME"}, {title: "TOKEN"}, {title: "SINCE"}, {title: "LEFT"}, {title: "OWNER", least: leastOwner}}, rows)
-		},
+		table: func(s *screen) error { return s.table(leaseTable(all, waits, now)) },
 	}
+}
+
+// marshalers are leases as a JSON array has them; never nil, which would be null there.
+func marshalers(all []inForce, waits bool) []json.Marshaler {
+	out := make([]json.Marshaler, len(all))
+	for i, l := range all {
+		out[i] = marshaler{l.lease}
+		if waits {
+			out[i] = counted(l)
+		}
+	}
+	return out
+}
+
+// leaseTable is leases for people.
+func leaseTable(all []inForce, waits bool, now time.Time) ([]column, [][]cell) {
+	titles := []column{{title: "NAME"}, {title: "TOKEN"}, {title: "SINCE"}, {title: "LEFT"}, {title: "OWNER", least: leastOwner}}
+	if waits {
+		titles = slices.Insert(titles, 4, column{title: "WAITERS"})
+	}
+	rows := make([][]cell, len(all))
+	for i, l := range all {
+		rows[i] = []cell{{text: plain(l.lease.GetName())}, number(l.lease.GetToken()), moment(l.lease.GetSince(), now), leftCell(l.lease), {text: plain(l.lease.GetOwner())}}
+		if waits {
+			rows[i] = slices.Insert(rows[i], 4, number(l.waiters))
+		}
+	}
+	return titles, rows
 }

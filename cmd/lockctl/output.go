@@ -167,15 +167,6 @@ func usualStyle(node *yaml.Node) error {
 // seconds is a duration as protojson writes it.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s" }
 
-// raw is messages as a JSON array has them; never nil, which would be null there.
-func raw[M proto.Message](messages []M) []json.Marshaler {
-	out := make([]json.Marshaler, len(messages))
-	for i, m := range messages {
-		out[i] = marshaler{m}
-	}
-	return out
-}
-
 // marshaler has encoding/json write a message as protojson does.
 type marshaler struct{ proto.Message }
 

@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 	registerColour(root)
 	root.AddCommand(
 		newRun(&to), newAcquire(&to), newRenew(&to), newRelease(&to),
-		newList(&to), newGet(&to), newWatch(&to), newRequestRelease(&to), newForceRelease(&to), newStatus(&to), newContext(&to), newAuth(&to), newVersion(), newCompletion(), newMan(),
+		newList(&to), newGet(&to), newWatch(&to), newRequestRelease(&to), newForceRelease(&to), newStatus(&to), newTop(&to), newDoctor(&to), newContext(&to), newAuth(&to), newVersion(), newCompletion(), newMan(),
 	)
 	onlyCommands(root)
 	root.SetFlagErrorFunc(flagError)

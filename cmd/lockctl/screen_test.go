@@ -37,9 +37,9 @@ func TestTablesFitTheScreen(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	since := timestamppb.New(now.Add(-3*time.Hour - 5*time.Minute))
-	leases := []*lockdv1.Lease{
-		{Name: "orders/42", Token: 1763704923123456, Owner: "me", Since: since, TtlLeft: durationpb.New(29 * time.Second)},
-		{Name: "a/name/of/thirty-one/characters", Token: 1763704923123457, Owner: "somebody@some-host.example.org:12345", Since: since},
+	leases := []inForce{
+		{lease: &lockdv1.Lease{Name: "orders/42", Token: 1763704923123456, Owner: "me", Since: since, TtlLeft: durationpb.New(29 * time.Second)}},
+		{lease: &lockdv1.Lease{Name: "a/name/of/thirty-one/characters", Token: 1763704923123457, Owner: "somebody@some-host.example.org:12345", Since: since}},
 	}
 	for columns, want := range map[int]string{
 		0: `NAME                             TOKEN             SINCE                 LEFT  OWNER
@@ -59,7 +59,7 @@ orders/42                        1763704923123456  3h     29s   me
 a/name/of/thirty-one/characters  1763704923123457  3h     0s    somebody@some-…
 `,
 	} {
-		if got := on(t, columns, leasesView(leases, now).table); got != want {
+		if got := on(t, columns, leasesView(leases, false, now).table); got != want {
 			t.Errorf("on %d columns:\n%swant\n%s", columns, got, want)
 		}
 	}

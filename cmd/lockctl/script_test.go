@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	lockd "github.com/lockd/lockd/clients/go"
 	"github.com/lockd/lockd/clients/go/lockdtest"
 )
 
@@ -17,6 +21,7 @@ import (
 //	code N COMMAND…    runs it and wants the exit code N
 //	hold NAME          takes a lease as "somebody else" and keeps it
 //	expire NAME        lets a lease run out
+//	wait-for NAME N    has waiter-1 to waiter-N stand in line for it, until the script ends
 //	stop-server        makes lockd unreachable
 //
 // and $LONG, 300 bytes, and $SERVER, where that lockd is.
@@ -49,6 +54,11 @@ func TestScripts(t *testing.T) {
 			"hold": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(ts.Exec("lockctl", "acquire", args[0], "--owner", "somebody else"))
 			},
+			"wait-for": func(ts *testscript.TestScript, neg bool, args []string) {
+				n, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				ts.Check(haveWait(t, ts, args[0], n))
+			},
 			"expire": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Value("server").(*lockdtest.Server).Expire(t, args[0])
 			},
@@ -57,4 +67,21 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// haveWait has n wait for name, one after the other, until the script ends.
+func haveWait(t *testing.T, ts *testscript.TestScript, name string, n int) error {
+	server := ts.Value("server").(*lockdtest.Server)
+	for i := range n {
+		client, err := lockd.Dial(server.Addr(), lockd.WithOwner(fmt.Sprintf("waiter-%d", i+1)))
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		var waiting sync.WaitGroup
+		waiting.Go(func() { _, _ = client.Acquire(ctx, name) }) // ends with the script
+		ts.Defer(func() { cancel(); waiting.Wait(); _ = client.Close() })
+		eventually(t, "they stand in line", func() bool { return inLine(t, client, name) == int64(i+1) })
+	}
+	return nil
 }
