@@ -55,7 +55,9 @@ func (s *Store) decide(r *round, a lease.Acquisition) (grant, error) {
 		r.then(func(seat *seat) { s.takeBack(seat, a) })
 		return grant{}, s.refusal(r, a)
 	}
+	stands := s.standing(a.Name, token, time.Duration(px(a.TTL))*time.Millisecond)
 	r.then(func(seat *seat) {
+		stands(seat)
 		if seat.said.Fresh && seat.said.Token > token {
 			s.takeBack(seat, a) // it cannot be committed there, see ballot.Commit; a repair may plant it
 			return

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redlock/ballot"
 )
 
@@ -76,10 +77,10 @@ func (s *Store) undone(r *round, u lease.Undoing, sure map[int]bool) {
 	s.lines.released(u.Name, freed, next)
 }
 
-// sureAt is the node's TIME from which on nothing that had this deadline takes effect: our reckoning of its clock may be off
-// by as much as the call took that it was learnt from.
+// sureAt is the node's TIME from which on nothing that had this deadline takes effect. When the deadline was told to the node, our
+// reckoning of its clock may have been ahead by as much as the call took that it was learnt from, also one that looked at it.
 func (s *Store) sureAt(node int, deadline time.Time) int64 {
-	return s.queues[node].node.time(deadline.Add(s.nodeTimeout(0)))
+	return s.queues[node].node.time(deadline.Add(redisconn.CallTimeout))
 }
 
 // nextOf answers which instance a node says has waited the longest, or the one that another said.
@@ -183,6 +184,7 @@ func (s *Store) release(r *round, req lease.ReleaseRequest) (lease.Released, err
 	q := ballot.Quorum(len(s.queues))
 	silent := len(r.seats) - held - gone - other
 	if held > 0 {
+		s.bare.forget(req.Name)
 		repeated := releasing(req, time.Time{})
 		if held+silent >= q {
 			repeated.kind = kindFollow // it was in force, so its end is clean, wherever it was over by then

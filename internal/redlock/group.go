@@ -267,8 +267,21 @@ func (g *group) judge(i int, s seen) verdict {
 	if problem := useProblem(s, g.keys); problem != "" {
 		return verdict{out: "it " + problem}
 	}
-	n := g.nodes[i]
-	return judge(s, id.marker(seat, member), id.outTime(), &n.known)
+	v := judge(s, id.marker(seat, member), id.outTime(), &g.nodes[i].known)
+	if v.out == string(wiped) && len(g.nodes)-g.wipedLocked() < id.quorum() {
+		v.out, v.until = string(wiped)+", and too few others remember what they promised for it to come back by itself; "+wantInit, time.Time{}
+	}
+	return v
+}
+
+// wipedLocked is how many nodes have been found to have no memory at all.
+func (g *group) wipedLocked() (n int) {
+	for _, node := range g.nodes {
+		if node.known.loss == wiped {
+			n++
+		}
+	}
+	return n
 }
 
 func (g *group) markerOf(i int) string {

@@ -319,3 +319,25 @@ func TestAMajorityThatWasWipedIsLeftToAnOperator(t *testing.T) {
 		t.Errorf("it has a marker again: %s", marker)
 	}
 }
+
+// When a majority has been wiped no wait brings it back, and that is said, with what does.
+func TestAMajorityThatWasWipedIsTheOperatorsToMend(t *testing.T) {
+	t.Parallel()
+	all := servers(t, 3)
+	c, _ := config(t, all, time.Hour)
+	g := opened(t, c)
+	for _, s := range all[:2] {
+		on(t, s, "FLUSHALL")
+	}
+	until(t, 5*time.Second, "both say that init is wanted, and no time", func() bool {
+		for _, n := range g.nodes[:2] {
+			if at := n.standing.Load(); !strings.Contains(at.out, wantInit) || !at.until.IsZero() {
+				return false
+			}
+		}
+		return true
+	})
+	if !g.nodes[2].votes() {
+		t.Error("who remembers does not vote any more")
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/test/proxy"
+	"github.com/lockd/lockd/test/redisproc"
 )
 
 // What was released while a node was away is released there as soon as it answers anybody again: it would stand in the way of who
@@ -102,4 +104,18 @@ func TestWhatANodeCannotDoIsAskedAgain(t *testing.T) {
 		}
 	}
 	until(t, 5*time.Second, "nothing is left at node 3", func() bool { return s.at(t, 2, "job") == nil })
+}
+
+// What is undone is not sure before the deadline that the node was told, by a reckoning of its clock that was ahead by as much as a
+// slow look took.
+func TestAnUndoIsSureWhateverTheClockWasLearntFrom(t *testing.T) {
+	s := opening(t, redisproc.SharedNodes(t, 3), 100*time.Millisecond)
+	n := s.queues[0].node
+	deadline := time.Now().Add(time.Second)
+	n.clock.Learn(time.Now().Add(-redisconn.CallTimeout+20*time.Millisecond), time.Now().UnixMicro())
+	told := n.time(deadline)
+	n.clock.Learn(time.Now(), time.Now().UnixMicro())
+	if sure := s.sureAt(0, deadline); sure < told {
+		t.Errorf("it is sure %d µs before the node was told that it must not do it any more", told-sure)
+	}
 }

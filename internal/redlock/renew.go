@@ -41,7 +41,9 @@ func (s *Store) renew(r *round, req lease.Renewal) (lease.Lease, error) {
 		if spent := time.Since(r.began); (renewed.MaxHold == 0 || renewed.TTL < renewed.HoldLeft) && spent >= validity(renewed.TTL)-time.Duration(drift*float64(validity(renewed.TTL))) {
 			return fail(fmt.Errorf("%w: it took %s", lease.ErrUnknown, spent))
 		}
+		stands := s.standing(req.Name, token, time.Duration(px(renewed.TTL))*time.Millisecond)
 		r.then(func(seat *seat) {
+			stands(seat)
 			s.straggle(seat, req.ID, token)
 			if seat.said.Kind == ballot.Refused && seat.answer.reply.Text(1) == "FREE" {
 				s.repair(seat.node, req, token)

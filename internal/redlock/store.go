@@ -26,6 +26,7 @@ type Store struct {
 	instance string        // this process: random, new at every start
 	queues   []*queue
 	owed     []*owed // by each node
+	bare     bare
 	execs    atomic.Uint64
 
 	order    sync.Mutex   // of what is put, at all nodes
@@ -178,6 +179,9 @@ func (s *Store) nextExec() string { return strconv.FormatUint(s.execs.Add(1), 16
 func (s *Store) Status() lease.Status {
 	status := lease.Status{Kind: "redlock"}
 	status.Nodes, status.Refusal, status.Warnings = s.group.status()
+	if warning := s.bareWarning(); warning != "" {
+		status.Warnings = append(status.Warnings, warning)
+	}
 	for _, n := range s.group.nodes {
 		status.Desynchronised += n.desync.Load()
 	}
