@@ -11,7 +11,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 COMMANDS  := lockd lockctl
 # Every module but the product itself, so that none is forgotten; tools/grpcurl has no code of ours.
 MODULES   := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path './.*/*' -not -path './tools/grpcurl/*'))
-# Bounds on how late something may be (50 and 100 ms): alone on the machine, without the race detector.
+# Bounds on how late something may be (50 and 100 ms, 2 s): alone on the machine, without the race detector.
 TIMING    := clients/go/deadlinetest test/promptness test/quorum
 GO        := go
 PROFILE   ?= single

@@ -56,7 +56,8 @@ func (c checked) unfit() string {
 func (s *Store) firstCheck(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, openFor)
 	defer cancel()
-	var last error // that says more than that the time was over
+	var last error  // that says more than that the time was over
+	var hint string // whichever try gave rise to it
 	for {
 		found, err := s.check(ctx)
 		if err == nil && found.partly != "" {
@@ -86,8 +87,11 @@ func (s *Store) firstCheck(ctx context.Context) error {
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}
+		if tls := s.target.TLSHint(err); tls != "" {
+			hint = tls
+		}
 		if !sleep(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%w at %s: %w%s", redisconn.ErrUnreachable, s.address, last, s.target.TLSHint(last))
+			return fmt.Errorf("%w at %s: %w%s", redisconn.ErrUnreachable, s.address, last, hint)
 		}
 	}
 }

@@ -25,12 +25,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(lockdproc.Main{M: redisproc.Main{M: m}})
 }
 
-const (
-	// serviceWithin is when every lockd grants again after there is a store that can.
-	serviceWithin = 2 * time.Second
-	// patience bounds whatever must happen, on a machine that is busy with other things.
-	patience = 30 * time.Second
-)
+// patience bounds whatever must happen, on a machine that is busy with other things. How soon service is back on one that
+// is not, test/promptness asserts.
+const patience = 30 * time.Second
 
 // work is what 8 workers of a client process do: short leases, so that some are held and many are waited for
 // whenever something happens.
