@@ -181,9 +181,9 @@ func TestTokensGrowAcrossServers(t *testing.T) {
 	last := make(map[string]lease.Token)
 	all := make(chan error, stores*each)
 	var working sync.WaitGroup
-	for i := range stores {
+	opening(t, servers, callTimeout).fences(t, far, far+10, far+20, far+30, far+5) // before anybody raises them
+	for range stores {
 		s := opening(t, servers, callTimeout)
-		s.fences(t, far+int64(i), far+10, far+20, far+30, far+5)
 		for w := range each {
 			working.Go(func() {
 				for n := range rounds {
