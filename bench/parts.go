@@ -11,6 +11,7 @@ import (
 	"github.com/lockd/lockd/bench/line"
 	"github.com/lockd/lockd/bench/machine"
 	"github.com/lockd/lockd/bench/many"
+	"github.com/lockd/lockd/bench/metrics"
 	"github.com/lockd/lockd/bench/pairs"
 	"github.com/lockd/lockd/bench/unary"
 )
@@ -35,6 +36,7 @@ var parts = []part{
 	{"many", "a million leases in one Redis: what an acquisition costs then, memory, Get and List", measureMany},
 	{"access", "what identities, policy, limits and audit cost a pair at 64 workers", measureAccess},
 	{"unary", "unary calls, as other languages use them, beside calls that do nothing", measureUnary},
+	{"metrics", "what a pair costs a lockd that counts for Prometheus, beside one that does not", measureMetrics},
 }
 
 func measurePairs(m *machine.Machine, s settings) (result, error) {
@@ -77,4 +79,11 @@ func measureAccess(m *machine.Machine, s settings) (result, error) {
 		return access.Measure(m, 1, 500*time.Millisecond, os.Stderr)
 	}
 	return access.Measure(m, max(9, s.rounds), 1500*time.Millisecond, os.Stderr)
+}
+
+func measureMetrics(m *machine.Machine, s settings) (result, error) {
+	if s.short {
+		return metrics.Measure(m, 1, time.Second, os.Stderr)
+	}
+	return metrics.Measure(m, max(9, s.rounds), 2*time.Second, os.Stderr)
 }

@@ -82,10 +82,10 @@ func (m *Machine) Redis() (*Server, error) {
 	})
 }
 
-// Lockd starts a lockd in front of redis.
+// Lockd starts a lockd in front of redis, that counts for who asks for its metrics unless args say otherwise.
 func (m *Machine) Lockd(redis *Server, args ...string) (*Server, error) {
 	return m.serve("lockd", regexp.MustCompile(`msg=serving`), func(s *Server) *exec.Cmd {
-		cmd := exec.Command(m.lockd, append([]string{"--listen", s.Addr, "--http", "", "--redis", "redis://" + redis.Addr}, args...)...)
+		cmd := exec.Command(m.lockd, append([]string{"--listen", s.Addr, "--http", "127.0.0.1:0", "--redis", "redis://" + redis.Addr}, args...)...)
 		cmd.Env = append(os.Environ(), "LOCKD_CONFIG=")
 		if m.counted {
 			s.counts = filepath.Join(m.dir, fmt.Sprintf("counts-%d", len(m.started)))

@@ -16,6 +16,7 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 	"github.com/lockd/lockd/internal/memstore"
 	"github.com/lockd/lockd/internal/metrics"
+	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redisstore"
 	"github.com/lockd/lockd/internal/redlock"
 	"github.com/lockd/lockd/internal/rpc"
@@ -38,7 +39,9 @@ func openAndServe(ctx context.Context, c config, h host) error {
 			h.log.Error("not recorded", zap.Error(err))
 		}
 	}()
-	h.metrics = metrics.New(h.version, c.classes)
+	if c.HTTP != "" { // else nobody could ask
+		h.metrics = metrics.New(h.version, c.classes)
+	}
 	store, err := openStore(ctx, c, h)
 	if ctx.Err() != nil {
 		if err == nil {
@@ -55,16 +58,20 @@ func openAndServe(ctx context.Context, c config, h host) error {
 func openStore(ctx context.Context, c config, h host) (lease.Store, error) {
 	log := h.log
 	notice := func(msg string) { log.Warn(msg) }
+	var meter redisconn.NewMeter
+	if h.metrics != nil {
+		meter = h.metrics.Script
+	}
 	switch {
 	case len(c.Redlock) > 0:
 		log.Info("leases are kept in a quorum of redis nodes", zap.String("urls", redactedURLs(c.Redlock.String())), zap.String("key_prefix", c.KeyPrefix))
 		settings := c.redlock
-		settings.Notice, settings.Meter = notice, h.metrics.Script
+		settings.Notice, settings.Meter = notice, meter
 		return redlock.Open(ctx, settings)
 	case c.Redis != "":
 		log.Info("leases are kept in redis", zap.String("url", redacted(c.Redis)), zap.String("key_prefix", c.KeyPrefix))
 		settings := c.redis
-		settings.Notice, settings.Meter = notice, h.metrics.Script
+		settings.Notice, settings.Meter = notice, meter
 		return redisstore.Open(ctx, settings)
 	}
 	log.Warn("leases are kept in memory and end with this process; set --redis or --redlock to keep them")
@@ -100,9 +107,9 @@ func listen(c config) (grpcAt, httpAt net.Listener, err error) {
 type host struct {
 	version string
 	log     *zap.Logger
-	level   zap.AtomicLevel // log's
-	audit   *audit.Log      // nil: none is kept
-	metrics *metrics.Metrics
+	level   zap.AtomicLevel  // log's
+	audit   *audit.Log       // nil: none is kept
+	metrics *metrics.Metrics // nil: nothing is counted
 	hup     <-chan os.Signal // says that sources are to be read again; nil if nobody does
 	sources sources
 }
@@ -127,14 +134,17 @@ type process struct {
 
 func newProcess(c config, store lease.Store, h host) *process {
 	lessor := lease.NewLessor(store, c.Limits)
-	lessor.Observe(h.metrics)
 	if c.guard != nil {
 		lessor.TermsFrom(c.guard.Terms)
 	}
+	var meter rpc.NewMeter
+	if h.metrics != nil {
+		lessor.Observe(h.metrics)
+		meter = func(method string, stream bool) rpc.Meter { return h.metrics.Method(method, stream) }
+	}
 	p := &process{host: h, store: store, lessor: lessor, failed: make(chan error, 2), files: make(chan struct{})}
 	server := rpc.NewServer(rpc.Config{
-		Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection, Guard: c.guard,
-		Meter:    func(method string, stream bool) rpc.Meter { return h.metrics.Method(method, stream) },
+		Lessor: lessor, Log: h.log, Version: h.version, Audit: h.audit, Bounds: c.Bounds, Reflection: c.Reflection, Guard: c.guard, Meter: meter,
 		Diagnose: p.diagnose,
 	})
 	p.self = newSelf(c, server.Bounds)

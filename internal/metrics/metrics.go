@@ -53,7 +53,8 @@ func (m *Metrics) Handler(from Sources) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		MaxRequestsInFlight: 4, // who asks for more than that asks for nothing but work
+		DisableCompression:  true, // it would be half of what an answer costs
+		MaxRequestsInFlight: 4,    // who asks for more than that asks for nothing but work
 		Timeout:             4 * time.Second,
 	})
 }
@@ -70,7 +71,7 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
-	_, waiting := m.sources.Count() // first: it counts what is over
+	_, waiting := m.sources.Count() // it counts what is over
 	for _, c := range m.collectors() {
 		c.Collect(to)
 	}
@@ -95,11 +96,10 @@ func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 }
 
-// histograms have buckets of their own, for every Prometheus there is, and native ones for those that take them.
+// histograms have buckets alone: native ones beside them made counting a pair seven times dearer, 1.5 µs.
 func histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: name, Help: help, Buckets: buckets,
-		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 	}, labels)
 }
 
