@@ -79,7 +79,7 @@ test: need .bin/noskip ## every test of every module; one that is skipped is a f
 check: lint generated darwin test ## what CI runs: format, vet, staticcheck, generated code, darwin, every test
 
 need:
-	tools/need cc groff redis-server protoc python3-grpcio
+	tools/need cc groff redis-server protoc python3-grpcio promtool
 
 lint: .bin/staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; }
