@@ -12,7 +12,8 @@ import (
 )
 
 const getHelp = `Get shows who holds NAME: owner, token, since when and for how much longer, and who stands in line for it:
-the first 100, in order, and how many there are. Where a quorum keeps leases, it also shows on how many of the nodes the
+the first 100, in order, and how many there are. Where leases on NAME may be renewed for so long only (max-hold in lockd's
+policy), it shows how much is left of that. Where a quorum keeps leases, it also shows on how many of the nodes the
 lease stands. Of a name that stays closed after a lease that ran out or was ended by force, it shows for how long, and whose lease
 that was. A free name is no error.`
 
@@ -108,6 +109,18 @@ func leftCell(l *lockdv1.Lease) cell {
 	return cell{text: rounded(left)}
 }
 
+// holdEnds says when the longest hold of a lease is over: then no renewal keeps it any more.
+func holdEnds(longest, left time.Duration) cell {
+	if left <= 0 {
+		return cell{text: fmt.Sprintf("the longest, %s, is over", longest), style: warned}
+	}
+	at := cell{text: fmt.Sprintf("%s left of %s", rounded(left), longest)}
+	if left <= longest/5 {
+		at.style = warned
+	}
+	return at
+}
+
 // leaseRows are a lease, a line for each thing that is known of it.
 func leaseRows(l *lockdv1.Lease) [][2]cell {
 	rows := [][2]cell{
@@ -117,6 +130,9 @@ func leaseRows(l *lockdv1.Lease) [][2]cell {
 		{{text: "since"}, {text: l.GetSince().AsTime().Format(time.RFC3339)}},
 		{{text: "ttl"}, {text: l.GetTtl().AsDuration().String()}},
 		{{text: "left"}, leftCell(l)},
+	}
+	if longest := l.GetMaxHold().AsDuration(); longest > 0 && l.GetClosedFor().AsDuration() == 0 {
+		rows = append(rows, [2]cell{{text: "hold"}, holdEnds(longest, l.GetHoldEndsIn().AsDuration())})
 	}
 	if principal := l.GetPrincipal(); principal != "" {
 		rows = append(rows, [2]cell{{text: "principal"}, {text: plain(principal)}})

@@ -64,6 +64,29 @@ and 150 more
 	}
 }
 
+// How much is left of a longest hold is shown where there is one, and nowhere else.
+func TestGetShowsWhenTheHoldEnds(t *testing.T) {
+	t.Parallel()
+	at := timestamppb.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	l := &lockdv1.Lease{
+		Name: "job", Token: 7, Owner: "me", Since: at, Ttl: durationpb.New(time.Minute), TtlLeft: durationpb.New(59 * time.Second),
+		MaxHold: durationpb.New(time.Hour),
+	}
+	addr := serve(t, &gets{answer: &lockdv1.GetResponse{Name: "job", Held: true, Lease: l}})
+	for left, want := range map[time.Duration]string{
+		12*time.Minute + 3500*time.Millisecond: "hold   12m3s left of 1h0m0s\n",
+		0:                                      "hold   the longest, 1h0m0s, is over\n",
+	} {
+		l.HoldEndsIn = durationpb.New(left)
+		if code, out, text := here(t, addr, "get", "job"); code != exitOK || !strings.HasSuffix(out, want) {
+			t.Errorf("lockctl get: %d, %s%s, want …%s", code, text, out, want)
+		}
+	}
+	if _, out, _ := here(t, addr, "get", "job", "-o", "jsonl"); !strings.Contains(out, `"maxHold":"3600s","holdEndsIn":"0s"`) {
+		t.Errorf("lockctl get -o jsonl: %s, want the hold", out)
+	}
+}
+
 // On how many nodes of a quorum a lease stands is shown where a quorum keeps it, and nowhere else.
 func TestGetShowsOnHowManyNodesALeaseStands(t *testing.T) {
 	t.Parallel()

@@ -34,6 +34,9 @@ lease was lost before CMD ended.
 If somebody asks for the lease ("lockctl request-release"), CMD's group gets SIGTERM, and no SIGKILL: when it
 ends the lease is released. --on-request sends another signal, or with warn only says so.
 
+If lockd allows leases on NAME to be renewed for so long only (max-hold in its policy), lockctl says so when four fifths of that are over.
+--on-hold-ending sends CMD's group a signal then. At the end the lease cannot be renewed any more: see above.
+
 SIGKILL goes to the group and, on Linux, to all of CMD's descendants wherever they are. They get it
 from a guard process, also when lockctl itself is killed (at once), stopped or suspended (at the safe
 deadline: a stopped lockctl renews nothing).
@@ -52,13 +55,13 @@ const (
 	lossWarn = "warn"
 )
 
-// What --on-request may say.
+// What --on-request and --on-hold-ending may say.
 const (
 	requestTerm = "term"
 	requestWarn = "warn"
 )
 
-// requestSignals are what the command may get when somebody asks for its lease.
+// requestSignals are what the command may get when somebody asks for its lease, or its hold is about to be over.
 var requestSignals = map[string]syscall.Signal{requestTerm: unix.SIGTERM, "int": unix.SIGINT, "hup": unix.SIGHUP, "usr1": unix.SIGUSR1, "usr2": unix.SIGUSR2}
 
 var onRequests = []string{requestTerm, "int", "hup", "usr1", "usr2", requestWarn}
@@ -67,6 +70,7 @@ var onRequests = []string{requestTerm, "int", "hup", "usr1", "usr2", requestWarn
 type lossPolicy struct {
 	onLoss    string
 	onRequest string
+	onHoldEnd string
 	killAfter time.Duration
 	set       bool // killAfter was given
 }
@@ -74,10 +78,12 @@ type lossPolicy struct {
 func (p *lossPolicy) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.onLoss, "on-loss", lossTerm, "what the command gets when the lease is lost: term (SIGTERM, then SIGKILL), kill, warn")
 	cmd.Flags().StringVar(&p.onRequest, "on-request", requestTerm, "what the command gets when somebody asks for the lease: the signal term, int, hup, usr1 or usr2, or warn")
+	cmd.Flags().StringVar(&p.onHoldEnd, "on-hold-ending", requestWarn, "what the command gets when the longest hold is about to be over: warn (nothing), or a signal as above")
 	durationVar(cmd.Flags(), &p.killAfter, "kill-after", "", 0, "how long it has between SIGTERM and SIGKILL; at most a third of the ttl (default a quarter, at most 5s)")
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("on-loss", cobra.FixedCompletions([]string{lossTerm, lossKill, lossWarn}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("on-request", cobra.FixedCompletions(onRequests, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("on-hold-ending", cobra.FixedCompletions(onRequests, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // check reads the flags and refuses what needs no lease to be seen.
@@ -88,6 +94,9 @@ func (p *lossPolicy) check(cmd *cobra.Command) error {
 	}
 	if !slices.Contains(onRequests, p.onRequest) {
 		return usagef("--on-request is %q; want term, int, hup, usr1, usr2 or warn", p.onRequest)
+	}
+	if !slices.Contains(onRequests, p.onHoldEnd) {
+		return usagef("--on-hold-ending is %q; want term, int, hup, usr1, usr2 or warn", p.onHoldEnd)
 	}
 	if p.killAfter < 0 {
 		return usagef("--kill-after is %s; want 0 or more", p.killAfter)

@@ -156,6 +156,23 @@ func TestACommandIsToldThatItsLeaseIsAskedFor(t *testing.T) {
 	l.exits(exitLost)
 }
 
+// When the longest hold is about to be over lockctl says so, and tells the command if it is to be; a command that takes no
+// notice is ended in time.
+func TestACommandIsToldThatItsHoldEnds(t *testing.T) {
+	t.Parallel()
+	server := lockdtest.Start(t, lockdtest.WithMaxHold(2*time.Second))
+	l := start(t, server.Addr(), "run", "job", "--ttl", "1s", "--on-hold-ending", "term", "--", "sh", "-c", obedient)
+	l.awaitPIDs("command")
+	l.await(`the lease on job ends in [0-9.]+m?s: it may be held for 2s in all: telling the command \(SIGTERM\)`)
+	l.exits(5) // the command's: nothing was lost
+
+	l = start(t, server.Addr(), "run", "other", "--ttl", "1s", "--", "sh", "-c", "echo command $$; sleep 60")
+	l.awaitPIDs("command")
+	l.await(`the lease on other ends in [0-9.]+m?s: it may be held for 2s in all\n`)
+	l.await(`ending the command`)
+	l.exits(exitLost)
+}
+
 // Whoever is stopped hears SIGTERM only when it is continued.
 func TestAStoppedCommandHearsSIGTERM(t *testing.T) {
 	t.Parallel()

@@ -37,11 +37,12 @@ type supervisor struct {
 	signals chan os.Signal
 	stderr  io.Writer
 
-	told   time.Time // until when the guard was told the command may run
-	ending bool      // the command was told to end, because of the lease
-	lost   error     // why the lease does not count any more
-	killAt time.Time // when the guard is to kill; zero: no such moment is near, or it is doing so
-	stuck  bool      // SIGKILL does not reach everybody
+	told    time.Time // until when the guard was told the command may run
+	ending  bool      // the command was told to end, because of the lease
+	bounded bool      // its hold is about to be over
+	lost    error     // why the lease does not count any more
+	killAt  time.Time // when the guard is to kill; zero: no such moment is near, or it is doing so
+	stuck   bool      // SIGKILL does not reach everybody
 }
 
 // newSupervisor listens for signals from here on.
@@ -79,6 +80,8 @@ func (s *supervisor) run(command guard.Command) (code int, err error) {
 			lost = nil // watch sees why
 		case request := <-s.lease.ReleaseRequested():
 			s.requested(request)
+		case hold := <-s.lease.HoldEnding():
+			s.holdEnding(hold)
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -117,7 +120,11 @@ func (s *supervisor) watch() time.Duration {
 	if s.onLoss == lossTerm {
 		left := time.Until(deadline) - s.killAfter
 		if left <= 0 {
-			s.say("the lease on %s could not be renewed and ends in %s: ending the command", plain(s.lease.Name()), rounded(time.Until(deadline)))
+			why := "could not be renewed and "
+			if s.bounded {
+				why = ""
+			}
+			s.say("the lease on %s %sends in %s: ending the command", plain(s.lease.Name()), why, rounded(time.Until(deadline)))
 			s.end(deadline)
 		}
 		again = min(again, left)
@@ -151,13 +158,27 @@ func (s *supervisor) requested(r lockd.ReleaseRequest) {
 	if !r.ForcedAt.IsZero() {
 		text += fmt.Sprintf(" and ends it by force in %s", rounded(time.Until(r.ForcedAt)))
 	}
-	if s.onRequest == requestWarn {
+	s.tell(text, s.onRequest)
+}
+
+// holdEnding says that no renewal will keep the lease for much longer.
+func (s *supervisor) holdEnding(h lockd.HoldEnd) {
+	if s.lost != nil || s.ending {
+		return
+	}
+	s.bounded = true
+	s.tell(fmt.Sprintf("the lease on %s ends in %s: it may be held for %s in all", plain(s.lease.Name()), rounded(time.Until(h.At)), h.Max), s.onHoldEnd)
+}
+
+// tell says what is going on, and has the command get a signal, if that is to be.
+func (s *supervisor) tell(text, what string) {
+	if what == requestWarn {
 		s.say("%s", text)
 		return
 	}
-	s.say("%s: telling the command (SIG%s)", text, strings.ToUpper(s.onRequest))
-	s.guard.Signal(requestSignals[s.onRequest])
-	if s.onRequest == requestTerm {
+	s.say("%s: telling the command (SIG%s)", text, strings.ToUpper(what))
+	s.guard.Signal(requestSignals[what])
+	if what == requestTerm {
 		s.guard.Signal(unix.SIGCONT) // a stopped command ends when it goes on
 	}
 }
@@ -165,7 +186,10 @@ func (s *supervisor) requested(r lockd.ReleaseRequest) {
 // plainLoss says why the lease does not count any more, as far as that is known.
 func plainLoss(name string, err error) string {
 	var forced *lockd.ForcedError
+	var over *lockd.HoldOverError
 	switch {
+	case errors.As(err, &over):
+		return fmt.Sprintf("the lease on %s has run out: it may be held for %s in all", name, over.Max)
 	case errors.As(err, &forced):
 		return fmt.Sprintf("the lease on %s was released by force, by %s (%s)", name, plain(forced.By), plain(forced.Reason))
 	case errors.Is(err, lockd.ErrExpired):
