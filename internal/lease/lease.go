@@ -56,10 +56,11 @@ type Lease struct {
 	MaxHold, HoldLeft time.Duration
 }
 
-// Bounded is l, of which left is left of maxHold; as it is if that is 0. No ttl that was set reaches beyond that.
+// Bounded is l, of which left is left of maxHold; as it is if that is 0. No ttl that was set reaches beyond that, and one
+// that was cut is as long as what is left: both are whole milliseconds.
 func (l Lease) Bounded(maxHold, left time.Duration) Lease {
 	if maxHold > 0 {
-		l.MaxHold, l.HoldLeft = maxHold, max(0, min(left, maxHold))
+		l.MaxHold, l.HoldLeft = maxHold, max(0, min(left, maxHold)).Truncate(time.Millisecond)
 		l.TTL = min(l.TTL, l.HoldLeft)
 	}
 	return l

@@ -1,6 +1,7 @@
 package redlock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -100,16 +101,21 @@ func (s *Store) commitRenewed(r *round, req lease.Renewal, token int64) ballot.V
 // renewed is the lease as the nodes have it that count.
 func (r *round) renewed(req lease.Renewal, token int64) (lease.Lease, error) {
 	var left, hold []time.Duration
+	var longest time.Duration // ttl that was set: a node whose clock is ahead has cut it by more
 	var stood *value
 	for _, seat := range r.seats {
 		if seat.has() && seat.said.Kind == ballot.Stands && seat.value != nil {
 			left, hold = append(left, seat.value.left), append(hold, seat.holdLeft(req.MaxHold))
+			longest = max(longest, cmp.Or(seat.value.set, seat.value.ttl))
 			if stood == nil || seat.said.Token == token {
 				stood = seat.value
 			}
 		}
 	}
 	l, err := stood.lease(r.ask.name, token, r.store.freeIn(left))
+	if req.MaxHold > 0 {
+		l.TTL = longest
+	}
 	return l.Bounded(req.MaxHold, r.store.freeIn(hold)), err
 }
 
