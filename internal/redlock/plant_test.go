@@ -141,3 +141,26 @@ func TestNothingIsPlantedWithoutARenewal(t *testing.T) {
 		t.Errorf("node 3 has %+v, want nothing: the lease stands on one node of three", v)
 	}
 }
+
+// A repair keeps the longest hold: what it restarts lasts no longer than that, and what it plants neither.
+func TestARepairKeepsTheHold(t *testing.T) {
+	s, a, _, _ := peeked(t)
+	maxHold, rest := 2*a.TTL, a.TTL/2
+	token := s.at(t, 0, "job").token
+	for node := range 2 {
+		fields := strings.SplitN(s.raw(t, node, "GET", s.keys.lock("job")), "|", 9)
+		since, err := strconv.ParseInt(fields[7], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields[7] = strconv.FormatInt(since-(maxHold-rest).Microseconds(), 10)
+		s.raw(t, node, "SET", s.keys.lock("job"), strings.Join(fields, "|"), "PX", strconv.FormatInt((rest/2).Milliseconds(), 10))
+	}
+	s.repairNow(soon(t), 2, lease.Renewal{Name: "job", ID: a.ID, MaxHold: maxHold}, token)
+	for node := range 3 {
+		left, err := strconv.ParseInt(s.raw(t, node, "PTTL", s.keys.lock("job")), 10, 64)
+		if most := (rest + lease.Grace(a.TTL)).Milliseconds(); err != nil || left <= (rest/2).Milliseconds() || left > most {
+			t.Errorf("node %d has the lease for %d ms, %v, want it restarted, and for %d ms at most", node+1, left, err, most)
+		}
+	}
+}
