@@ -21,6 +21,7 @@ var delayTests = []test{
 	{"Undone", testDelayUndone},
 	{"UndoneClosed", testDelayUndoneClosed},
 	{"OfTheGrant", testDelayOfTheGrant},
+	{"EndOfTheHold", testDelayEndOfTheHold},
 	{"List", testDelayList},
 	{"Watch", testDelayWatch},
 	{"ByItself", testDelayByItself},
@@ -274,6 +275,34 @@ func testDelayOfTheGrant(t *testing.T, s Subject) {
 		s.closed(t, l)
 		s.Open(t, "job")
 	}
+}
+
+// The end of the longest hold is not clean: what is left of it is renewed with the delay after it, and then the name is closed.
+func testDelayEndOfTheHold(t *testing.T, s Subject) {
+	a := delayed("job")
+	first := s.granted(t, a)
+	s.Age(t, "job", hold-ttl/2)
+	for _, asked := range []time.Duration{0, ttl, 2 * ttl} {
+		s.Grace(t, "job")
+		got := s.bounded(t, a, asked)
+		wantHold(t, "the renewal", got, ttl/2, ttl/2)
+		if got.Delay != delay {
+			t.Errorf("the renewal answers a delay of %s, want %s", got.Delay, delay)
+		}
+	}
+	s.Grace(t, "job")
+	repeated := again(a, 2)
+	repeated.MaxHold = hold
+	wantHold(t, "the repetition", s.granted(t, repeated), ttl/2, ttl/2)
+	s.Age(t, "job", hold)
+	s.Grace(t, "job")
+	wantHold(t, "a renewal when it is over", s.bounded(t, a, ttl), 0, 0)
+	s.Expire(t, "job")
+	got, held := s.get(t, "job")
+	if held || got.Token != first.Token {
+		t.Errorf("Get = token %d, held %t, want the name closed after token %d", got.Token, held, first.Token)
+	}
+	wantClosed(t, "the end of the hold", got)
 }
 
 // A list shows what is closed as such.
