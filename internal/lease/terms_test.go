@@ -8,7 +8,7 @@ import (
 	"github.com/lockd/lockd/internal/lease"
 )
 
-// hold bounds every name, and no name but those of the test.
+// hold bounds every name, and closes it for a while after a loss.
 func hold(l *lease.Lessor, maxHold *time.Duration) {
 	l.TermsFrom(func(string) lease.Terms { return lease.Terms{MaxHold: *maxHold, LockDelay: 3 * time.Second} })
 }
@@ -87,7 +87,7 @@ func TestTheEndOfAHoldIsAnExpiryThatSaysWhy(t *testing.T) {
 	over := lease.Loss{Cause: lease.CauseExpired, Reason: "the longest hold of 30s is over"}
 	for maxHold, want := range map[time.Duration]lease.Loss{30 * time.Second: over, time.Hour: expired} {
 		inBubble(t, func(t *testing.T, l *lease.Lessor, s *fake) {
-			hold(l, &maxHold)
+			l.TermsFrom(func(string) lease.Terms { return lease.Terms{MaxHold: maxHold} })
 			holder, token := holds(t, l, brief(1))
 			for range 5 {
 				time.Sleep(5 * time.Second)
