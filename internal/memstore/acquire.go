@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/line"
 )
 
 // Acquire implements lease.Store.
@@ -40,11 +41,11 @@ func (s *Store) acquireLocked(a lease.Acquisition, deadline, now time.Time) (lea
 	case mine && a.Tag.Attempt < e.tag.Attempt:
 		return lease.Lease{}, lease.ErrSuperseded
 	case mine:
-		e.tag = replaced(e.tag, a.Tag)
+		e.tag = line.Replaced(e.tag, a.Tag)
 		s.restartLocked(e, a.TTL, a.MaxHold, now)
 		return e.restarted(a.TTL, a.MaxHold, now), nil
 	}
-	p := s.placeLocked(a.Name, a.ID, now)
+	p := s.line.Place(a.Name, a.ID, now)
 	switch {
 	case p != nil && a.Tag.Attempt < p.Tag.Attempt:
 		return lease.Lease{}, lease.ErrSuperseded
@@ -56,53 +57,29 @@ func (s *Store) acquireLocked(a lease.Acquisition, deadline, now time.Time) (lea
 
 // acquireFreeLocked grants a name that is free, so that nobody is present in its line: what freed it
 // would have handed it over, but that no token was left, nor is one now. p is the place of a or nil.
-func (s *Store) acquireFreeLocked(a lease.Acquisition, p *place, now time.Time) (lease.Lease, error) {
+func (s *Store) acquireFreeLocked(a lease.Acquisition, p *line.Place, now time.Time) (lease.Lease, error) {
 	if p != nil {
-		a.Tag = replaced(p.Tag, a.Tag)
+		a.Tag = line.Replaced(p.Tag, a.Tag)
 	}
 	e, err := s.grantLocked(a, p, now)
 	if err != nil {
 		return lease.Lease{}, err
 	}
 	if p != nil {
-		s.forgetPlaceLocked(p)
+		s.line.Take(p)
 	}
 	return e.restarted(a.TTL, a.MaxHold, now), nil
 }
 
-// refuseLocked answers why a cannot have the name that e holds or keeps closed, and gives it its place in line, or has
-// it step aside; a wait that is not a's to end goes on. p is the place that it has or nil.
-func (s *Store) refuseLocked(a lease.Acquisition, p *place, e *entry, now time.Time) error {
+// refuseLocked answers why a cannot have the name that e holds or keeps closed. p is the place that a has in line, or nil.
+func (s *Store) refuseLocked(a lease.Acquisition, p *line.Place, e *entry, now time.Time) error {
+	p, err := s.line.Refuse(a, p, now)
+	if err != nil {
+		return err
+	}
 	held := &lease.HeldError{Holder: e.lease(now)}
-	switch {
-	case a.Turn != nil:
-		var err error
-		if p, err = s.queueLocked(a, p, now); err != nil {
-			return err
-		}
-	case p == nil:
-		return held
-	case p.goesOnWithout(a.Tag):
-	default:
-		p.Tag = replaced(p.Tag, a.Tag)
-		if p.away() {
-			s.keepLocked(p, now.Add(lease.KeepPlace))
-		} else {
-			s.stepAsideLocked(p, now)
-		}
+	if p != nil {
+		held.Place, held.Ticket = s.line.Number(p), p.Ticket
 	}
-	held.Place, held.Ticket = s.placeOfLocked(p), p.ticket
 	return held
-}
-
-// replaced is the tag of a lease or a place on which next was executed, an attempt no earlier than stored's.
-func replaced(stored, next lease.Tag) lease.Tag {
-	if next.Attempt > stored.Attempt {
-		return next
-	}
-	if next.Exec != stored.Exec {
-		// Two executions of one attempt: an undo could not tell which of them was answered.
-		stored.Exec = lease.ExecReplayed
-	}
-	return stored
 }

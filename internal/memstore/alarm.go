@@ -21,7 +21,7 @@ const ringWork = 4096
 // setAlarmLocked has the alarm ring when the first lease is over, if anybody wants to know. It is moved
 // to an earlier time only: one that rings too early, since the lease was renewed, is set again then.
 func (s *Store) setAlarmLocked(now time.Time) {
-	if len(s.lines) == 0 && len(s.watched.by) == 0 {
+	if _, names := s.line.Len(); names == 0 && len(s.watched.by) == 0 {
 		return
 	}
 	first, ok := s.expiry.First()

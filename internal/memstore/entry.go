@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/line"
 )
 
 // entry is one lease.
@@ -22,7 +23,7 @@ type entry struct {
 	delay     time.Duration     // for how long the name is closed after it, if it ends uncleanly
 	over      time.Time         // the end of the grace; of a closed name, the end of the delay
 	closed    bool              // it has ended uncleanly: nobody has it, and its name is closed until over
-	from      *place            // that it had in line; nil if it never waited
+	from      *line.Place       // that it had in line; nil if it never waited
 	at        int               // its place in Store.expiry
 }
 
@@ -41,7 +42,7 @@ func (e *entry) isOf(id lease.ID) bool { return e.id == id && !e.closed }
 // lease is e as anybody may see it.
 func (e *entry) lease(now time.Time) lease.Lease {
 	l := lease.Lease{
-		Name: e.name, Token: e.token, Owner: e.owner, Principal: e.principal, Since: wall(e.granted), TTL: e.ttl,
+		Name: e.name, Token: e.token, Owner: e.owner, Principal: e.principal, Since: line.Wall(e.granted), TTL: e.ttl,
 		Delay: e.delay, Metadata: maps.Clone(e.metadata),
 	}
 	if e.closed {
@@ -67,15 +68,12 @@ func (e *entry) holdLeft(maxHold time.Duration, now time.Time) time.Duration {
 
 // event is something that happened to e.
 func (e *entry) event(kind lease.EventKind, now time.Time) lease.Event {
-	happened := lease.Event{Kind: kind, Name: e.name, At: wall(now), Token: e.token, Owner: e.owner, Principal: e.principal}
+	happened := lease.Event{Kind: kind, Name: e.name, At: line.Wall(now), Token: e.token, Owner: e.owner, Principal: e.principal}
 	if e.from != nil && kind == lease.EventAcquired {
-		happened.Ticket = e.from.ticket
+		happened.Ticket = e.from.Ticket
 	}
 	return happened
 }
-
-// wall is now for people: without the monotonic clock, in UTC.
-func wall(now time.Time) time.Time { return now.Round(0).UTC() }
 
 // findLocked answers what stands on name, or nil. What is over is ended by the way, so that the answer may be the
 // lease of who was next in line.
@@ -91,7 +89,7 @@ func (s *Store) findLocked(name string, now time.Time) *entry {
 
 // grantLocked grants a free name with a token larger than all before, on whatever name. from is the
 // place that a.ID had in line, or nil.
-func (s *Store) grantLocked(a lease.Acquisition, from *place, now time.Time) (*entry, error) {
+func (s *Store) grantLocked(a lease.Acquisition, from *line.Place, now time.Time) (*entry, error) {
 	token := max(s.last+1, lease.Token(now.UnixMicro()))
 	if token >= lease.MaxToken {
 		return nil, fmt.Errorf("%w: tokens have reached 2^53", lease.ErrGrantsRefused)

@@ -142,7 +142,7 @@ func TestAlarmIsSetForSomebodyOnly(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(turns) != 0 || len(s.lines) != 0 {
+		if len(turns) != 0 || len(s.line.Present("job")) != 0 {
 			t.Error("somebody waits in a closed store, want who was in line to be away")
 		}
 	})
@@ -211,7 +211,7 @@ func TestNoTokenForTheLine(t *testing.T) {
 		if _, err := s.Acquire(call(t), claim("job", 3)); !errors.Is(err, lease.ErrGrantsRefused) {
 			t.Errorf("Acquire(no token left) = %v, want ErrGrantsRefused", err)
 		}
-		if held(t, s, "job") || len(turns) != 0 || len(s.lines["job"].present) != 1 {
+		if held(t, s, "job") || len(turns) != 0 || len(s.line.Present("job")) != 1 {
 			t.Error("want the name free, no turn, and the line as it was")
 		}
 	})
@@ -273,13 +273,16 @@ func TestPlacesAreForgotten(t *testing.T) {
 		for range many {
 			held(t, s, "other")
 		}
-		if len(s.places) != 0 || len(s.waits) != 0 || len(s.lines) != 0 {
-			t.Errorf("%d places, %d in the heap, %d lines are kept, want none", len(s.places), len(s.waits), len(s.lines))
+		if places, names := s.line.Len(); places != 0 || names != 0 {
+			t.Errorf("%d places and lines for %d names are kept, want none", places, names)
 		}
 	})
 }
 
-// The books of the line agree with each other, whatever is done.
+// lineNames is how many names are waited for.
+const lineNames = 3
+
+// The leases and their lines agree with each other, whatever is done.
 func TestLineBookkeeping(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -287,7 +290,7 @@ func TestLineBookkeeping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New()
 		for i := range 5_000 {
-			a, _ := patient(fmt.Sprint("job/", random.IntN(3)), random.IntN(60), time.Duration(random.IntN(20_000))*time.Millisecond)
+			a, _ := patient(fmt.Sprint("job/", random.IntN(lineNames)), random.IntN(60), time.Duration(random.IntN(20_000))*time.Millisecond)
 			a.Tag.Attempt = uint32(i / 100)
 			a.TTL = time.Duration(1+random.IntN(3000)) * time.Millisecond
 			switch random.IntN(8) {
@@ -317,36 +320,26 @@ func TestLineBookkeeping(t *testing.T) {
 	})
 }
 
+// agreeOnLines looks at what a Book cannot know: who is granted waits no more, and nobody waits for a free name.
 func agreeOnLines(t *testing.T, s *Store) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	present := 0
-	for name, l := range s.lines {
-		if len(l.present) == 0 || (s.held[name] == nil && !s.alarm.closed) {
-			t.Errorf("%q: %d wait, held: %t; want no empty line, and nobody waiting for a free name", name, len(l.present), s.held[name] != nil)
-		}
-		last := int64(0)
-		for _, p := range l.present {
-			if p.away() || p.ticket <= last || s.places[whose{name, p.ID}] != p {
-				t.Errorf("%q: ticket %d in line is away, out of order or in no book", name, p.ticket)
+	names := 0
+	for i := range lineNames {
+		name := fmt.Sprint("job/", i)
+		e, present := s.held[name], s.line.Present(name)
+		if len(present) > 0 {
+			names++
+			if e == nil {
+				t.Errorf("%q: %d wait for a free name", name, len(present))
 			}
-			last = p.ticket
-			present++
+		}
+		if e != nil && s.line.Place(name, e.id, time.Now()) != nil {
+			t.Errorf("%q: the holder has a place", name)
 		}
 	}
-	for who, p := range s.places {
-		if p.Name != who.name || p.ID != who.id || s.waits[p.at] != p || p.until.Before(s.waits[0].until) {
-			t.Errorf("%q: ticket %d is not where it believes to be in the heap", p.Name, p.ticket)
-		}
-		if e := s.held[p.Name]; e != nil && e.id == p.ID {
-			t.Errorf("%q: the holder has a place", p.Name)
-		}
-		if !p.away() {
-			present--
-		}
-	}
-	if present != 0 || len(s.waits) != len(s.places) {
-		t.Errorf("%d places, %d in the heap, lines and places differ by %d", len(s.places), len(s.waits), present)
+	if _, got := s.line.Len(); got > names {
+		t.Errorf("somebody waits for %d names, want at most %d", got, names)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lockd/lockd/internal/due"
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/line"
 )
 
 // Store is a lease.Store in memory, safe for concurrent use. Every operation but List costs
@@ -29,21 +30,17 @@ type Store struct {
 	pages   pages             // of List
 	last    lease.Token       // the last token granted, on whatever name
 
-	places  map[whose]*place // everybody's in line
-	waits   due.Heap[*place] // the same, by the end of their wait or of the keeping of their place
-	lines   map[string]*line // those of the same who are present, by name; none is empty
-	ticket  int64            // the last one given, on whatever name
-	turns   []turn           // to be called as soon as mu is free
+	line    *line.Book
+	turns   []turn // to be called as soon as mu is free
 	alarm   alarm
 	watched watched
 }
 
 // New returns an empty store. Close it.
 func New() *Store {
-	return &Store{
-		held: make(map[string]*entry), places: make(map[whose]*place), lines: make(map[string]*line),
-		watched: watched{by: make(map[*watcher]struct{})}, pages: newPages(),
-	}
+	s := &Store{held: make(map[string]*entry), watched: watched{by: make(map[*watcher]struct{})}, pages: newPages()}
+	s.line = line.NewBook(s.tellLocked, nil)
+	return s
 }
 
 // lock takes the mutex and answers the time, which thus never goes back from one holder of the mutex
@@ -71,13 +68,7 @@ func (s *Store) unlock(now time.Time) {
 // forgetLocked ends up to most leases and delays, and as many places, that are over, and reports whether there are
 // more such leases.
 func (s *Store) forgetLocked(most int, now time.Time) (more bool) {
-	for range most {
-		p, ok := s.waits.First()
-		if !ok || now.Before(p.until) {
-			break
-		}
-		s.endWaitLocked(p, now)
-	}
+	s.line.Expire(most, now)
 	for range most {
 		e, ok := s.expiry.First()
 		if !ok || e.standsAt(now) {
@@ -96,7 +87,7 @@ func (s *Store) Get(_ context.Context, r lease.GetRequest) (lease.Standing, erro
 	if e := s.findLocked(r.Name, now); e != nil {
 		standing.Held, standing.Lease = !e.closed, e.lease(now)
 	}
-	standing.Waiters, standing.Waiting = s.lines[r.Name].show(r.Waiters)
+	standing.Waiters, standing.Waiting = s.line.Show(r.Name, r.Waiters)
 	return standing, nil
 }
 
@@ -194,11 +185,7 @@ func (s *Store) Status() lease.Status {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	now := time.Now()
-	for _, l := range s.lines {
-		for len(l.present) > 0 {
-			s.stepAsideLocked(l.present[len(l.present)-1], now)
-		}
-	}
+	s.line.AllAside(now)
 	s.alarm.closeLocked()
 	s.unlock(now)
 	s.alarm.ringing.Wait()

@@ -79,11 +79,11 @@ func (s *Store) forget(t *testing.T, name string, id lease.ID) {
 	t.Helper()
 	now := s.lock()
 	defer s.unlock(now)
-	p := s.places[whose{name, id}]
-	if p == nil || !p.away() {
+	p := s.line.Place(name, id, now)
+	if p == nil || !p.Away() {
 		t.Fatalf("no place of one who is away from the line of %q", name)
 	}
-	s.keepLocked(p, now)
+	s.line.Take(p)
 }
 
 // What is in memory only is said to be, and that it keeps nothing.

@@ -41,23 +41,9 @@ func (s *Store) undoOnce(u lease.Undoing) time.Duration {
 			s.freeLocked(e, e.event(lease.EventReleased, now), now)
 		}
 		if e.from != nil && u.KeepPlace {
-			s.returnLocked(e, now)
+			s.line.Return(e.from, e.tag, now)
 		}
 	}
-	if p := s.placeLocked(u.Name, u.ID, now); p != nil && p.Tag == u.Tag {
-		switch {
-		case !u.KeepPlace:
-			s.leaveLocked(p, now)
-		case !p.away():
-			s.stepAsideLocked(p, now)
-		}
-	}
+	s.line.Undo(u, now)
 	return left
-}
-
-// returnLocked keeps the place from which e, which was undone, had its lease.
-func (s *Store) returnLocked(e *entry, now time.Time) {
-	p := e.from
-	p.Tag, p.until = e.tag, now.Add(lease.KeepPlace)
-	s.addLocked(p)
 }

@@ -60,11 +60,11 @@ func TestContract(t *testing.T) {
 				t.Helper()
 				now := s.lines.lock()
 				defer s.lines.unlock()
-				p := s.lines.placeLocked(name, id, now)
-				if p == nil || !p.away() {
+				p := s.lines.book.Place(name, id, now)
+				if p == nil || !p.Away() {
 					t.Fatalf("the place of %s in the line of %q = %+v, want one that is kept", id, name, p)
 				}
-				s.lines.forgetLocked(p)
+				s.lines.book.Take(p)
 			},
 			Grace: func(t *testing.T, name string) {
 				expireIn(t, name, func(l lease.Lease) time.Duration { return l.Delay + lease.Grace(l.TTL)/2 })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/line"
 	"github.com/lockd/lockd/internal/redisconn"
 	"github.com/lockd/lockd/internal/redlock/ballot"
 )
@@ -257,7 +258,7 @@ func (s *Store) ForceRelease(ctx context.Context, req lease.ForceRequest) (lease
 		return fail(lease.ErrUnknown)
 	}
 	s.watches.tell(lease.Event{
-		Kind: lease.EventForced, Name: req.Name, At: wall(time.Now()), Token: req.Token,
+		Kind: lease.EventForced, Name: req.Name, At: line.Wall(time.Now()), Token: req.Token,
 		Owner: held.lease.Owner, Principal: held.lease.Principal, By: req.By, Reason: req.Reason,
 	})
 	s.lines.freed(req.Name, "")

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lockd/lockd/internal/due"
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/line"
 	"github.com/lockd/lockd/internal/redlock/ballot"
 )
 
@@ -17,11 +17,9 @@ type lines struct {
 	store *Store
 
 	mu     sync.Mutex
-	byName map[string]*line // none is empty, but while it asks
-	places map[whose]*place
-	waits  due.Heap[*place] // the same, by the end of their wait or of the keeping of their place
-	ticket int64            // the last one given, on whatever name
-	ended  bool             // no timer is set any more
+	book   *line.Book
+	byName map[string]*wanted // names for which somebody is present, or the nodes are being asked
+	ended  bool               // no timer is set any more
 
 	seed   maphash.Seed
 	frees  [1024]uint64 // by a hash of the name: counts how often it may have come free
@@ -29,7 +27,38 @@ type lines struct {
 }
 
 func newLines(s *Store) *lines {
-	return &lines{store: s, byName: make(map[string]*line), places: make(map[whose]*place), seed: maphash.MakeSeed()}
+	x := &lines{store: s, byName: make(map[string]*wanted), seed: maphash.MakeSeed()}
+	x.book = line.NewBook(func(e lease.Event) { x.events = append(x.events, e) }, x.emptied)
+	return x
+}
+
+// wanted is a name that somebody waits for here.
+type wanted struct {
+	asking *line.Place   // whose turn it may be: the nodes are being asked for it
+	asked  chan struct{} // closed when they have answered
+	again  bool          // ask again then: the name may be free
+	freed  uint64        // the nodes that have said so since the last asking, a bit each
+	timer  *time.Timer   // nil: not set
+	rings  time.Time     // when it does
+	failed int           // askings in a row that the nodes did not answer
+}
+
+// emptied is told that nobody is present for name any more.
+func (x *lines) emptied(name string) {
+	if l := x.byName[name]; l != nil {
+		x.tidyLocked(name, l)
+	}
+}
+
+// tidyLocked forgets a name that nobody waits for.
+func (x *lines) tidyLocked(name string, l *wanted) {
+	if len(x.book.Present(name)) > 0 || l.asking != nil {
+		return
+	}
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	delete(x.byName, name)
 }
 
 // entering is how an acquisition is put to the nodes, and what it is compared with when they have refused it.
@@ -52,13 +81,7 @@ func (x *lines) lock() time.Time {
 	const some = 2
 	x.mu.Lock()
 	now := time.Now()
-	for range some {
-		p, is := x.waits.First()
-		if !is || now.Before(p.until) {
-			break
-		}
-		x.endWaitLocked(p, now)
-	}
+	x.book.Expire(some, now)
 	return now
 }
 
@@ -81,21 +104,21 @@ func (x *lines) enter(a lease.Acquisition) (entering, error) {
 	now := x.lock()
 	defer x.unlock()
 	e := entering{tag: a.Tag, frees: *x.slot(a.Name)}
-	l, p := x.byName[a.Name], x.placeLocked(a.Name, a.ID, now)
+	p := x.book.Place(a.Name, a.ID, now)
 	if p != nil {
 		if a.Tag.Attempt < p.Tag.Attempt {
 			return e, lease.ErrSuperseded
 		}
-		e.tag = replaced(p.Tag, a.Tag)
+		e.tag = line.Replaced(p.Tag, a.Tag)
 	}
 	e.tag = x.store.executed(e.tag)
-	busy := l != nil && (len(l.present) > 0 || l.asking != nil)
-	if !busy && a.Told == 0 {
+	present := x.book.Present(a.Name)
+	if x.byName[a.Name] == nil && a.Told == 0 {
 		e.flags = "G"
 	}
 	switch {
-	case busy && len(l.present) > 0:
-		e.wants.mine = x.store.want(l.present[0].since)
+	case len(present) > 0:
+		e.wants.mine = x.store.want(present[0].Since)
 	case a.Turn != nil:
 		e.wants.mine = x.store.want(now)
 	}
@@ -111,12 +134,12 @@ func (s *Store) want(since time.Time) string {
 func (x *lines) granted(a lease.Acquisition, g grant) {
 	now := x.lock()
 	defer x.unlock()
-	p := x.placeLocked(a.Name, a.ID, now)
+	p := x.book.Place(a.Name, a.ID, now)
 	ticket := int64(0)
 	if p != nil {
-		ticket = p.ticket
-		p.Tag = replaced(p.Tag, a.Tag)
-		x.handLocked(p, now)
+		ticket = p.Ticket
+		p.Tag = line.Replaced(p.Tag, a.Tag)
+		x.book.Hand(p, now)
 	}
 	x.acquiredLocked(g, ticket, now)
 }
@@ -125,7 +148,7 @@ func (x *lines) granted(a lease.Acquisition, g grant) {
 func (x *lines) acquiredLocked(g grant, ticket int64, now time.Time) {
 	if l := g.lease; g.fresh {
 		x.events = append(x.events, lease.Event{
-			Kind: lease.EventAcquired, Name: l.Name, At: wall(now), Token: l.Token, Owner: l.Owner, Principal: l.Principal, Ticket: ticket,
+			Kind: lease.EventAcquired, Name: l.Name, At: line.Wall(now), Token: l.Token, Owner: l.Owner, Principal: l.Principal, Ticket: ticket,
 		})
 	}
 }
@@ -136,7 +159,7 @@ func (x *lines) released(name string, at []*value, next string) {
 	if token, n := commonToken(at); n >= ballot.Quorum(len(x.store.queues)) {
 		if l, err := at[0].lease(name, token, 0); err == nil {
 			x.store.watches.tell(lease.Event{
-				Kind: lease.EventReleased, Name: name, At: wall(time.Now()), Token: l.Token, Owner: l.Owner, Principal: l.Principal,
+				Kind: lease.EventReleased, Name: name, At: line.Wall(time.Now()), Token: l.Token, Owner: l.Owner, Principal: l.Principal,
 			})
 		}
 	}
@@ -167,48 +190,48 @@ func (x *lines) refuse(a lease.Acquisition, held *lease.HeldError, e entering, u
 	if !now.Before(until) {
 		return errLate // whoever undoes this execution relies on nothing happening after it
 	}
-	p := x.placeLocked(a.Name, a.ID, now)
-	switch {
-	case p != nil && a.Tag.Attempt < p.Tag.Attempt:
+	p := x.book.Place(a.Name, a.ID, now)
+	if p != nil && a.Tag.Attempt < p.Tag.Attempt {
 		return lease.ErrSuperseded
-	case a.Turn != nil:
-		var err error
-		if p, err = x.queueLocked(a, p, now); err != nil {
-			return err
-		}
-		l := x.byName[a.Name]
-		if *x.slot(a.Name) != e.frees {
-			x.armLocked(a.Name, l, 0, now) // it may have come free meanwhile
-		} else {
-			x.armLocked(a.Name, l, x.store.expiry(held.Holder), now)
-		}
+	}
+	p, err := x.book.Refuse(a, p, now)
+	switch {
+	case err != nil:
+		return err
 	case p == nil:
 		return held
-	case p.goesOnWithout(a.Tag):
-	default:
-		p.Tag = replaced(p.Tag, a.Tag)
-		if p.away() {
-			x.keepLocked(p, now.Add(lease.KeepPlace))
-		} else {
-			x.stepAsideLocked(p, now)
+	case a.Turn != nil:
+		in := x.store.expiry(held.Holder)
+		if *x.slot(a.Name) != e.frees {
+			in = 0 // it may have come free meanwhile
 		}
+		x.armLocked(a.Name, x.wantedLocked(a.Name), in, now)
 	}
-	return &lease.HeldError{Holder: held.Holder, Place: x.placeOfLocked(p), Ticket: p.ticket}
+	return &lease.HeldError{Holder: held.Holder, Place: x.book.Number(p), Ticket: p.Ticket}
+}
+
+// wantedLocked is the name as one that somebody waits for.
+func (x *lines) wantedLocked(name string) *wanted {
+	l := x.byName[name]
+	if l == nil {
+		l = new(wanted)
+		x.byName[name] = l
+	}
+	return l
 }
 
 // show answers who is present in the line of name: the first most, and how many.
 func (x *lines) show(name string, most int) ([]lease.Waiter, int) {
 	x.lock()
 	defer x.unlock()
-	return x.byName[name].show(most)
+	return x.book.Show(name, most)
 }
 
 // busy reports whether anybody is present in the line of name.
 func (x *lines) busy(name string) bool {
 	x.lock()
 	defer x.unlock()
-	l := x.byName[name]
-	return l != nil && len(l.present) > 0
+	return len(x.book.Present(name)) > 0
 }
 
 // close has everybody away, and no timer ring any more.
@@ -216,9 +239,5 @@ func (x *lines) close() {
 	now := x.lock()
 	defer x.unlock()
 	x.ended = true
-	for _, l := range x.byName {
-		for len(l.present) > 0 {
-			x.stepAsideLocked(l.present[len(l.present)-1], now)
-		}
-	}
+	x.book.AllAside(now)
 }

@@ -24,7 +24,7 @@ const (
 func (s *Store) expiry(held lease.Lease) time.Duration { return held.FreeIn() + about(laterBy) }
 
 // armLocked has the name asked for in so long, unless it will be before.
-func (x *lines) armLocked(name string, l *line, in time.Duration, now time.Time) {
+func (x *lines) armLocked(name string, l *wanted, in time.Duration, now time.Time) {
 	if x.ended || l.timer != nil && l.rings.After(now) && !l.rings.After(now.Add(in)) {
 		return
 	}
@@ -46,7 +46,7 @@ func (x *lines) freed(name, next string) {
 	}
 }
 
-func (x *lines) wakeLocked(name string, l *line, next string, now time.Time) {
+func (x *lines) wakeLocked(name string, l *wanted, next string, now time.Time) {
 	in := time.Duration(0)
 	if next != "" && next != x.store.instance {
 		in = about(courtesy)
@@ -126,21 +126,17 @@ func (x *lines) first(name string) (*lease.Acquisition, entering, <-chan struct{
 	if l.asking != nil {
 		return nil, entering{}, l.asked
 	}
-	for len(l.present) > 0 {
-		p := l.present[0]
-		if !now.Before(p.until) {
-			x.endWaitLocked(p, now)
-			continue
-		}
-		l.asking, l.asked, l.again, l.freed = p, make(chan struct{}), false, 0
-		e := entering{tag: x.store.executed(p.Tag), flags: "GI", wants: wants{mine: x.store.want(p.since)}}
-		if len(l.present) > 1 {
-			e.wants.next = x.store.want(l.present[1].since)
-		}
-		a := e.as(p.Acquisition)
-		return &a, e, nil
+	p := x.book.First(name, now)
+	if p == nil {
+		return nil, entering{}, nil
 	}
-	return nil, entering{}, nil
+	l.asking, l.asked, l.again, l.freed = p, make(chan struct{}), false, 0
+	e := entering{tag: x.store.executed(p.Tag), flags: "GI", wants: wants{mine: x.store.want(p.Since)}}
+	if present := x.book.Present(name); len(present) > 1 {
+		e.wants.next = x.store.want(present[1].Since)
+	}
+	a := e.as(p.Acquisition)
+	return &a, e, nil
 }
 
 // asked takes what came of asking for a, and reports whether to ask again at once.
@@ -158,26 +154,27 @@ func (x *lines) asked(a lease.Acquisition, e entering, g grant, err error) (agai
 		return x.refusedLocked(a.Name, l, err, now)
 	}
 	l.failed = 0
-	switch still := x.places[whose{a.Name, a.ID}]; {
-	case still != p || p.away(): // gone, or away: nobody is there to be told
+	present := func() bool { return len(x.book.Present(a.Name)) > 0 }
+	switch {
+	case p.Away(): // or gone: nobody is there to be told
 		x.store.undoAll(lease.Undoing{Name: a.Name, ID: a.ID, Tag: e.tag, Deadline: now.Add(callTimeout)}, a.TTL)
-		return len(l.present) > 0
+		return present()
 	case !executionOf(e.tag, p.Tag): // asked for again meanwhile: the lease gets that tag first
 		return true
 	default:
 		turn := p.Turn
-		x.handLocked(p, now)
-		x.acquiredLocked(g, p.ticket, now)
+		x.book.Hand(p, now)
+		x.acquiredLocked(g, p.Ticket, now)
 		turn(lease.Handover{Lease: g.lease, Began: g.began})
 	}
-	if len(l.present) > 0 {
+	if present() {
 		x.armLocked(a.Name, l, x.store.expiry(g.lease), now)
 	}
 	return l.again
 }
 
 // refusedLocked has the name asked for when it may be free.
-func (x *lines) refusedLocked(name string, l *line, err error, now time.Time) (again bool) {
+func (x *lines) refusedLocked(name string, l *wanted, err error, now time.Time) (again bool) {
 	var held *lease.HeldError
 	var split *contested
 	if l.timer != nil {
@@ -238,24 +235,12 @@ func (x *lines) gone(ctx context.Context, u lease.Undoing) {
 func (x *lines) leave(u lease.Undoing) {
 	now := x.lock()
 	defer x.unlock()
-	p := x.placeLocked(u.Name, u.ID, now)
-	if p == nil || p.Tag != u.Tag || u.Tag.Exec == lease.ExecReplayed {
-		return
-	}
-	switch {
-	case !u.KeepPlace:
-		x.leaveLocked(p, now)
-	case !p.away():
-		x.stepAsideLocked(p, now)
-	}
+	x.book.Undo(u, now)
 }
 
 // back keeps the place of one who was handed the name, which was undone.
 func (x *lines) back(u lease.Undoing) {
 	now := x.lock()
 	defer x.unlock()
-	if p := x.handedLocked(u.Name, u.ID, now); p != nil && p.handed && p.Tag == u.Tag {
-		p.handed = false
-		x.keepLocked(p, now.Add(lease.KeepPlace))
-	}
+	x.book.Back(u, now)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/internal/line"
 )
 
 const (
@@ -117,7 +118,7 @@ func (v *vigil) skip(from *source, now time.Time) {
 	for number := range from.ahead {
 		first = min(first, number)
 	}
-	v.deliver(lease.Event{Kind: lease.EventMissed, At: wall(now), Missed: first - from.last - 1})
+	v.deliver(lease.Event{Kind: lease.EventMissed, At: line.Wall(now), Missed: first - from.last - 1})
 	v.unlisted = true
 	from.last = first - 1
 	v.drain(from, now)
@@ -163,14 +164,14 @@ func (v *vigil) release(name string, now time.Time) {
 func (v *vigil) expire(e *entry, now time.Time) {
 	delete(v.book, e.lease.Name)
 	over := e.lease
-	over.Kind, over.At, over.Ticket = lease.EventExpired, wall(now), 0
+	over.Kind, over.At, over.Ticket = lease.EventExpired, line.Wall(now), 0
 	v.deliver(over)
 	v.release(over.Name, now)
 }
 
 // gap says that events may be missing between those told before and after.
 func (v *vigil) gap() {
-	v.deliver(lease.Event{Kind: lease.EventMissed, At: wall(time.Now())})
+	v.deliver(lease.Event{Kind: lease.EventMissed, At: line.Wall(time.Now())})
 	v.unlisted = true
 }
 
