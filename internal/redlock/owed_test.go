@@ -44,6 +44,18 @@ func TestWhatWasReleasedMeanwhileIsFreedAtOnce(t *testing.T) {
 	})
 }
 
+// Where a node is not tried by itself for long, any answer of its has it asked for what it owes.
+func TestAnyAnswerHasANodeAskedForWhatItOwes(t *testing.T) {
+	s := opening(t, redisproc.SharedNodes(t, 3), callTimeout)
+	a := leaseOf("job")
+	s.granted(t, a)
+	until(t, 5*time.Second, "node 3 has it too", func() bool { return s.at(t, 2, "job") != nil })
+	s.owed[2].mute.Store(true) // so that what is added has nobody try
+	s.owes(2, releasing(lease.ReleaseRequest{Name: "job", ID: a.ID}, time.Time{}), time.Now(), func(said answer) (bool, time.Time) { return did(said), again(said) })
+	s.granted(t, leaseOf("probe"))
+	until(t, 5*time.Second, "nothing is left at node 3", func() bool { return s.at(t, 2, "job") == nil })
+}
+
 // A debt that is paid, or that nobody can be helped by any more, is forgotten, and there is room for so many only.
 func TestDebtsAreBounded(t *testing.T) {
 	now := time.Now()
