@@ -52,7 +52,7 @@ type entry struct {
 	over  time.Time // when it was first seen not to be; zero: it is
 }
 
-// early is a grant that has come before the end of the lease before it.
+// early is a grant that has come before the end of the lease before it, or the end of such a one.
 type early struct {
 	event lease.Event
 	until time.Time
@@ -134,11 +134,15 @@ func (v *vigil) happen(e lease.Event, now time.Time) {
 		case old != nil && e.Token <= old.lease.Token:
 			return // it was answered again
 		case old != nil:
-			v.held = append(v.held, early{e, now.Add(outOfOrderFor)})
+			v.hold(e, now)
 			return
 		}
 		v.book[e.Name] = &entry{lease: e, due: now}
 	case lease.EventReleased, lease.EventForced:
+		if v.waits(e) {
+			v.hold(e, now)
+			return
+		}
 		if old != nil && old.lease.Token == e.Token {
 			delete(v.book, e.Name)
 		}
@@ -149,14 +153,36 @@ func (v *vigil) happen(e lease.Event, now time.Time) {
 	}
 }
 
-// release lets grants of name happen that waited for the end of the lease before.
+func (v *vigil) hold(e lease.Event, now time.Time) {
+	v.held = append(v.held, early{e, now.Add(outOfOrderFor)})
+}
+
+// waits reports whether the grant waits whose end e is: it must not be told before it, nor let the next one happen.
+func (v *vigil) waits(e lease.Event) bool {
+	return slices.ContainsFunc(v.held, func(h early) bool {
+		return h.event.Kind == lease.EventAcquired && h.event.Name == e.Name && h.event.Token == e.Token
+	})
+}
+
+// release lets events of name happen that waited for the end of the lease before: the grant that was next, and all that
+// is here after it.
 func (v *vigil) release(name string, now time.Time) {
-	for i, h := range v.held {
-		if h.event.Name == name {
-			v.held = slices.Delete(v.held, i, i+1)
-			v.happen(h.event, now)
+	for {
+		next := -1
+		for i, h := range v.held {
+			if h.event.Name == name && (next < 0 || h.event.Token < v.held[next].event.Token) {
+				next = i // of one token the grant comes first, as it came
+			}
+		}
+		if next < 0 {
 			return
 		}
+		e, old := v.held[next].event, v.book[name]
+		if e.Kind == lease.EventAcquired && old != nil && old.lease.Token < e.Token {
+			return // it waits still
+		}
+		v.held = slices.Delete(v.held, next, next+1)
+		v.happen(e, now)
 	}
 }
 
@@ -208,7 +234,7 @@ func (v *vigil) order() {
 		v.skip(from, now)
 	}
 	for _, h := range slices.Clone(v.held) {
-		if old := v.book[h.event.Name]; !now.Before(h.until) && old != nil {
+		if old := v.book[h.event.Name]; !now.Before(h.until) && old != nil && old.lease.Token < h.event.Token {
 			v.expire(old, now)
 		}
 	}
