@@ -2,6 +2,8 @@ package redlock
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
@@ -17,15 +19,64 @@ const maxRepairs = 32
 // lease, if nothing was granted there since and it is still that run. See ballot.MayPlant. The node counts from the
 // next round on. What comes in between leaves it to another try, and then to the next renewal.
 func (s *Store) repair(node int, found lease.Renewal, token int64) {
-	select {
-	case s.repairs <- struct{}{}:
-	default:
+	r := s.repairs.begin(found.ID)
+	if r == nil {
 		return
 	}
 	s.errands.start(4*callTimeout, func(ctx context.Context) {
-		defer func() { <-s.repairs }()
 		s.repairNow(ctx, node, found, token)
+		s.repairs.end(r)
+		if !r.released.Load() {
+			return
+		}
+		// The node may have done the release before the plant. Else it finds nothing now.
+		gone := releasing(lease.ReleaseRequest{Name: found.Name, ID: found.ID}, time.Time{})
+		s.owes(node, gone, time.Now(), func(a answer) (bool, time.Time) { return did(a), again(a) })
 	})
+}
+
+// repairs are those under way here.
+type repairs struct {
+	mu       sync.Mutex
+	underWay map[*repairing]struct{}
+}
+
+// repairing is a lease that a node is to take in.
+type repairing struct {
+	id       lease.ID
+	released atomic.Bool // through this server, since the repair began
+}
+
+// begin answers nil if too many are under way.
+func (x *repairs) begin(id lease.ID) *repairing {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.underWay) >= maxRepairs {
+		return nil
+	}
+	if x.underWay == nil {
+		x.underWay = make(map[*repairing]struct{})
+	}
+	r := &repairing{id: id}
+	x.underWay[r] = struct{}{}
+	return r
+}
+
+func (x *repairs) end(r *repairing) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.underWay, r)
+}
+
+// releasing is told of a release before any node is: a plant that comes after it at a node has to be followed by another.
+func (x *repairs) releasing(id lease.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for r := range x.underWay {
+		if r.id == id {
+			r.released.Store(true)
+		}
+	}
 }
 
 // repairTries is how often a node is asked in a row: where others are granted all the time, something nearly always is in between.

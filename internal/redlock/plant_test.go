@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockd/lockd/internal/lease"
+	"github.com/lockd/lockd/test/proxy"
 	"github.com/lockd/lockd/test/redisproc"
 )
 
@@ -42,6 +43,31 @@ func TestARenewalRepairsABareQuorum(t *testing.T) {
 			until(t, 5*time.Second, "the release is everywhere", func() bool { return s.at(t, node, "job") == nil })
 		}
 	}
+}
+
+// What is released while a node takes it in does not stand there afterwards: it would be in everybody's way as soon as others fail.
+func TestWhatIsReleasedDuringARepairIsNotPlantedForGood(t *testing.T) {
+	s, _, p := behind(t, 3)
+	a, other := leaseOf("job"), leaseOf("other")
+	s.granted(t, a)
+	s.granted(t, other)
+	until(t, 5*time.Second, "node 3 has both", func() bool { return s.at(t, 2, "job") != nil && s.at(t, 2, "other") != nil })
+	s.raw(t, 2, "DEL", s.keys.lock("job"))
+	plant := p.DelayRequest(proxy.Contains("\r\nPLANT\r\n"))
+	if _, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID}); err != nil {
+		t.Fatalf("Renew = %v", err)
+	}
+	<-plant.Bitten()
+	s.gives(t, a)
+	s.gives(t, other)
+	until(t, 5*time.Second, "node 3 has done the releases", func() bool { return s.at(t, 2, "other") == nil })
+	plant.Release()
+	until(t, 5*time.Second, "the repair is over", func() bool {
+		s.repairs.mu.Lock()
+		defer s.repairs.mu.Unlock()
+		return len(s.repairs.underWay) == 0
+	})
+	until(t, callTimeout/2, "nothing stands at node 3", func() bool { return s.at(t, 2, "job") == nil })
 }
 
 // A node that gave the lease another token is none on which it stands: no renewal counts it.

@@ -35,7 +35,7 @@ type Store struct {
 
 	lines   *lines
 	watches *watches
-	repairs chan struct{} // holds one for each under way
+	repairs repairs
 
 	crew     *crew
 	errands  *errands
@@ -56,7 +56,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{
 		group: g, keys: newKeys(c.KeyPrefix), timeout: c.NodeTimeout,
-		instance: fmt.Sprintf("%016x", rand.Uint64()), crew: new(crew), repairs: make(chan struct{}, maxRepairs),
+		instance: fmt.Sprintf("%016x", rand.Uint64()), crew: new(crew),
 	}
 	s.errands = new(errands)
 	s.errands.ctx, s.cancel = context.WithCancel(context.Background())
@@ -106,6 +106,7 @@ func (s *Store) begin(c *lease.Call) func() lease.Result {
 			return got
 		}
 	default:
+		s.repairs.releasing(c.Release.ID)
 		r := s.newRound(releasing(*c.Release, c.Deadline), nil)
 		r.done = answeredIt
 		s.put(r)
