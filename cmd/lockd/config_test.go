@@ -81,6 +81,7 @@ func samples(t *testing.T) map[string][3]string {
 		"default-ttl":                  {"31s", "32s", "33s"},
 		"max-wait":                     {"1m0s", "2m0s", "3m0s"},
 		"max-metadata":                 {"1", "2", "3"},
+		"metrics-class":                {"a=b", "c=d", "e=f"},
 		"max-leases":                   {"1", "2", "3"},
 		"max-waiters":                  {"1", "2", "3"},
 		"max-streams":                  {"1", "2", "3"},

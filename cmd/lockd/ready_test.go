@@ -31,8 +31,8 @@ func TestReadinessFollowsTheStore(t *testing.T) {
 	expect("NOT_SERVING", 503, reason)
 	store.refusal.Store(&none)
 	expect("SERVING", 200, "ok")
-	if code, _ := probe(t, s.http, "/metrics"); code != 404 {
-		t.Errorf("/metrics = %d, want 404", code)
+	if code, _ := probe(t, s.http, "/elsewhere"); code != 404 {
+		t.Errorf("/elsewhere = %d, want 404", code)
 	}
 }
 
