@@ -62,7 +62,7 @@ func (s *Store) decide(r *round, a lease.Acquisition) (grant, error) {
 			s.takeBack(seat, a) // it cannot be committed there, see ballot.Commit; a repair may plant it
 			return
 		}
-		s.straggle(seat, a.ID, token)
+		s.straggle(seat, a.ID, token, false)
 	})
 	granted, err := r.granted(a, token)
 	fresh := slices.ContainsFunc(r.answers(), func(said ballot.Answer) bool { return said.Fresh })
@@ -76,14 +76,20 @@ func (s *Store) commit(r *round, a lease.Acquisition, token int64) ballot.Verdic
 		if said.said.Kind != ballot.Stands {
 			return nil
 		}
-		return committing(a.Name, a.ID, said.said.Token, token, a.TTL, r.ask.until)
+		return committing(a.Name, a.ID, said.said.Token, token, a.TTL, r.ask.until, false)
 	})
 	second.extend(a.TTL)
 	return ballot.Committed(second.answers(), token)
 }
 
-func committing(name string, id lease.ID, reported, token int64, ttl time.Duration, until time.Time) *ask {
-	return &ask{name: name, kind: kindCommit, ttl: ttl, until: until, args: []any{string(id), reported, token}}
+// committing is a second round's question. Of a lease whose client was told of it, no undo may find the execution at that
+// node any more: it may be owed still by who does not know that a retry was granted the lease.
+func committing(name string, id lease.ID, reported, token int64, ttl time.Duration, until time.Time, told bool) *ask {
+	is := 0
+	if told {
+		is = 1
+	}
+	return &ask{name: name, kind: kindCommit, ttl: ttl, until: until, args: []any{string(id), reported, token, is}}
 }
 
 // granted is the lease that a quorum has with token.
@@ -128,9 +134,9 @@ func (s *Store) freeIn(left []time.Duration) time.Duration {
 }
 
 // straggle writes the token of a lease back to a node that has answered another one, since or before the verdict.
-func (s *Store) straggle(seat *seat, id lease.ID, token int64) {
+func (s *Store) straggle(seat *seat, id lease.ID, token int64, told bool) {
 	if said := seat.said; said.Kind == ballot.Stands && said.Token < token {
-		s.tellOne(seat.node, *committing(seat.round.ask.name, id, said.Token, token, seat.round.ask.ttl, time.Now().Add(callTimeout)))
+		s.tellOne(seat.node, *committing(seat.round.ask.name, id, said.Token, token, seat.round.ask.ttl, time.Now().Add(callTimeout), told))
 	}
 }
 

@@ -58,7 +58,7 @@ func TestWhereALeaseIsOverItIsNotRevived(t *testing.T) {
 		}
 	}
 	for _, what := range []ask{
-		*committing("job", a.ID, int64(l.Token), int64(l.Token), a.TTL, time.Now().Add(callTimeout)),
+		*committing("job", a.ID, int64(l.Token), int64(l.Token), a.TTL, time.Now().Add(callTimeout), false),
 		renewing(lease.Renewal{Name: "job", ID: a.ID, TTL: time.Minute}, time.Now().Add(callTimeout)),
 	} {
 		if _, said := s.asks(t, 2, what); said.Kind() != "NONE" {

@@ -45,7 +45,7 @@ func (s *Store) renew(r *round, req lease.Renewal) (lease.Lease, error) {
 		stands := s.standing(req.Name, token, time.Duration(px(renewed.TTL))*time.Millisecond)
 		r.then(func(seat *seat) {
 			stands(seat)
-			s.straggle(seat, req.ID, token)
+			s.straggle(seat, req.ID, token, true)
 			if seat.said.Kind == ballot.Refused && seat.answer.reply.Text(1) == "FREE" {
 				s.repair(seat.node, req, token)
 			}
@@ -83,7 +83,7 @@ func (s *Store) commitRenewed(r *round, req lease.Renewal, token int64) ballot.V
 	asks := make([]*ask, len(answers))
 	for i, said := range answers {
 		if said.Kind == ballot.Stands && said.Token != token && !said.Committed {
-			asks[i] = committing(req.Name, req.ID, said.Token, token, req.TTL, r.ask.until)
+			asks[i] = committing(req.Name, req.ID, said.Token, token, req.TTL, r.ask.until, true)
 		}
 	}
 	second := s.newRoundOf(req.Name, kindCommit, r.ask.until, asks)

@@ -114,16 +114,16 @@ func TestASecondRoundComparesWhatItsFirstReported(t *testing.T) {
 	s.raw(t, 0, "DEL", s.keys.lock("job")) // x runs out at node 1, and y is granted and released
 	given, _ := s.asks(t, 0, first(y))
 	s.asks(t, 2, first(y))
-	s.asks(t, 0, *committing("job", y.ID, given.Token, far+10, y.TTL, until))
+	s.asks(t, 0, *committing("job", y.ID, given.Token, far+10, y.TTL, until, false))
 	s.asks(t, 0, releasing(lease.ReleaseRequest{Name: "job", ID: y.ID}, until))
 	s.asks(t, 2, releasing(lease.ReleaseRequest{Name: "job", ID: y.ID}, until))
 	if again, _ := s.asks(t, 0, first(x)); again.Token != far+11 {
 		t.Fatalf("a late copy was granted %d, want %d", again.Token, int64(far+11))
 	}
-	if _, said := s.asks(t, 0, *committing("job", x.ID, was.Token, far+10, x.TTL, until)); said.Kind() != "NONE" {
+	if _, said := s.asks(t, 0, *committing("job", x.ID, was.Token, far+10, x.TTL, until, false)); said.Kind() != "NONE" {
 		t.Errorf("the second round of x at node 1 = %v, want NONE: y had the same token", said)
 	}
-	if _, said := s.asks(t, 1, *committing("job", x.ID, other.Token, far+10, x.TTL, until)); said.Kind() != "STANDS" {
+	if _, said := s.asks(t, 1, *committing("job", x.ID, other.Token, far+10, x.TTL, until, false)); said.Kind() != "STANDS" {
 		t.Errorf("the second round of x at node 2 = %v, want STANDS", said)
 	}
 }
@@ -262,5 +262,29 @@ func TestARenewalCountsOneToken(t *testing.T) {
 	s.raw(t, 0, "DEL", s.keys.lock("job"))
 	if l, err := s.Renew(soon(t), lease.Renewal{Name: "job", ID: a.ID}); err == nil {
 		t.Errorf("Renew = token %d, want an error: no quorum has one token", l.Token)
+	}
+}
+
+// Once a lease was told and a node counts for it, no undo of an execution before it frees that node: an undo may be owed by
+// a server that does not know of the retry which was granted the lease.
+func TestNoUndoFreesWhatARenewalHasCommitted(t *testing.T) {
+	s := opening(t, redisproc.SharedNodes(t, 3), callTimeout)
+	a := leaseOf("job")
+	until := time.Now().Add(20 * time.Second)
+	asked, err := acquiring(a, "G", wants{}, until)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for node, told := range []bool{false, true} {
+		given, _ := s.asks(t, node, asked)
+		s.asks(t, node, *committing("job", a.ID, given.Token, given.Token+10, a.TTL, until, told))
+		s.asks(t, node, undoing(lease.Undoing{Name: "job", ID: a.ID, Tag: a.Tag, Deadline: until}, a.TTL))
+		if v := s.at(t, node, "job"); (v != nil) != told {
+			t.Errorf("after an undo node %d has %+v; its client was told: %t", node+1, v, told)
+		}
+	}
+	planted := strings.Split(s.at(t, 1, "job").planted(), "|")
+	if planted[2] != lease.ExecReplayed {
+		t.Errorf("it would be planted as the execution %q, want one that no undo finds", planted[2])
 	}
 }

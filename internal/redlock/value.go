@@ -99,9 +99,10 @@ func encodePayload(a lease.Acquisition) (string, error) {
 	return string(b), err
 }
 
-// planted is the value as a node takes it in that has not had it: with the token that a quorum has.
+// planted is the value as a node takes it in that has not had it: with the token that a quorum has, and such that no undo of
+// what was executed elsewhere, which may be owed still, finds it. It was renewed, so its client was told of it.
 func (v *value) planted() string {
 	fields := strings.SplitN(v.text, "|", 9)
-	fields[4] = "1"
+	fields[2], fields[4] = lease.ExecReplayed, "1"
 	return strings.Join(fields, "|")
 }

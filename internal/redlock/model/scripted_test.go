@@ -125,7 +125,7 @@ func (s *scripted) operation(q request) []any {
 		rest := fmt.Sprintf("0|%d|%d|1|{}", scriptTTL, scriptPX)
 		return []any{"ACQUIRE", tag, flags, q.token, s.micros(q.notAfter), "", "", scriptPX, rest}
 	case opCommit:
-		return []any{"COMMIT", q.id, q.token, q.want}
+		return []any{"COMMIT", q.id, q.token, q.want, 0}
 	case opRenew:
 		return []any{"RENEW", q.id, scriptTTL, scriptPX}
 	case opRelease:

@@ -14,7 +14,7 @@
 -- Then each operation brings two keys, lock and want, and its arguments:
 --   ACQUIRE  tag (<lease id>|<attempt>|<exec>), flags, proposal, not_after, wanter, next, px, rest
 --            flags: G the name may be granted, I also if another instance is next; rest: of the value, behind the token
---   COMMIT   lease id, token that was reported, token of the lease
+--   COMMIT   lease id, token that was reported, token of the lease, 1 if its client was told of it, else 0
 --   RENEW    lease id, ttl (0: the lease's own), px
 --   RELEASE  lease id
 --   FOLLOW   lease id: RELEASE of a lease that other nodes have released in time, also where it is over by now
@@ -246,12 +246,13 @@ function do_.ACQUIRE(name, tag, flags, proposal, not_after, wanter, next_wanter,
   return token -- a number is answered with all its digits
 end
 
-function do_.COMMIT(name, id, reported, token)
+function do_.COMMIT(name, id, reported, token, told)
   local lock = holder(name)
   if not lock or lock.id ~= id or lock.token ~= reported or over(name) then return foreign(name) or {'NONE'} end
   if tonumber(reported) > tonumber(token) then return {'NONE'} end -- something was granted or forced here since
   raise(tonumber(token))
   lock.token, lock.committed = token, '1'
+  if told == '1' then lock.exec = '*' end -- this node counts from now on, and what executed here may be undone yet
   put(name, lock)
   return {'STANDS', name.value, lock.ttl, left(name)}
 end
@@ -329,7 +330,7 @@ function do_.LOOK(name)
   return {'FREE'}
 end
 
-local arguments = {ACQUIRE = 8, COMMIT = 3, RENEW = 3, RELEASE = 1, FOLLOW = 1, UNDO = 3, FORCE = 3, LOOK = 0}
+local arguments = {ACQUIRE = 8, COMMIT = 4, RENEW = 3, RELEASE = 1, FOLLOW = 1, UNDO = 3, FORCE = 3, LOOK = 0}
 local replies = {}
 local k, a, n = 3, 8, 0
 while a <= #ARGV do
