@@ -34,8 +34,12 @@ type adminService struct {
 	lessor  *lease.Lessor
 	process process
 
-	diagnose func(context.Context) diagnosis.Report // nil: nothing is looked at
+	diagnose   func(context.Context) diagnosis.Report // nil: nothing is looked at
+	diagnosing chan struct{}                          // holds one for each under way
 }
+
+// maxDiagnoses is how many there are at once: each has connections of its own to every Redis.
+const maxDiagnoses = 2
 
 func (s *adminService) ForceRelease(ctx context.Context, req *lockdv1.ForceReleaseRequest) (*lockdv1.ForceReleaseResponse, error) {
 	principal, err := callerOf(ctx).May(auth.Force, req.GetName(), time.Now())
@@ -86,6 +90,12 @@ func (s *adminService) Status(context.Context, *lockdv1.StatusRequest) (*lockdv1
 
 func (s *adminService) Diagnose(ctx context.Context, _ *lockdv1.DiagnoseRequest) (*lockdv1.DiagnoseResponse, error) {
 	var report diagnosis.Report
+	select {
+	case s.diagnosing <- struct{}{}:
+		defer func() { <-s.diagnosing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if s.diagnose != nil {
 		report = s.diagnose(ctx)
 	}

@@ -58,13 +58,18 @@ func turnAway(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// addressOf answers where a connection comes from; the zero value if it says nothing, as sockets of this machine do.
+// addressOf answers where a connection comes from, of IPv6 the network of 64 bits; the zero value if it says nothing, as sockets of this machine do.
 func addressOf(conn net.Conn) netip.Addr {
 	at, ok := conn.RemoteAddr().(*net.TCPAddr)
 	if !ok {
 		return netip.Addr{}
 	}
-	return at.AddrPort().Addr().Unmap()
+	a := at.AddrPort().Addr().Unmap()
+	if a.Is6() && a.IsGlobalUnicast() {
+		network, _ := a.Prefix(64) // who has one of its addresses has all of them
+		a = network.Addr()
+	}
+	return a
 }
 
 // enter counts a connection in and answers where it is from, nil if there are too many, and when its handshake may begin; if it

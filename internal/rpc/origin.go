@@ -27,6 +27,8 @@ const (
 	slowRead    = 512
 	longestRest = time.Second
 	maxSlow     = 10 * time.Second
+	// remembered is how long it takes at most until something that was done too much of is forgotten.
+	remembered = 30 * time.Second
 )
 
 // bucket holds units; it has a room, and drains.
@@ -44,26 +46,27 @@ func (b *bucket) add(n int, room, drain float64, now time.Time) (over time.Durat
 		b.level = max(0, b.level-drain*gone.Seconds())
 		b.at = now
 	}
-	b.level += float64(n)
+	b.level = min(b.level+float64(n), room+drain*remembered.Seconds())
 	return time.Duration(max(0, b.level-room) / drain * float64(time.Second))
 }
 
 // origin is an address that connections come from, as long as one is open or it has made fuss of late.
 type origin struct {
-	open int // guarded by door.mu
-	fuss bucket
+	open  int // guarded by door.mu
+	fuss  bucket
+	begun bucket // connections: what those that stand do keeps nobody from coming back
 }
 
 // queue charges a connection that is about to begin, and answers how long its handshake has to wait; not ok: it is too long.
 func (o *origin) queue(now time.Time) (wait time.Duration, ok bool) {
-	if wait = o.fuss.add(newConnection, originRoom, originDrain, now); wait <= longestQueue {
+	if wait = o.begun.add(newConnection, originRoom, originDrain, now); wait <= longestQueue {
 		return wait, true
 	}
-	o.fuss.add(-newConnection, originRoom, originDrain, now) // nothing more is done for it
+	o.begun.add(-newConnection, originRoom, originDrain, now) // nothing more is done for it
 	return 0, false
 }
 
 // calm reports whether nothing needs to be remembered of o.
 func (o *origin) calm(now time.Time) bool {
-	return o.open == 0 && o.fuss.add(0, 0, originDrain, now) == 0
+	return o.open == 0 && o.fuss.add(0, 0, originDrain, now) == 0 && o.begun.add(0, 0, originDrain, now) == 0
 }

@@ -30,7 +30,7 @@ func http2Frame(kind http2.FrameType, flags http2.Flags, length int) []byte {
 
 // Frames that nobody needs many of are counted, however what is read is cut; the others are not.
 func TestFussIsCounted(t *testing.T) {
-	const fussy, other = 8, 8
+	const fussy, other = 7, 9
 	stream := slices.Concat([]byte(http2.ClientPreface),
 		http2Frame(http2.FrameSettings, 0, 12), http2Frame(http2.FrameSettings, http2.FlagSettingsAck, 0),
 		http2Frame(http2.FrameHeaders, http2.FlagHeadersEndHeaders, 300), http2Frame(http2.FrameData, 0, 5), http2Frame(http2.FrameData, 0, 70_000),
@@ -86,6 +86,13 @@ func TestAnAddressIsRememberedForItsFuss(t *testing.T) {
 		addr, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 		first, _ := d.enter(addr)
 		first.fuss.add(originRoom+5*originDrain, originRoom, originDrain, time.Now())
+		if p := newPatient(nil, first); p.charge(1) == 0 {
+			t.Error("a connection from there may make fuss of its own, want that it is slowed at once")
+		}
+		if wait, ok := first.queue(time.Now()); wait != 0 || !ok {
+			t.Errorf("its handshake waits for %s, %t, want it begun: others there make the fuss", wait, ok)
+		}
+		first.begun.add(originRoom+5*originDrain, originRoom, originDrain, time.Now())
 		d.leave(first)
 		if again, at := d.enter(addr); again == nil || !at.IsZero() || d.open != 0 {
 			t.Errorf("a connection is let in whose handshake may begin in %s, want it kept and closed", time.Until(at))
@@ -109,7 +116,8 @@ func TestAnAddressIsRememberedForItsFuss(t *testing.T) {
 	})
 }
 
-// Calls that are refused, whoever makes them, are charged to their connection, on streams too; those that are done are not.
+// Calls that are refused, whoever makes them, are charged to their connection, on streams too; those that are done are not, nor
+// is who is held up for asking too much. A message of a session, which rests for it, is charged once, whatever is in it.
 func TestRefusedCallsAreCharged(t *testing.T) {
 	g := newGuarded(t)
 	a := newAround(Config{Log: zap.NewNop(), Guard: g.guard, Bounds: Bounds{Each: Traffic{Rate: 1}}})
@@ -135,17 +143,18 @@ func TestRefusedCallsAreCharged(t *testing.T) {
 		what string
 		who  string
 		call func(context.Context) error
+		done bool
 		want float64
 	}{
-		{"a call that is done", "a", unary, 0}, {"one too many", "a", unary, 1}, {"a stream too many", "a", stream, 1},
-		{"operations too many", "a", operation, 3}, {"another tenant's call", "b", unary, 1},
-		{"a stranger's call", "nobody", unary, 1}, {"a stranger's stream", "nobody", stream, 1},
+		{"a call that is done", "a", unary, true, 0}, {"one too many", "a", unary, false, 0}, {"a stream too many", "a", stream, false, 0},
+		{"operations too many", "a", operation, false, 1}, {"another tenant's call", "b", unary, false, 1},
+		{"a stranger's call", "nobody", unary, false, 1}, {"a stranger's stream", "nobody", stream, false, 1},
 	} {
 		p := newPatient(nil, new(origin))
 		ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: plain{conn: p}})
 		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs("authorization", "Bearer secret-"+c.who))
 		err := c.call(a.withCaller(ctx))
-		if (err == nil) != (c.want == 0) || p.fuss.level != c.want || p.from.fuss.level != c.want {
+		if (err == nil) != c.done || p.fuss.level != c.want || p.from.fuss.level != c.want {
 			t.Errorf("%s = %v and is charged %g and %g, want %g", c.what, err, p.fuss.level, p.from.fuss.level, c.want)
 		}
 	}
@@ -211,7 +220,11 @@ func TestWhoIsTurnedAwayForItsFussWaitsForIt(t *testing.T) {
 			t.Errorf("after %s the first is closed: %t, and the second one, which came later: %t", keptFor, closed(first), closed(second))
 		}
 		<-time.After(keptFor)
-		if !closed(second) || l.timer != nil {
+		synctest.Wait()
+		l.mu.Lock()
+		goesOn := l.timer != nil
+		l.mu.Unlock()
+		if !closed(second) || goesOn {
 			t.Error("the second one is not closed, or a timer goes on for nothing")
 		}
 		for range maxLate {

@@ -26,8 +26,14 @@ type patient struct {
 
 var errFuss = errors.New("the connection has been read slowly for too long, for what it sends")
 
+// newPatient is for a connection that begins. Who comes back from an address of which there has been too much has no room of its
+// own to begin with.
 func newPatient(conn net.Conn, from *origin) *patient {
-	return &patient{Conn: conn, from: from, closed: make(chan struct{}), frames: frames{skip: len(http2.ClientPreface)}}
+	p := &patient{Conn: conn, from: from, closed: make(chan struct{}), frames: frames{skip: len(http2.ClientPreface)}}
+	if now := time.Now(); from.fuss.add(0, originRoom, originDrain, now) > 0 {
+		p.fuss.add(connRoom, connRoom, connDrain, now)
+	}
+	return p
 }
 
 // charge notes fuss, and answers how long the connection is to be left alone for all there has been.
@@ -119,7 +125,7 @@ func (f *frames) isFuss() bool {
 	case http2.FrameData:
 		return f.skip < least && !flags.Has(http2.FlagDataEndStream)
 	case http2.FramePing:
-		return !flags.Has(http2.FlagPingAck)
+		return false // grpc counts those that come without need; one for each message that is read is how many clients measure the line
 	case http2.FrameSettings:
 		return !flags.Has(http2.FlagSettingsAck)
 	default: // RST_STREAM and CONTINUATION above all

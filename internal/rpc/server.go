@@ -70,7 +70,7 @@ func NewServer(c Config) *Server {
 
 	is := newProcess(c.Version)
 	register(s.grpc, lockdv1.LeaseService_ServiceDesc, &leaseService{lessor: c.Lessor, process: is, sessions: s.sessions, access: a.access, gate: a.gate})
-	register(s.grpc, lockdv1.AdminService_ServiceDesc, &adminService{lessor: c.Lessor, process: is, diagnose: c.Diagnose})
+	register(s.grpc, lockdv1.AdminService_ServiceDesc, &adminService{lessor: c.Lessor, process: is, diagnose: c.Diagnose, diagnosing: make(chan struct{}, maxDiagnoses)})
 	register(s.grpc, lockdv1.AuthService_ServiceDesc, authService{})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	if c.Reflection {

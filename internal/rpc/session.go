@@ -160,8 +160,10 @@ func (x *session) allow(n int, vital bool) error {
 	err := x.service.gate.ask(x.by, x.caller.Limits(x.began), n, vital, x.began)
 	var over *lease.LimitError
 	if errors.As(err, &over) {
+		if x.rest == 0 {
+			charge(x.ctx, 1) // once for a message: it rests for what is in it
+		}
 		x.rest = max(x.rest, over.RetryIn)
-		charge(x.ctx, n)
 	}
 	return err
 }

@@ -240,9 +240,9 @@ func (a *around) limitStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 // holdUp waits for a moment before v hears that it asks too much, also if it does not want to hear it any more: as long as
 // the call stands, it counts among those that its connection may have.
 func (a *around) holdUp(ctx context.Context, v *visitor, err error) {
-	charge(ctx, 1)
 	var over *lease.LimitError
 	if !errors.As(err, &over) || !a.gate.heldUp(v, 1) {
+		charge(ctx, 1) // who is held up is slow already
 		return
 	}
 	defer a.gate.heldUp(v, -1)
