@@ -40,7 +40,7 @@ func (s *Store) undoOnce(u lease.Undoing) time.Duration {
 		} else {
 			s.freeLocked(e, e.event(lease.EventReleased, now), now)
 		}
-		if e.from != nil && u.KeepPlace {
+		if e.from != nil && u.KeepPlace && s.line.Place(u.Name, u.ID, now) == nil { // who has asked again has another one by now
 			s.line.Return(e.from, e.tag, now)
 		}
 	}

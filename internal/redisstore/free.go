@@ -102,7 +102,7 @@ func (s *Store) outlast(name string, id lease.ID, keepPlace bool) {
 // sooner would be to leave the name to nobody for a whole ttl: Redis may be away for long, and hand it over when it is
 // back. With too much owed already it is left to that.
 func (s *Store) owe(over time.Time, f func(context.Context)) {
-	owed := s.front.owed
+	owed := s.roomIn(s.background, s.front.owedRooms, s.owed)
 	select {
 	case owed <- struct{}{}:
 	default:

@@ -41,6 +41,7 @@ type Store struct {
 	calls       redisconn.Room // holds one for each script call under way; see maxCalls
 	rooms       *rooms         // a Cluster's front's: calls of each node
 	errandRooms *rooms         // and errands
+	owedRooms   *rooms         // and undoings that are owed
 	clients     clients        // and where each of them is
 	members     members        // and who they are
 	notice      func(string)
@@ -83,7 +84,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{
 		target: at, address: at.String(), shared: c.Shared, minReplicas: c.MinReplicas,
 		conns: redisconn.NewConnections(at), keys: newKeys(c.KeyPrefix, at.DB), clock: redisconn.NewClock(),
-		calls: make(redisconn.Room, maxCalls), rooms: newRooms(maxCalls), errandRooms: newRooms(maxErrands),
+		calls: make(redisconn.Room, maxCalls), rooms: newRooms(maxCalls), errandRooms: newRooms(maxErrands), owedRooms: newRooms(maxOwed),
 		clients: clients{byNode: make(map[string]*redis.Client)}, notice: c.Notice,
 		instance: newInstance(), waiters: newWaiters(), alarms: newAlarms(), errands: make(redisconn.Room, maxErrands),
 		owed: make(redisconn.Room, maxOwed), listens: make(chan struct{}, 1),
