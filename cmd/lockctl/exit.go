@@ -80,7 +80,7 @@ func explain(err error) (code int, text string) {
 		return exitUnavailable, plainText(err)
 	case errors.As(err, &answer): // not status.FromError, which says "rpc error: code = …" of what is wrapped
 		code, text = explainStatus(answer.GRPCStatus())
-		return code, saidOnce(text)
+		return code, inert(saidOnce(text))
 	}
 	return exitOther, plainText(err)
 }

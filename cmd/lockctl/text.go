@@ -21,6 +21,16 @@ func plain(s string) string {
 	return strconv.Quote(s)
 }
 
+// inert is a sentence of a server's as a terminal may show it.
+func inert(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
 // plainPairs is metadata on one line, in order.
 func plainPairs(pairs map[string]string) string {
 	parts := make([]string, 0, len(pairs))

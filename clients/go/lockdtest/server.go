@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,7 +153,7 @@ func (s *Server) start() error {
 	if s.rpc != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp", s.addr)
+	l, err := listen(s.addr)
 	if err != nil {
 		return err
 	}
@@ -165,6 +166,17 @@ func (s *Server) start() error {
 	go func(server *rpc.Server) { served <- server.Serve(l) }(s.rpc)
 	s.served = served
 	return nil
+}
+
+// listen listens at addr. While a server is stopped another program's connection may get its port, for a moment: it is
+// tried for 5 s.
+func listen(addr string) (net.Listener, error) {
+	for until := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		l, err := net.Listen("tcp", addr)
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(until) {
+			return l, err
+		}
+	}
 }
 
 func (s *Server) stop() error {
