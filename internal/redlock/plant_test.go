@@ -93,7 +93,9 @@ func peeked(t *testing.T) (s *Store, a lease.Acquisition, peek reply, plant func
 	s = opening(t, redisproc.SharedNodes(t, 3), callTimeout)
 	a = leaseOf("job")
 	s.granted(t, a)
-	until(t, 5*time.Second, "node 3 has answered as well", func() bool { return s.at(t, 2, "job") != nil })
+	until(t, 5*time.Second, "all three have the lease", func() bool {
+		return s.at(t, 0, "job") != nil && s.at(t, 1, "job") != nil && s.at(t, 2, "job") != nil
+	})
 	text := s.at(t, 2, "job").planted()
 	s.raw(t, 2, "DEL", s.keys.lock("job"))
 	peek, ok := s.repairCall(soon(t), 2, "job", "PEEK")
