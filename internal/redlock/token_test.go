@@ -283,7 +283,8 @@ func TestNoUndoFreesWhatARenewalHasCommitted(t *testing.T) {
 			t.Errorf("after an undo node %d has %+v; its client was told: %t", node+1, v, told)
 		}
 	}
-	planted := strings.Split(s.at(t, 1, "job").planted(), "|")
+	s.asks(t, 2, asked)
+	planted := strings.Split(s.at(t, 2, "job").planted(), "|")
 	if planted[2] != lease.ExecReplayed {
 		t.Errorf("it would be planted as the execution %q, want one that no undo finds", planted[2])
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Work that comes to nothing costs lockd as much as other work: calls that are refused or taken back at once, pings,
-// settings, handshakes. None of it is counted by a limit of what may be had or asked, and at full speed each takes whole
+// Work that comes to nothing costs lockd as much as other work: calls that are refused or taken back at once,
+// settings, handshakes. (Pings are grpc's to count: see settings.go.) None of it is counted by a limit of what may be had or asked, and at full speed each takes whole
 // processors. So it is charged to the connection and to the address it comes from, in units of 25 µs of processor time and
 // more; a connection that goes on with it is read more slowly, and then closed.
 const (

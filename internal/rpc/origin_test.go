@@ -72,7 +72,8 @@ func TestWhoMakesFussIsReadSlowly(t *testing.T) {
 		if rest := calm.charge(connRoom); rest != 0 {
 			t.Errorf("the other one rests for %s, want not at all", rest)
 		}
-		<-time.After(200 * time.Second)
+		fussy.charge(1e6)
+		<-time.After(remembered + originRoom/originDrain*time.Second)
 		if rest := fussy.charge(1); rest != 0 {
 			t.Errorf("long after that it rests for %s, want not at all", rest)
 		}
